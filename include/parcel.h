@@ -1,0 +1,513 @@
+/*
+ * parcel.h: a loop of independent calls in one line, on OpenMP.
+ *
+ *     DELAYED(double, simulate, int, double);          // at file scope
+ *
+ *     parcel_calls *calls = parcel_calls_new();
+ *     for (int i = 0; i < n; i++)
+ *         parcel_calls_add(calls, delayed(simulate)(i, 0.5));
+ *     parcel_results *results = Parallel(.n_jobs = -1)(calls);
+ *
+ * is the parallel form of this loop, with a record of each call beside its value:
+ *
+ *     for (int i = 0; i < n; i++)
+ *         value[i] = simulate(i, 0.5);
+ *
+ * Contents, from the first day on: errors, delayed calls, running them, results, inside a call,
+ * settings, executors, calls without macros, and the short names. A backend of your own:
+ * parcel/backend.h. Boxed values: parcel/value.h.
+ *
+ * Words with one meaning: "borrowed" is read and must outlive what is said; "copied" may go at
+ * once; "taken" is freed by Parcel; "new" is freed by you, with the function that is named.
+ * "Threads: any" says that any number of threads may call it at once.
+ *
+ * SPDX-License-Identifier: BSD-3-Clause
+ */
+#ifndef PARCEL_H
+#define PARCEL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <parcel/value.h>
+
+#define PARCEL_VERSION_MAJOR 0
+#define PARCEL_VERSION_MINOR 1
+#define PARCEL_VERSION_PATCH 0
+/* True when this header is at least the version given. */
+#define PARCEL_VERSION_AT_LEAST(major, minor, patch) \
+    (PARCEL_VERSION_MAJOR * 1000000 + PARCEL_VERSION_MINOR * 1000 + PARCEL_VERSION_PATCH >= \
+     (major)*1000000 + (minor)*1000 + (patch))
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* The version of the library that runs, as "0.1.0". Threads: any. Since 0.1. */
+const char *parcel_version(void);
+
+/* ------------------------------------------------------------------------------------------- *
+ * Errors
+ *
+ * Nothing here prints, exits, aborts or installs a signal handler unasked. A run always returns
+ * results; what went wrong is parcel_results_error(results), one sentence, or NULL. Functions
+ * that build something return NULL or false when they could not; NULL in a pointer parameter is
+ * a mistake that is reported so, and never a crash. Freeing NULL does nothing.
+ * ------------------------------------------------------------------------------------------- */
+
+/* What became of a call. */
+typedef enum parcel_status {
+    PARCEL_NOT_RUN = 0, /* never handed out, because the run stopped before; or no such call */
+    PARCEL_OK,
+    PARCEL_FAILED,    /* it called parcel_fail */
+    PARCEL_CANCELLED, /* the run was cancelled before it started */
+    PARCEL_TIMED_OUT, /* it overran its time limit */
+    PARCEL_LOST       /* its worker or its backend lost it */
+} parcel_status;
+
+/* ------------------------------------------------------------------------------------------- *
+ * Delayed calls
+ * ------------------------------------------------------------------------------------------- */
+
+enum { PARCEL_MAX_PARAMETERS = 10, PARCEL_MAX_ARGUMENT_BYTES = 240 };
+
+/* One parameter of a delayed function, or its result. */
+typedef struct parcel_parameter {
+    unsigned kind;    /* parcel_kind */
+    unsigned size;    /* bytes */
+    unsigned offset;  /* bytes from the start of the arguments; for a result, its alignment */
+    const char *type; /* as it is written in DELAYED */
+} parcel_parameter;
+
+/* A function that can be delayed. DELAYED makes one; C++ and others may fill one by hand (all of
+ * it constant, with static storage). thunk calls the function with the arguments at their
+ * offsets and writes the result, if there is one. */
+typedef struct parcel_function {
+    unsigned size;         /* sizeof(parcel_function) */
+    unsigned n_parameters; /* at most PARCEL_MAX_PARAMETERS */
+    const char *name;
+    void (*address)(void); /* with the name, the function's identity */
+    void (*thunk)(const void *arguments, void *result);
+    const parcel_parameter *parameters;
+    unsigned argument_bytes;     /* at most PARCEL_MAX_ARGUMENT_BYTES */
+    unsigned argument_alignment; /* at most 16 */
+    parcel_parameter result;
+} parcel_function;
+
+/* A call that has not happened yet: a function and its boxed arguments, by value. It borrows the
+ * strings and arrays that its arguments point at. Made by delayed(f)(...). Since 0.1. */
+typedef struct parcel_call {
+    const parcel_function *function;
+    void *parcel__reserved; /* keeps the arguments aligned to 16 bytes */
+    unsigned char arguments[PARCEL_MAX_ARGUMENT_BYTES];
+} __attribute__((aligned(16))) parcel_call;
+
+/* A list of calls, or an array that a function is mapped over. Its members are private: they
+ * stand here for the inline add and for parcel_map. */
+typedef struct parcel_calls {
+    unsigned char *parcel__next;             /* where the next record goes */
+    size_t parcel__room;                     /* records that still fit there */
+    const parcel_function *parcel__repeated; /* a call of this one needs no more than a copy */
+    size_t parcel__stride;                   /* bytes from a record to the next */
+    size_t parcel__count;
+    int parcel__running; /* runs of this list now; atomic, written by each run */
+    unsigned parcel__argument_offset;
+    void *parcel__list;                    /* a list's memory; NULL for a map */
+    const parcel_function *parcel__mapped; /* a map's function; NULL for a list */
+    const void *parcel__elements;          /* a map's array; borrowed */
+    void *parcel__reserved[6];
+} parcel_calls;
+
+/* A new, empty list (free with parcel_calls_free), or NULL when memory ran out.
+ * Threads: any. Since 0.1. */
+parcel_calls *parcel_calls_new(void);
+
+/* Frees the list and its copies. Not while it runs. Threads: one at a time. Since 0.1. */
+void parcel_calls_free(parcel_calls *calls);
+
+/* The number of calls. Threads: any, while nobody adds. Since 0.1. */
+size_t parcel_calls_count(const parcel_calls *calls);
+
+/* Why an earlier add was refused (memory ran out; the list was running), or NULL. A run of the
+ * list reports it too, and then runs nothing: a sweep with holes is no sweep.
+ * Borrowed from the list. Threads: any, while nobody adds. Since 0.1. */
+const char *parcel_calls_error(const parcel_calls *calls);
+
+bool parcel__calls_add(parcel_calls *calls, const parcel_call *call);
+
+/* Adds a call to a list: the call is copied, its strings included (what a parcel_array or a
+ * pointer points at is borrowed until the run ends). Returns false when memory ran out, when
+ * calls is NULL or a map, or while the list runs; the list is then as it was, with its error set.
+ * Threads: one at a time per list. Since 0.1. */
+static inline bool parcel_calls_add(parcel_calls *calls, parcel_call call)
+{
+    if (!calls || calls->parcel__repeated != call.function || calls->parcel__room == 0 ||
+        __atomic_load_n(&calls->parcel__running, __ATOMIC_RELAXED) != 0)
+        return parcel__calls_add(calls, &call);
+    unsigned char *record = calls->parcel__next;
+    memcpy(record, &call.function, sizeof call.function);
+    memcpy(record + calls->parcel__argument_offset, call.arguments, call.function->argument_bytes);
+    calls->parcel__next = record + calls->parcel__stride;
+    calls->parcel__room--;
+    calls->parcel__count++;
+    return true;
+}
+
+/* ------------------------------------------------------------------------------------------- *
+ * Running
+ * ------------------------------------------------------------------------------------------- */
+
+typedef enum parcel_switch { PARCEL_YES = 1, PARCEL_NO = 2 } parcel_switch;
+
+/* After the first failure: hand out nothing new (the default), or run all calls all the same. */
+typedef enum parcel_on_error { PARCEL_STOP = 1, PARCEL_COLLECT = 2 } parcel_on_error;
+
+/* Takes a line of progress, without its newline, instead of a stream. line: borrowed for the
+ * call. Threads: one at a time per run. */
+typedef void parcel_sink(void *state, const char *line);
+
+/* All options of a run. What is 0 or NULL is not set: the innermost parcel_config scope decides,
+ * then, outside of any call, the environment (PARCEL_N_JOBS, ...), then the default.
+ * Strings are borrowed for the call that takes the options. Since 0.1. */
+typedef struct parcel_options {
+    /* Workers. 1: the plain loop in the calling thread, in order. -1: all cpus, -2: all but one,
+     * and so on: max(cpus + 1 + n_jobs, 1). From -1,000,000 to 1,000,000. Default: the first
+     * number of OMP_NUM_THREADS, else all cpus (joblib's default, 1, would surprise a user of
+     * OpenMP). Never more workers than calls. Environment: PARCEL_N_JOBS. */
+    int n_jobs;
+
+    /* 1: a few lines of progress in a run, 10: many, 11 and more: nearly all. From 2 on also what
+     * backend runs and what warnings there are. Below 50 to stderr, from 50 on to stdout. -1 is
+     * silence, and the default. Environment: PARCEL_VERBOSE. */
+    int verbose;
+
+    /* Calls that are handed out together. Default: adaptive, by measured time. Not negative.
+     * Environment: PARCEL_BATCH_SIZE. */
+    long long batch_size;
+
+    /* Default: PARCEL_STOP. Environment: PARCEL_ON_ERROR=stop or collect. */
+    parcel_on_error on_error;
+
+    /* "sequential", "threading" (also "openmp"; the default), or a registered name. A backend
+     * that is named and cannot run is an error that says why. Environment: PARCEL_BACKEND. */
+    const char *backend;
+
+    /* A hint, "threads" or "processes", for runs whose backend nobody names. */
+    const char *prefer;
+
+    /* "sharedmem": the calls write memory that the caller reads. A backend of this call's options
+     * that cannot is an error; one of a scope or of the environment gives way to threading, with
+     * one worker unless n_jobs is among this call's options. */
+    const char *require;
+
+    /* Takes the lines of progress, with state, instead of stderr or stdout. */
+    parcel_sink *sink;
+    void *sink_state;
+
+    const void *parcel__reserved[20]; /* must be zero: room to grow without breaking programs */
+    int parcel__first;                /* what the macros set, so that no initialiser is empty */
+} parcel_options;
+
+/* What a run gives back. */
+typedef struct parcel_results parcel_results;
+
+/* Runs the calls and waits for them: the parallel form of
+ *
+ *     for (size_t i = 0; i < parcel_calls_count(calls); i++)
+ *         value[i] = the call i;
+ *
+ * Results stand in the order of the calls, whatever ran first. The calls run in any order and in
+ * several threads; with n_jobs = 1 in order, in the calling thread. A call that calls parcel_fail
+ * stops the handing out (on_error) but never loses what was finished.
+ * options: borrowed; NULL for every default. calls: borrowed; several threads may run one list at
+ * once. Returns new results (free with parcel_results_free), never NULL.
+ * Errors: in parcel_results_error. Threads: any, also inside a call: a nested run shares its
+ * call's part of the workers. Since 0.1.
+ *
+ * Worker threads have the stack size that OMP_STACKSIZE says. They keep their floating-point
+ * environment, errno and threadprivate data from one run to the next. A C++ exception must not
+ * leave a call. In short runs with idle time between them OMP_PROC_BIND=true spares libgomp's
+ * slow wake-ups. */
+parcel_results *parcel_run(const parcel_options *options, const parcel_calls *calls);
+
+/* Prints each resolved option and where its value came from (given, scope, the environment's
+ * variable, default). options: borrowed; NULL for every default. file: borrowed; NULL prints
+ * nothing. Returns false when an option is wrong (the sentence is printed too) or a write failed.
+ * Threads: any. Since 0.1. */
+bool parcel_explain(const parcel_options *options, FILE *file);
+
+/* The cpus this process may use: min(online, affinity, the cgroup's quota rounded up,
+ * SLURM_CPUS_PER_TASK, OMP_THREAD_LIMIT), at least 1. Read once. Threads: any. Since 0.1. */
+int parcel_cpu_count(void);
+
+/* The workers that .n_jobs = n_jobs means here (0: not set), given enough calls; 1 when n_jobs or
+ * a setting it falls back on is out of range. Threads: any. Since 0.1. */
+int parcel_effective_n_jobs(int n_jobs);
+
+/* ------------------------------------------------------------------------------------------- *
+ * Results
+ *
+ * Indices are the calls' numbers, from 0. An index out of range and NULL results are harmless:
+ * each function says what it then returns. All reading functions: Threads: any. Since 0.1.
+ * Strings and what values point at are borrowed from the results.
+ * ------------------------------------------------------------------------------------------- */
+
+/* The number of calls of the run. */
+size_t parcel_results_count(const parcel_results *results);
+
+/* NULL when every call succeeded, else one sentence, as
+ * "1 of 10 calls failed; first: call 3, root(-1): root of a negative number: -1". */
+const char *parcel_results_error(const parcel_results *results);
+
+/* The number of calls that failed, timed out or were lost. */
+size_t parcel_results_failures(const parcel_results *results);
+
+/* What a user should know (a fallback, a limit), one sentence a line, or NULL. */
+const char *parcel_results_warnings(const parcel_results *results);
+
+/* PARCEL_NOT_RUN out of range. */
+parcel_status parcel_results_status(const parcel_results *results, size_t index);
+
+/* Why the call failed or was lost, or NULL. */
+const char *parcel_results_message(const parcel_results *results, size_t index);
+
+/* The boxed value; None for a call without one. */
+parcel_value parcel_results_value(const parcel_results *results, size_t index);
+
+/* Seconds from the start of the run to the start of the call; NaN when it did not run. */
+double parcel_results_start(const parcel_results *results, size_t index);
+
+/* Seconds that the call took; NaN when it did not run. Calls that are much shorter than a
+ * reading of the clock share the time of their batch: see parcel_results_estimated. */
+double parcel_results_duration(const parcel_results *results, size_t index);
+
+/* True when start and duration are the call's share of its batch's measured time. */
+bool parcel_results_estimated(const parcel_results *results, size_t index);
+
+/* The worker that ran the call, from 0; -1 when it did not run. */
+int parcel_results_worker(const parcel_results *results, size_t index);
+
+/* The workers of the run. */
+int parcel_results_workers(const parcel_results *results);
+
+/* The name of the backend that ran the calls; "" when none did. */
+const char *parcel_results_backend(const parcel_results *results);
+
+/* Seconds from the start of the run to its end. */
+double parcel_results_wall_time(const parcel_results *results);
+
+/* Seconds, the sum of all calls' durations. */
+double parcel_results_total_time(const parcel_results *results);
+
+/* total time / wall time; NaN when nothing ran. */
+double parcel_results_speedup(const parcel_results *results);
+
+/* total time / (wall time * workers); NaN when nothing ran. */
+double parcel_results_efficiency(const parcel_results *results);
+
+/* The index of the call that took longest; SIZE_MAX when nothing ran. */
+size_t parcel_results_slowest(const parcel_results *results);
+
+/* Prints the values as Python prints a list, and a newline: [1, 2.5, 'a', None, <failed: why>].
+ * Returns false when a write failed or memory ran out. */
+bool parcel_results_print(const parcel_results *results, FILE *file);
+
+/* Prints calls, failures, wall time, total time, speed-up, efficiency and the slowest call, one
+ * a line. Returns false when a write failed. */
+bool parcel_results_print_summary(const parcel_results *results, FILE *file);
+
+/* Frees the results and all that was read from them. Threads: one at a time. */
+void parcel_results_free(parcel_results *results);
+
+const void *parcel__results_get(const parcel_results *results, size_t index, parcel_kind kind,
+                                size_t size, void *scratch);
+bool parcel__results_holds(const parcel_results *results, size_t index, parcel_kind kind,
+                           size_t size);
+size_t parcel__results_get_all(const parcel_results *results, void *array, size_t count,
+                               parcel_kind kind, size_t size);
+
+/* ------------------------------------------------------------------------------------------- *
+ * Inside a call
+ *
+ * These work in the thread that runs the call. For threads that the call starts itself,
+ * parcel_current() gives a handle to hand on, and each function has a form that takes it; the
+ * handle is valid until the call returns. Threads: any. Since 0.1.
+ * ------------------------------------------------------------------------------------------- */
+
+typedef struct parcel_current_call parcel_current_call;
+
+/* The call that runs in this thread, borrowed; NULL outside of any. */
+parcel_current_call *parcel_current(void);
+
+/* Marks this call as failed; the message is formatted as printf does and copied. The call goes on
+ * until it returns; what it returns is ignored, and not freed. The first failure of a call holds.
+ * Outside of any call: nothing. */
+void parcel_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void parcel_fail_in(parcel_current_call *current, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* True when this call's run, or one around it, hands out nothing new any more: a long call may
+ * return early then. False outside of any call. */
+bool parcel_cancelled(void);
+bool parcel_cancelled_in(const parcel_current_call *current);
+
+/* The call's number in its run; SIZE_MAX outside of any call. */
+size_t parcel_index(void);
+size_t parcel_index_in(const parcel_current_call *current);
+
+/* The worker's number in its run, from 0; -1 outside of any call. */
+int parcel_worker(void);
+int parcel_worker_in(const parcel_current_call *current);
+
+/* How deep the call is nested: 0 outside of any call, 1 in a call, 2 in a call of its nested run.
+ */
+int parcel_level(void);
+int parcel_level_in(const parcel_current_call *current);
+
+/* ------------------------------------------------------------------------------------------- *
+ * Settings
+ * ------------------------------------------------------------------------------------------- */
+
+/* Opens a scope: options that a run leaves alone are taken from it, until parcel_config_pop.
+ * Scopes nest, each for its thread. Inside a call the scopes around the run are not seen, unless
+ * the run has n_jobs = 1; a scope that a call leaves open ends with the call.
+ * options: copied, strings included. Returns false when memory ran out or options is NULL.
+ * Threads: any. Since 0.1. */
+bool parcel_config_push_options(const parcel_options *options);
+
+/* Closes the innermost scope of this thread; false when there is none. Since 0.1. */
+bool parcel_config_pop(void);
+
+/* Gives back the memory that is kept between runs (at most 64 MiB). Threads: any. Since 0.1. */
+void parcel_trim(void);
+
+/* ------------------------------------------------------------------------------------------- *
+ * Executors: a team and its memory, kept for several runs
+ * ------------------------------------------------------------------------------------------- */
+
+typedef struct parcel_executor parcel_executor;
+
+/* Resolves the options once and keeps workers and memory for the runs to come. options: copied;
+ * NULL for every default. Returns a new executor (close with parcel_close), never NULL: when
+ * something is wrong, each run reports it. Threads: any. Since 0.1. */
+parcel_executor *parcel_open(const parcel_options *options);
+
+/* parcel_run with the executor's options, workers and memory. Threads: any number of threads may
+ * run one executor at once. Since 0.1. */
+parcel_results *parcel_executor_run(parcel_executor *executor, const parcel_calls *calls);
+
+/* Frees the executor, not its results. Not while it runs. Since 0.1. */
+void parcel_close(parcel_executor *executor);
+
+/* ------------------------------------------------------------------------------------------- *
+ * Calls without macros
+ * ------------------------------------------------------------------------------------------- */
+
+/* Boxes a call from values. Number and types of the arguments are checked, and converted where
+ * nothing is lost (3 to double, 3.0 to int, 1 to bool, None to a NULL string). A mismatch returns
+ * false and writes a sentence that names the function, the position, what is expected and what
+ * is given into error (at most error_size bytes; NULL and 0 to go without).
+ * call: written. function: borrowed for as long as the call lives. arguments: strings, bytes and
+ * arrays are borrowed until the call is added to a list. Threads: any. Since 0.1. */
+bool parcel_call_from_values(parcel_call *call, const parcel_function *function,
+                             const parcel_value *arguments, size_t count, char *error,
+                             size_t error_size);
+
+#ifdef __cplusplus
+}
+#endif
+
+/* ------------------------------------------------------------------------------------------- *
+ * The macros, in C
+ * ------------------------------------------------------------------------------------------- */
+
+#ifndef __cplusplus
+
+#include <parcel/delayed.h>
+
+/* PARCEL_DELAYED(R, f, A, B, ...), at file scope, once in each file that delays f: makes
+ * parcel_delayed(f) and parcel_map(f, ...). R: void, any arithmetic type, char * (allocated with
+ * malloc, taken), const char * (copied), a struct (copied), parcel_array (its malloc'ed data is
+ * taken), parcel_value (copied, with its content). Parameters, 0 to 10 of them, 240 bytes
+ * together: arithmetic types, const char * and char * (copied; a char * is a copy that is private
+ * to the call and writable), structs (copied), parcel_array (its data is borrowed), parcel_value,
+ * and pointers (borrowed). A type that is not one or two plain words (a pointer to a function,
+ * an array) needs a typedef; a void * result too. Since 0.1. */
+#define PARCEL_DELAYED(...) parcel__PASTE(parcel__DELAYED_, parcel__COUNT(__VA_ARGS__))(__VA_ARGS__)
+
+/* parcel_delayed(f)(a, b): the call f(a, b), by value. Wrong arguments are the compiler's
+ * ordinary diagnostics. Since 0.1. */
+#define parcel_delayed(f) parcel__PASTE(parcel__delayed_, f)
+
+/* The descriptor of a delayed function, for parcel_call_from_values. Since 0.1. */
+#define parcel_function_of(f) (&parcel__PASTE(parcel__function_, f))
+
+/* PARCEL_STRUCT(struct model, temperature, size), at file scope: describes the struct's fields (1
+ * to 32), so that it is printed, compared and hashed field by field. Since 0.1. */
+#define PARCEL_STRUCT(...) parcel__STRUCT(parcel__PASTE(parcel__, __COUNTER__), __VA_ARGS__)
+
+/* parcel_map(f, array, count): one call of f for each element of an array of f's only parameter
+ * type; Python's map(delayed(f), array). Borrows the array, allocates nothing, lives in the
+ * enclosing block. Equal to
+ *
+ *     for (size_t i = 0; i < count; i++)
+ *         parcel_calls_add(calls, delayed(f)(array[i]));
+ *
+ * An array of another type does not compile. Since 0.1. */
+#define parcel_map(f, array, count) \
+    ((const parcel_calls *)&(parcel_calls){ \
+        .parcel__count = (count), \
+        .parcel__mapped = parcel_function_of(f), \
+        .parcel__elements = _Generic(&(array)[0], parcel__PASTE(parcel__element_, f) * \
+                                     : (array), const parcel__PASTE(parcel__element_, f) * \
+                                     : (array))})
+
+/* parcel_array(pointer, count): the count elements at pointer, borrowed. Since 0.1. */
+#define parcel_array(pointer, n) \
+    ((parcel_array){.data = (void *)(pointer), \
+                    .count = (n), \
+                    .kind = parcel__KIND_OF(*(pointer)), \
+                    .element_size = sizeof *(pointer)})
+
+/* parcel_get(results, i, type): the value of call i, converted as C converts numbers; for a call
+ * without one, or with one that cannot be that type, NaN for floating types, else zero or NULL.
+ * parcel_get_or chooses what it is then; parcel_holds tells whether there is one. What a string
+ * or an array points at lives as long as the results. Since 0.1. */
+#define parcel_get(results, index, type) \
+    (*(type const *)parcel__results_get(results, index, parcel__KIND(type), sizeof(type), \
+                                        &(union { \
+                                            unsigned char zero[sizeof(type)]; \
+                                            type value; \
+                                        }){{0}}))
+#define parcel_get_or(results, index, type, otherwise) \
+    (parcel_holds(results, index, type) ? parcel_get(results, index, type) : (otherwise))
+#define parcel_holds(results, index, type) \
+    parcel__results_holds(results, index, parcel__KIND(type), sizeof(type))
+
+/* parcel_get_all(results, array, count): parcel_get for the calls 0 to count - 1 into an array.
+ * Returns how many of them have a value of that type. Since 0.1. */
+#define parcel_get_all(results, array, count) \
+    parcel__results_get_all(results, array, count, parcel__KIND_OF(*(array)), sizeof *(array))
+
+/* parcel_parallel(.n_jobs = 4)(calls): parcel_run with the options given. Since 0.1. */
+#define parcel_parallel(...) \
+    parcel_run(&(parcel_options){.parcel__first = 0, __VA_ARGS__} parcel__THEN_CALLS
+#define parcel__THEN_CALLS(...) , __VA_ARGS__)
+
+/* parcel_config_push(.n_jobs = 2): parcel_config_push_options with the options given. Since 0.1. */
+#define parcel_config_push(...) \
+    parcel_config_push_options(&(parcel_options){.parcel__first = 0, __VA_ARGS__})
+
+#ifndef PARCEL_NO_SHORT_NAMES
+#define DELAYED(...) PARCEL_DELAYED(__VA_ARGS__)
+#define delayed(f) parcel_delayed(f)
+#define Parallel(...) \
+    parcel_run(&(parcel_options){.parcel__first = 0, __VA_ARGS__} parcel__THEN_CALLS
+typedef parcel_options Parallel;
+#endif
+
+#endif /* not C++ */
+#endif
