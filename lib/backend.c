@@ -1,0 +1,142 @@
+/*
+ * backend.c: the known backends. Those that are built in are listed by the build, in
+ * backends.inc; an application enters its own.
+ */
+#include "backend.h"
+
+#include <pthread.h>
+#include <string.h>
+
+enum { MOST_REGISTERED = 64 };
+
+#define PARCEL_BACKEND(word) extern const parcel_backend parcel__##word;
+#include "backends.inc"
+#undef PARCEL_BACKEND
+
+#define PARCEL_BACKEND(word) &parcel__##word,
+static const parcel_backend *const built_in[] = {
+#include "backends.inc"
+};
+#undef PARCEL_BACKEND
+
+enum { N_BUILT_IN = sizeof built_in / sizeof *built_in };
+
+/* All protected by mutex. */
+static struct {
+    pthread_mutex_t mutex;
+    const parcel_backend *backends[MOST_REGISTERED];
+    size_t count;
+    const parcel_backend *preferred; /* the default, when an application made one */
+} registered = {.mutex = PTHREAD_MUTEX_INITIALIZER};
+
+static const parcel_backend *at(size_t index)
+{
+    if (index < N_BUILT_IN)
+        return built_in[index];
+    return index - N_BUILT_IN < registered.count ? registered.backends[index - N_BUILT_IN] : NULL;
+}
+
+const parcel_backend *parcel_backend_at(size_t index)
+{
+    pthread_mutex_lock(&registered.mutex);
+    const parcel_backend *backend = at(index);
+    pthread_mutex_unlock(&registered.mutex);
+    return backend;
+}
+
+static bool has_name(const parcel_backend *backend, const char *name)
+{
+    if (strcmp(backend->name, name) == 0)
+        return true;
+    for (const char *const *alias = backend->aliases; alias && *alias; alias++)
+        if (strcmp(*alias, name) == 0)
+            return true;
+    return false;
+}
+
+static const parcel_backend *find(const char *name)
+{
+    const parcel_backend *backend;
+    for (size_t i = 0; (backend = at(i)) != NULL; i++)
+        if (has_name(backend, name))
+            return backend;
+    return NULL;
+}
+
+const parcel_backend *parcel__backend_find(const char *name)
+{
+    pthread_mutex_lock(&registered.mutex);
+    const parcel_backend *backend = find(name);
+    pthread_mutex_unlock(&registered.mutex);
+    return backend;
+}
+
+const parcel_backend *parcel__backend_default(void)
+{
+    pthread_mutex_lock(&registered.mutex);
+    const parcel_backend *backend = registered.preferred ? registered.preferred : find("threading");
+    pthread_mutex_unlock(&registered.mutex);
+    return backend;
+}
+
+void parcel__backend_put_names(struct parcel__text *text)
+{
+    const parcel_backend *backend;
+    pthread_mutex_lock(&registered.mutex);
+    for (size_t i = 0; (backend = at(i)) != NULL; i++)
+        parcel__text_format(text, "%s'%s'", i > 0 ? ", " : "[", backend->name);
+    parcel__text_put(text, "]");
+    pthread_mutex_unlock(&registered.mutex);
+}
+
+/* NULL, or why the backend cannot be entered. Called with the mutex held. */
+static const char *enter(const parcel_backend *backend)
+{
+    if (find(backend->name))
+        return "a backend of this name is known already";
+    for (const char *const *alias = backend->aliases; alias && *alias; alias++)
+        if (find(*alias))
+            return "a backend of one of these aliases is known already";
+    if (registered.count == MOST_REGISTERED)
+        return "64 backends are registered already";
+    registered.backends[registered.count++] = backend;
+    return NULL;
+}
+
+const char *parcel_register_backend(const parcel_backend *backend, bool make_default)
+{
+    if (!backend)
+        return "backend is NULL";
+    if (backend->size < sizeof *backend)
+        return "the size of the backend is not sizeof(parcel_backend)";
+    if (!backend->name || !*backend->name)
+        return "the backend has no name";
+    if (!backend->run)
+        return "the backend has no run function";
+    pthread_mutex_lock(&registered.mutex);
+    const char *fault = enter(backend);
+    if (!fault && make_default)
+        registered.preferred = backend;
+    pthread_mutex_unlock(&registered.mutex);
+    return fault;
+}
+
+bool parcel_unregister_backend(const char *name)
+{
+    bool found = false;
+    if (!name)
+        return false;
+    pthread_mutex_lock(&registered.mutex);
+    for (size_t i = 0; i < registered.count && !found; i++) {
+        found = strcmp(registered.backends[i]->name, name) == 0;
+        if (!found)
+            continue;
+        if (registered.preferred == registered.backends[i])
+            registered.preferred = NULL;
+        registered.count--;
+        memmove(&registered.backends[i], &registered.backends[i + 1],
+                (registered.count - i) * sizeof *registered.backends);
+    }
+    pthread_mutex_unlock(&registered.mutex);
+    return found;
+}

@@ -1,0 +1,18 @@
+/* backend.h: the known backends. */
+#ifndef PARCEL__BACKEND_H
+#define PARCEL__BACKEND_H
+
+#include <parcel/backend.h>
+
+#include "text.h"
+
+/* The backend of that name or alias, or NULL. */
+const parcel_backend *parcel__backend_find(const char *name);
+
+/* What runs when nobody names a backend. */
+const parcel_backend *parcel__backend_default(void);
+
+/* Adds "['sequential', 'threading']". */
+void parcel__backend_put_names(struct parcel__text *text);
+
+#endif

@@ -1,0 +1,60 @@
+/*
+ * backend_openmp.c: the threads of the OpenMP runtime; the only file with #pragma omp.
+ *
+ * An iteration of the loop is a worker, which takes batches until none is left. So the run is
+ * right with any team that the runtime gives: a thread that gets no worker goes home, and one
+ * thread alone works as one worker after the other. A worker's number comes from the loop and not
+ * from omp_get_thread_num, which in a mixed process may be another runtime's.
+ */
+#include <parcel/backend.h>
+#include <stdio.h>
+
+#ifdef _OPENMP
+
+static void run_openmp(void *state, parcel_job *job, int n_workers)
+{
+    (void)state;
+    if (n_workers == 1) {
+        parcel_job_work(job, 0); /* the plain loop in the calling thread */
+        return;
+    }
+#pragma omp parallel for num_threads(n_workers) schedule(dynamic)
+    for (int worker = 0; worker < n_workers; worker++)
+        parcel_job_work(job, worker);
+}
+
+#define OPEN NULL
+
+#else
+
+static int refuse(const parcel_backend *backend, int n_workers, void **state, char *why,
+                  size_t why_size)
+{
+    (void)n_workers, (void)state;
+    snprintf(why, why_size,
+             "backend '%s' cannot run: this libparcel was built without OpenMP "
+             "(configure --disable-openmp)",
+             backend->name);
+    return -1;
+}
+
+static void run_openmp(void *state, parcel_job *job, int n_workers)
+{
+    (void)state, (void)job, (void)n_workers;
+}
+
+#define OPEN refuse
+
+#endif
+
+static const char *const aliases[] = {"openmp", NULL};
+
+extern const parcel_backend parcel__backend_openmp;
+const parcel_backend parcel__backend_openmp = {
+    .size = sizeof(parcel_backend),
+    .name = "threading",
+    .aliases = aliases,
+    .capabilities = PARCEL_SHARES_MEMORY,
+    .open = OPEN,
+    .run = run_openmp,
+};

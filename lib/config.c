@@ -1,0 +1,467 @@
+/*
+ * config.c: explicit > scope > environment > default.
+ *
+ * Each option is a row of a table, and each source is asked in turn. Inside a call the search
+ * ends at the call, unless its run is transparent (one worker): then it goes on around the run.
+ */
+#include "config.h"
+
+#include <limits.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "backend.h"
+#include "port.h"
+#include "scope.h"
+
+enum { MOST_JOBS = 1000000 };
+
+enum option_type { INTEGER, WIDE_INTEGER, CHOICE, NAME };
+
+static const struct option {
+    const char *name;
+    const char *variable; /* NULL: the environment does not say */
+    size_t offset;
+    enum option_type type;
+    long long least;
+    long long most;
+    const char *choices[3]; /* in the environment, from 1 on */
+} options_table[PARCEL__N_OPTIONS] = {
+    [PARCEL__N_JOBS] = {"n_jobs",
+                        "PARCEL_N_JOBS",
+                        offsetof(parcel_options, n_jobs),
+                        INTEGER,
+                        -MOST_JOBS,
+                        MOST_JOBS,
+                        {0}},
+    [PARCEL__VERBOSE] =
+        {"verbose", "PARCEL_VERBOSE", offsetof(parcel_options, verbose), INTEGER, -1, INT_MAX, {0}},
+    [PARCEL__BATCH_SIZE] = {"batch_size",
+                            "PARCEL_BATCH_SIZE",
+                            offsetof(parcel_options, batch_size),
+                            WIDE_INTEGER,
+                            1,
+                            LLONG_MAX,
+                            {0}},
+    [PARCEL__ON_ERROR] = {"on_error",
+                          "PARCEL_ON_ERROR",
+                          offsetof(parcel_options, on_error),
+                          CHOICE,
+                          PARCEL_STOP,
+                          PARCEL_COLLECT,
+                          {"stop", "collect", NULL}},
+    [PARCEL__BACKEND] =
+        {"backend", "PARCEL_BACKEND", offsetof(parcel_options, backend), NAME, 0, 0, {0}},
+    [PARCEL__PREFER] = {"prefer", NULL, offsetof(parcel_options, prefer), NAME, 0, 0, {0}},
+    [PARCEL__REQUIRE] = {"require", NULL, offsetof(parcel_options, require), NAME, 0, 0, {0}},
+};
+
+/* An option's value: a number, or a name that is borrowed from its source. */
+struct setting {
+    enum parcel__source source;
+    long long number;
+    const char *name;
+};
+
+/* ---- reading one option ---- */
+
+/* True when the options set it. */
+static bool read_option(const struct option *option, const parcel_options *options,
+                        struct setting *setting)
+{
+    const unsigned char *place = (const unsigned char *)options + option->offset;
+    int number;
+    setting->number = 0;
+    setting->name = NULL;
+    if (option->type == NAME) {
+        memcpy(&setting->name, place, sizeof setting->name);
+    } else if (option->type == WIDE_INTEGER) {
+        memcpy(&setting->number, place, sizeof setting->number);
+    } else {
+        memcpy(&number, place, sizeof number);
+        setting->number = number;
+    }
+    return setting->name || setting->number != 0;
+}
+
+static void put_range(struct parcel__text *error, const struct option *option)
+{
+    if (option->type == CHOICE)
+        parcel__text_format(error, "%s or %s is allowed",
+                            option - options_table == PARCEL__ON_ERROR ? "PARCEL_STOP" : "1",
+                            "PARCEL_COLLECT");
+    else if (option - options_table == PARCEL__BATCH_SIZE)
+        parcel__text_put(error, "a positive integer is allowed, or 0 for an adaptive size");
+    else
+        parcel__text_format(error, "integers from %lld to %lld are allowed, 0 means not set",
+                            option->least, option->most);
+}
+
+static bool check_number(const struct option *option, long long number, struct parcel__text *error)
+{
+    if (option->type == NAME || (number >= option->least && number <= option->most))
+        return true;
+    parcel__text_format(error, "%s = %lld is out of range: ", option->name, number);
+    put_range(error, option);
+    return false;
+}
+
+/* Reads the option's variable, strictly. False: its value is wrong. */
+static bool read_variable(const struct option *option, const char *value, struct setting *setting,
+                          struct parcel__text *error)
+{
+    long long least = option->least, most = option->most;
+    setting->source = PARCEL__FROM_ENVIRONMENT;
+    setting->name = value;
+    if (option->type == NAME)
+        return true;
+    for (int i = 0; option->type == CHOICE && option->choices[i]; i++)
+        if (strcmp(value, option->choices[i]) == 0) {
+            setting->number = i + 1;
+            return true;
+        }
+    if (option->type == CHOICE) {
+        parcel__text_format(error, "%s=%s: stop or collect is allowed", option->variable, value);
+        return false;
+    }
+    if (!parcel__port_parse(value, LLONG_MIN, LLONG_MAX, &setting->number)) {
+        parcel__text_format(error,
+                            "%s=%s: %s could not be converted to int: an integer from %lld to "
+                            "%lld is allowed",
+                            option->variable, value, option->name, least, most);
+        return false;
+    }
+    if (setting->number == 0 && option - options_table == PARCEL__N_JOBS) {
+        parcel__text_format(error,
+                            "%s=%s: n_jobs == 0 in Parallel has no meaning: an integer from %lld "
+                            "to %lld other than 0 is allowed",
+                            option->variable, value, least, most);
+        return false;
+    }
+    if (setting->number < least || setting->number > most) {
+        parcel__text_format(error, "%s=%s is out of range: an integer from %lld to %lld is allowed",
+                            option->variable, value, least, most);
+        return false;
+    }
+    return true;
+}
+
+/* The innermost scope that holds in the call current, or outside of any. */
+static const struct parcel__scope *scopes_of(const struct parcel_current_call *current)
+{
+    return current ? current->scopes : parcel__scope_of_thread();
+}
+
+/* Asks each source in turn. False: a value is wrong. */
+static bool find_setting(const struct option *option, const parcel_options *options,
+                         struct setting *setting, struct parcel__text *error)
+{
+    const struct parcel_current_call *current = parcel__current_get();
+    setting->source = PARCEL__GIVEN;
+    if (read_option(option, options, setting))
+        return check_number(option, setting->number, error);
+    setting->source = PARCEL__FROM_SCOPE;
+    for (;;) {
+        for (const struct parcel__scope *scope = scopes_of(current); scope; scope = scope->outer)
+            if (read_option(option, &scope->options, setting))
+                return check_number(option, setting->number, error);
+        if (!current || !current->nest->sees_outside)
+            break;
+        current = current->around;
+    }
+    const char *value =
+        !current && option->variable ? parcel__port_variable(option->variable) : NULL;
+    if (value)
+        return read_variable(option, value, setting, error);
+    setting->source = PARCEL__FROM_DEFAULT;
+    return true;
+}
+
+/* ---- workers ---- */
+
+static int cpus;
+static pthread_once_t cpus_once = PTHREAD_ONCE_INIT;
+
+static void count_cpus(void)
+{
+    cpus = parcel__port_cpu_count();
+}
+
+int parcel_cpu_count(void)
+{
+    pthread_once(&cpus_once, count_cpus);
+    return cpus;
+}
+
+int parcel__config_limit(const struct parcel_current_call *current, int n_jobs)
+{
+    int most = current ? current->nest->workers : 0;
+    return most > 0 && n_jobs > most ? most : n_jobs;
+}
+
+/* What a run has when nobody says. */
+static int default_n_jobs(const struct parcel_current_call *current)
+{
+    if (current && current->nest->workers > 0)
+        return current->nest->workers;
+    const char *variable = parcel__port_variable("OMP_NUM_THREADS");
+    long number = variable ? strtol(variable, NULL, 10) : 0;
+    return number > 0 && number <= MOST_JOBS ? (int)number : parcel_cpu_count();
+}
+
+/* The workers that a setting means. */
+static int count_workers(long long n_jobs, const struct parcel_current_call *current)
+{
+    if (n_jobs == 0)
+        return default_n_jobs(current);
+    if (n_jobs > 0)
+        return (int)n_jobs;
+    long long some = parcel_cpu_count() + 1 + n_jobs;
+    return some > 1 ? (int)some : 1;
+}
+
+static void resolve_workers(struct parcel__plan *plan, const struct setting *setting)
+{
+    const struct parcel_current_call *current = parcel__current_get();
+    int wanted = count_workers(setting->number, current);
+    int limit = parcel__port_thread_limit();
+    plan->n_jobs_asked = setting->number ? (int)setting->number : wanted;
+    plan->n_jobs = parcel__config_limit(current, wanted);
+    if (plan->n_jobs > limit) {
+        parcel__text_format(&plan->warnings,
+                            "n_jobs = %d: the run has %d workers, as many threads as a process "
+                            "may start safely here\n",
+                            wanted, limit);
+        plan->n_jobs = limit;
+    } else if (!current && plan->n_jobs > parcel_cpu_count()) {
+        parcel__text_format(&plan->warnings, "%d workers share %d cpu%s\n", plan->n_jobs,
+                            parcel_cpu_count(), parcel_cpu_count() > 1 ? "s" : "");
+    }
+}
+
+int parcel_effective_n_jobs(int n_jobs)
+{
+    struct parcel__plan plan;
+    struct parcel__text error = {0};
+    const parcel_options options = {.n_jobs = n_jobs};
+    struct setting setting = {PARCEL__FROM_DEFAULT, 0, NULL};
+    plan = (struct parcel__plan){.n_jobs = 1};
+    if (find_setting(&options_table[PARCEL__N_JOBS], &options, &setting, &error))
+        resolve_workers(&plan, &setting);
+    parcel__text_free(&plan.warnings);
+    parcel__text_free(&error);
+    return plan.n_jobs;
+}
+
+struct parcel__nest parcel__config_nest(const struct parcel_current_call *current, int n_jobs,
+                                        int n_workers)
+{
+    struct parcel__nest nest = {0, 0, 0, true};
+    if (current)
+        nest = *current->nest;
+    nest.level++;
+    nest.sees_outside = n_jobs == 1;
+    if (n_jobs == 1)
+        return nest;
+    int threads = nest.threads > 0 ? nest.threads : parcel_cpu_count();
+    if (threads < n_jobs)
+        threads = n_jobs;
+    nest.workers = n_jobs > n_workers ? n_jobs / n_workers : 1;
+    nest.threads = threads > n_workers ? threads / n_workers : 1;
+    return nest;
+}
+
+/* ---- backend ---- */
+
+/* Finds a backend that somebody named. False: there is none. */
+static bool find_named(struct parcel__plan *plan, const char *name, struct parcel__text *error)
+{
+    plan->backend = parcel__backend_find(name);
+    if (plan->backend)
+        return true;
+    parcel__text_format(error, "Invalid backend: %s, expected one of ", name);
+    parcel__backend_put_names(error);
+    return false;
+}
+
+/* Finds a backend when nobody named one. What was not asked for may give way. */
+static void find_preferred(struct parcel__plan *plan, const char *prefer)
+{
+    plan->backend = NULL;
+    if (prefer)
+        plan->backend = parcel__backend_find(strcmp(prefer, "threads") == 0 ? "threading" : prefer);
+    if (!plan->backend)
+        plan->backend = parcel__backend_default();
+    plan->fallback = parcel__backend_find("sequential");
+}
+
+static bool check_hints(const char *prefer, const char *require, struct parcel__text *error)
+{
+    if (prefer && strcmp(prefer, "threads") != 0 && strcmp(prefer, "processes") != 0)
+        parcel__text_format(error,
+                            "prefer=%s is not a valid backend hint, expected one of 'threads', "
+                            "'processes'",
+                            prefer);
+    else if (require && strcmp(require, "sharedmem") != 0)
+        parcel__text_format(
+            error, "require=%s is not a valid backend constraint, expected 'sharedmem'", require);
+    else if (prefer && require && strcmp(prefer, "processes") == 0)
+        parcel__text_put(
+            error, "prefer == 'processes' and require == 'sharedmem' are inconsistent settings");
+    return error->length == 0 && !error->failed;
+}
+
+/* Shared memory is required: a backend of this call's options must have it, another gives way. */
+static bool require_shared_memory(struct parcel__plan *plan, const struct setting *settings,
+                                  struct parcel__text *error)
+{
+    if (plan->backend->capabilities & PARCEL_SHARES_MEMORY)
+        return true;
+    if (settings[PARCEL__BACKEND].source == PARCEL__GIVEN) {
+        parcel__text_format(error,
+                            "Backend %s does not support shared memory, which require='%s' "
+                            "asks for",
+                            plan->backend->name, settings[PARCEL__REQUIRE].name);
+        return false;
+    }
+    parcel__text_format(&plan->warnings,
+                        "backend threading runs instead of %s, as the latter does not provide "
+                        "shared memory\n",
+                        plan->backend->name);
+    plan->backend = parcel__backend_find("threading");
+    if (settings[PARCEL__N_JOBS].source != PARCEL__GIVEN)
+        plan->n_jobs = 1;
+    return true;
+}
+
+static bool resolve_backend(struct parcel__plan *plan, const struct setting *settings,
+                            struct parcel__text *error)
+{
+    const char *prefer = settings[PARCEL__PREFER].name;
+    const char *require = settings[PARCEL__REQUIRE].name;
+    if (!check_hints(prefer, require, error))
+        return false;
+    if (!settings[PARCEL__BACKEND].name)
+        find_preferred(plan, prefer);
+    else if (!find_named(plan, settings[PARCEL__BACKEND].name, error))
+        return false;
+    return !require || require_shared_memory(plan, settings, error);
+}
+
+/* ---- the plan ---- */
+
+static bool is_reserved_space_clear(const parcel_options *options)
+{
+    for (size_t i = 0; i < sizeof options->parcel__reserved / sizeof *options->parcel__reserved;
+         i++)
+        if (options->parcel__reserved[i])
+            return false;
+    return options->parcel__first == 0;
+}
+
+/* The nearest sink goes with its state. */
+static void find_sink(struct parcel__plan *plan, const parcel_options *options)
+{
+    const struct parcel_current_call *current = parcel__current_get();
+    const struct parcel__scope *scope = scopes_of(current);
+    while (!options->sink && scope) {
+        options = &scope->options;
+        scope = scope->outer;
+    }
+    plan->sink = options->sink;
+    plan->sink_state = options->sink_state;
+}
+
+bool parcel__config_resolve(struct parcel__plan *plan, const parcel_options *options,
+                            struct parcel__text *error)
+{
+    static const parcel_options defaults;
+    struct setting settings[PARCEL__N_OPTIONS];
+    *plan = (struct parcel__plan){.n_jobs = 1};
+    options = options ? options : &defaults;
+    if (!is_reserved_space_clear(options)) {
+        parcel__text_put(error, "the options' reserved space is not zero: start from "
+                                "parcel_options options = {0}");
+        return false;
+    }
+    for (int i = 0; i < PARCEL__N_OPTIONS; i++) {
+        if (!find_setting(&options_table[i], options, &settings[i], error))
+            return false;
+        plan->sources[i] = settings[i].source;
+    }
+    resolve_workers(plan, &settings[PARCEL__N_JOBS]);
+    plan->verbose = (int)settings[PARCEL__VERBOSE].number;
+    plan->batch_size = (size_t)settings[PARCEL__BATCH_SIZE].number;
+    plan->collect = settings[PARCEL__ON_ERROR].number == PARCEL_COLLECT;
+    find_sink(plan, options);
+    return resolve_backend(plan, settings, error);
+}
+
+void parcel__config_free(struct parcel__plan *plan)
+{
+    parcel__text_free(&plan->warnings);
+}
+
+/* ---- explaining ---- */
+
+static void put_value(struct parcel__text *text, const struct parcel__plan *plan, int option)
+{
+    switch (option) {
+    case PARCEL__N_JOBS:
+        parcel__text_format(text, "%d", plan->n_jobs_asked);
+        if (plan->n_jobs != plan->n_jobs_asked)
+            parcel__text_format(text, " (%d workers)", plan->n_jobs);
+        return;
+    case PARCEL__VERBOSE:
+        parcel__text_format(text, "%d", plan->verbose > 0 ? plan->verbose : -1);
+        return;
+    case PARCEL__BATCH_SIZE:
+        if (plan->batch_size == 0)
+            parcel__text_put(text, "adaptive");
+        else
+            parcel__text_format(text, "%zu", plan->batch_size);
+        return;
+    case PARCEL__ON_ERROR:
+        parcel__text_put(text, plan->collect ? "PARCEL_COLLECT" : "PARCEL_STOP");
+        return;
+    default:
+        parcel__text_put(text, plan->backend->name);
+    }
+}
+
+static void put_plan(struct parcel__text *text, const struct parcel__plan *plan)
+{
+    static const char *const sources[] = {[PARCEL__FROM_DEFAULT] = "default",
+                                          [PARCEL__FROM_SCOPE] = "scope",
+                                          [PARCEL__GIVEN] = "given"};
+    for (int i = 0; i <= PARCEL__BACKEND; i++) {
+        enum parcel__source source = plan->sources[i];
+        const char *from =
+            source == PARCEL__FROM_ENVIRONMENT ? options_table[i].variable : sources[source];
+        size_t start = text->length;
+        parcel__text_format(text, "%-10s = ", options_table[i].name);
+        put_value(text, plan, i);
+        int width = (int)(text->length - start);
+        parcel__text_format(text, "%*s(%s)\n", width < 32 ? 32 - width : 1, "", from);
+    }
+    if (plan->warnings.length > 0)
+        parcel__text_put(text, plan->warnings.bytes);
+}
+
+bool parcel_explain(const parcel_options *options, FILE *file)
+{
+    struct parcel__plan plan;
+    struct parcel__text text = {0};
+    if (!file)
+        return false;
+    bool resolved = parcel__config_resolve(&plan, options, &text);
+    if (resolved)
+        put_plan(&text, &plan);
+    else
+        parcel__text_put(&text, "\n");
+    bool written = !text.failed && fwrite(text.bytes, 1, text.length, file) == text.length;
+    parcel__config_free(&plan);
+    parcel__text_free(&text);
+    return resolved && written;
+}

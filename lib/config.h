@@ -1,0 +1,57 @@
+/* config.h: explicit > scope > environment > default, resolved once into an immutable plan. */
+#ifndef PARCEL__CONFIG_H
+#define PARCEL__CONFIG_H
+
+#include <parcel/backend.h>
+
+#include "current.h"
+#include "text.h"
+
+/* Where a value came from. */
+enum parcel__source {
+    PARCEL__FROM_DEFAULT,
+    PARCEL__FROM_ENVIRONMENT,
+    PARCEL__FROM_SCOPE,
+    PARCEL__GIVEN
+};
+
+enum {
+    PARCEL__N_JOBS,
+    PARCEL__VERBOSE,
+    PARCEL__BATCH_SIZE,
+    PARCEL__ON_ERROR,
+    PARCEL__BACKEND,
+    PARCEL__PREFER,
+    PARCEL__REQUIRE,
+    PARCEL__N_OPTIONS
+};
+
+struct parcel__plan {
+    int n_jobs_asked; /* as it is shown in the lines of progress */
+    int n_jobs;       /* workers, given enough calls */
+    int verbose;
+    size_t batch_size; /* 0: adaptive */
+    bool collect;
+    const parcel_backend *backend;
+    const parcel_backend *fallback; /* when the backend cannot run; NULL: that is an error */
+    parcel_sink *sink;
+    void *sink_state;
+    struct parcel__text warnings;
+    enum parcel__source sources[PARCEL__N_OPTIONS];
+};
+
+/* Resolves options (NULL: all defaults) as they hold in this thread now. False: a value is wrong,
+ * and error says which. The plan is freed in either case. */
+bool parcel__config_resolve(struct parcel__plan *plan, const parcel_options *options,
+                            struct parcel__text *error);
+void parcel__config_free(struct parcel__plan *plan);
+
+/* What calls of a run may use, when n_jobs workers are allowed and n_workers of them run, inside
+ * of the call current or of none. */
+struct parcel__nest parcel__config_nest(const struct parcel_current_call *current, int n_jobs,
+                                        int n_workers);
+
+/* At most as many workers as a run inside of the call current may have. */
+int parcel__config_limit(const struct parcel_current_call *current, int n_jobs);
+
+#endif

@@ -1,0 +1,48 @@
+/* current.h: the call that runs in a thread, and what its own runs may use. */
+#ifndef PARCEL__CURRENT_H
+#define PARCEL__CURRENT_H
+
+#include <parcel.h>
+#include <stdatomic.h>
+
+/* What the runs inside a call may use. */
+struct parcel__nest {
+    int level;         /* 0 outside of any call */
+    int workers;       /* most workers of a run; 0: no limit */
+    int threads;       /* most threads of an OpenMP region or a BLAS call; 0: no limit */
+    bool sees_outside; /* scopes and environment of the run's own surroundings hold */
+};
+
+struct parcel__scope;
+struct parcel_job;
+
+/* Something happened in the call that its worker must look at. */
+enum { PARCEL__EVENT_FAILED = 1, PARCEL__EVENT_SCOPE = 2 };
+
+struct parcel_current_call {
+    size_t index; /* written by the worker before each call */
+    int worker;
+    const struct parcel_job *job;
+    const struct parcel__nest *nest;
+    struct parcel_current_call *around; /* the call that the run is in, or NULL */
+
+    /* Set by the call's threads, cleared by the worker when they are joined: relaxed. */
+    atomic_uint events;
+
+    /* The first failure's text, owned. Taken by compare-and-swap from NULL, so that of several
+     * threads that fail at once one holds. */
+    _Atomic(char *) message;
+
+    struct parcel__scope *scopes; /* pushed inside the call; written by the call's thread */
+};
+
+/* The call of this thread, or NULL. The caller of enter runs calls until leave, which is given
+ * what enter returned. */
+struct parcel_current_call *parcel__current_get(void);
+struct parcel_current_call *parcel__current_enter(struct parcel_current_call *current);
+void parcel__current_leave(struct parcel_current_call *before);
+
+/* The message of the call's failure, which the caller then owns; NULL when memory ran out. */
+char *parcel__current_take_message(struct parcel_current_call *current);
+
+#endif

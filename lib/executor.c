@@ -1,0 +1,52 @@
+/* executor.c: a team and its memory, kept for several runs. */
+#include <parcel.h>
+
+#include "memory.h"
+#include "parallel.h"
+#include "results.h"
+
+/* Constant once it is open, so that several threads may run it at once. */
+struct parcel_executor {
+    struct parcel__plan plan;
+    struct parcel__team team;
+    bool is_open;
+    struct parcel__text error; /* why it is not open */
+};
+
+/* What parcel_open returns when there is no memory even for an executor. */
+static parcel_executor without_memory = {.error = {.failed = true}};
+
+parcel_executor *parcel_open(const parcel_options *options)
+{
+    parcel_executor *executor = parcel__memory_new(sizeof *executor);
+    if (!executor)
+        return &without_memory;
+    executor->error = (struct parcel__text){0};
+    executor->is_open = parcel__config_resolve(&executor->plan, options, &executor->error) &&
+                        parcel__parallel_open(&executor->team, &executor->plan, &executor->error);
+    parcel__memory_keep_all(true);
+    return executor;
+}
+
+parcel_results *parcel_executor_run(parcel_executor *executor, const parcel_calls *calls)
+{
+    if (!executor)
+        return parcel__results_of_error("executor is NULL: one made by parcel_open is needed",
+                                        parcel_calls_count(calls));
+    if (executor->is_open)
+        return parcel__parallel_run(&executor->plan, &executor->team, calls);
+    const char *error = executor->error.failed ? "out of memory" : executor->error.bytes;
+    return parcel__results_of_error(error, parcel_calls_count(calls));
+}
+
+void parcel_close(parcel_executor *executor)
+{
+    if (!executor || executor == &without_memory)
+        return;
+    if (executor->is_open)
+        parcel__parallel_close(&executor->team);
+    parcel__memory_keep_all(false);
+    parcel__config_free(&executor->plan);
+    parcel__text_free(&executor->error);
+    parcel__memory_free(executor);
+}

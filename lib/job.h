@@ -1,0 +1,73 @@
+/* job.h: one run: who takes which calls, and what became of them. */
+#ifndef PARCEL__JOB_H
+#define PARCEL__JOB_H
+
+#include <parcel/backend.h>
+#include <stdatomic.h>
+
+#include "current.h"
+#include "function.h"
+#include "results.h"
+#include "schedule.h"
+
+/* Two cache lines, since processors fetch lines in pairs. */
+enum { PARCEL__LINE = 128 };
+
+/* A worker's state. All but range and clock is written by the thread that works as this worker;
+ * range by thieves too. */
+struct parcel__worker {
+    /* Calls this worker has still to claim. Release on each change and acquire on each load: who
+     * reads a range that a thief published reads what the thief knew. */
+    _Alignas(PARCEL__LINE) _Atomic(parcel__range) range;
+
+    _Alignas(PARCEL__LINE) struct parcel_current_call current;
+    struct parcel__arena *arena;  /* what results point at */
+    struct parcel__arena scratch; /* private copies of char * arguments */
+    struct parcel__traits traits; /* of the function that ran last */
+    double clock;                 /* the end of the last batch, when the next follows at once */
+    double seconds_per_unit;      /* as measured in the last batch */
+    uint32_t last_batch;          /* units */
+    size_t n_done;
+    size_t n_failed;
+    double total_time;
+    double longest;
+    size_t slowest;
+};
+
+/* Listens to a job. Called after each batch, by whichever thread ran it, with the calls that it
+ * completed. */
+struct parcel__watcher {
+    void (*completed)(void *state, size_t count);
+    void *state;
+};
+
+struct parcel__job_options {
+    const parcel_calls *calls;
+    parcel_results *results;
+    size_t batch_size; /* 0: adaptive */
+    bool collect;      /* go on after a failure */
+    int n_workers;
+    struct parcel__nest nest;       /* what each call's own runs may use */
+    struct parcel__watcher watcher; /* completed is NULL when nobody listens */
+};
+
+/* Constant while the run lasts, but for the members that say otherwise. */
+struct parcel_job {
+    struct parcel__job_options options;
+    size_t unit;  /* calls to a unit of the schedule */
+    double start; /* of the run, by the clock */
+    struct parcel__worker *workers;
+    void *memory;                       /* of the workers, not aligned */
+    struct parcel_current_call *around; /* the call that the run is in, or NULL */
+
+    /* Set once, by whoever stops the run. Relaxed: it is only a hint to stop early. */
+    _Alignas(PARCEL__LINE) atomic_bool is_stopped;
+};
+
+/* False when memory ran out. */
+bool parcel__job_open(struct parcel_job *job, const struct parcel__job_options *options);
+
+/* After the backend returned: records what it lost, and adds the workers' sums to the results. */
+void parcel__job_close(struct parcel_job *job);
+
+#endif

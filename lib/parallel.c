@@ -1,0 +1,193 @@
+/* parallel.c: check, resolve, choose a backend, attach the watchers, run the job, report. */
+#include "parallel.h"
+
+#include "backend.h"
+#include "blas.h"
+#include "calls.h"
+#include "job.h"
+#include "memory.h"
+#include "progress.h"
+
+#define TEXT_OF(number) TEXT_OF_(number)
+#define TEXT_OF_(number) #number
+
+const char *parcel_version(void)
+{
+    return TEXT_OF(PARCEL_VERSION_MAJOR) "." TEXT_OF(PARCEL_VERSION_MINOR) "." TEXT_OF(
+        PARCEL_VERSION_PATCH);
+}
+
+/* ---- the team ---- */
+
+/* The number of workers, or what open returned when there are none. */
+static int open_backend(struct parcel__team *team, const parcel_backend *backend, int n_workers,
+                        char *why, size_t why_size)
+{
+    *team = (struct parcel__team){.backend = backend, .n_workers = n_workers};
+    if (!backend->open)
+        return n_workers;
+    int active = backend->open(backend, n_workers, &team->state, why, why_size);
+    if (active < n_workers)
+        team->n_workers = active;
+    return active;
+}
+
+bool parcel__parallel_open(struct parcel__team *team, struct parcel__plan *plan,
+                           struct parcel__text *error)
+{
+    char why[512] = "";
+    int active = open_backend(team, plan->backend, plan->n_jobs, why, sizeof why);
+    if (active < 0 && plan->fallback) {
+        parcel__text_format(&plan->warnings, "%s; backend %s runs instead\n", why,
+                            plan->fallback->name);
+        active = open_backend(team, plan->fallback, plan->n_jobs, why, sizeof why);
+    }
+    if (active > 0)
+        return true;
+    if (active < 0)
+        parcel__text_format(error, "backend '%s' is not available: %s", team->backend->name,
+                            *why ? why : "it does not say why");
+    else
+        parcel__text_format(error, "%s has no active worker", team->backend->name);
+    if (active == 0)
+        parcel__parallel_close(team);
+    return false;
+}
+
+void parcel__parallel_close(struct parcel__team *team)
+{
+    if (team->backend->close)
+        team->backend->close(team->state);
+}
+
+/* ---- reporting ---- */
+
+/* "1 of 10 calls failed; first: call 3, root(-1): root of a negative number: -1" */
+static void report_failures(parcel_results *results, const parcel_calls *calls)
+{
+    struct parcel__text text = {0};
+    size_t first = 0;
+    while (parcel_results_status(results, first) <= PARCEL_OK)
+        first++;
+    parcel__text_format(&text, "%zu of %zu call%s failed; first: call %zu, ", results->failures,
+                        results->count, results->count == 1 ? "" : "s", first);
+    parcel__function_put_call(&text, parcel__calls_function(calls, first),
+                              parcel__calls_arguments(calls, first));
+    parcel__text_format(&text, ": %s", parcel_results_message(results, first));
+    parcel__results_set_error(results, parcel__text_take(&text));
+}
+
+static void report(parcel_results *results, const parcel_calls *calls,
+                   const struct parcel__plan *plan)
+{
+    const char *refused = parcel_calls_error(calls);
+    if (results->failures > 0)
+        report_failures(results, calls);
+    if (refused)
+        parcel__results_set_error(results, parcel__memory_copy_string(refused));
+    if (plan->warnings.length > 0)
+        results->warnings = parcel__memory_copy_string(plan->warnings.bytes);
+}
+
+parcel_results *parcel__parallel_refuse(struct parcel__text *error, const parcel_calls *calls)
+{
+    parcel_results *results = parcel__results_of_error(
+        error->failed || !error->bytes ? "out of memory" : error->bytes, parcel_calls_count(calls));
+    parcel__text_free(error);
+    return results;
+}
+
+/* ---- running ---- */
+
+/* Runs the job on the team, with the BLAS libraries held to the calls' share. */
+static void run_job(struct parcel_job *job, const struct parcel__team *team)
+{
+    const struct parcel__nest *nest = &job->options.nest;
+    bool limits_blas = !nest->sees_outside;
+    if (limits_blas)
+        parcel__blas_limit(nest->threads);
+    team->backend->run(team->state, job, job->options.n_workers);
+    if (limits_blas)
+        parcel__blas_restore();
+}
+
+/* Runs the calls into results, which may be none of an empty list. False: out of memory. */
+static bool run_into(parcel_results *results, const struct parcel__plan *plan,
+                     const struct parcel__team *team, const parcel_calls *calls, int n_jobs)
+{
+    const struct parcel_current_call *current = parcel__current_get();
+    struct parcel_job job;
+    struct parcel__progress progress = {.n_jobs = plan->n_jobs_asked,
+                                        .verbose = plan->verbose,
+                                        .total = results->count,
+                                        .sink = plan->sink,
+                                        .sink_state = plan->sink_state};
+    struct parcel__job_options options = {
+        .calls = calls,
+        .results = results,
+        .batch_size = plan->batch_size,
+        .collect = plan->collect,
+        .n_workers = results->n_workers,
+        .nest = parcel__config_nest(current, n_jobs, results->n_workers),
+    };
+    if (plan->verbose > 0) {
+        options.watcher.completed = parcel__progress_completed;
+        options.watcher.state = &progress;
+        parcel__progress_open(&progress, team->backend->name, results->n_workers,
+                              plan->warnings.bytes);
+    }
+    bool opened = parcel__job_open(&job, &options);
+    if (opened && results->count > 0)
+        run_job(&job, team);
+    if (opened)
+        parcel__job_close(&job);
+    if (plan->verbose > 0)
+        parcel__progress_close(&progress);
+    return opened;
+}
+
+static parcel_results *out_of_memory(const parcel_calls *calls)
+{
+    return parcel__results_of_error("out of memory", parcel_calls_count(calls));
+}
+
+parcel_results *parcel__parallel_run(const struct parcel__plan *plan,
+                                     const struct parcel__team *team, const parcel_calls *calls)
+{
+    const char *fault = parcel__calls_check(calls);
+    if (fault)
+        return parcel__results_of_error(fault, parcel_calls_count(calls));
+    size_t count = parcel_calls_count(calls);
+    int n_jobs = parcel__config_limit(parcel__current_get(), team->n_workers);
+    int n_workers = count < (size_t)n_jobs ? (int)count : n_jobs;
+    parcel_results *results = parcel__results_new(calls, n_workers > 0 ? n_workers : 1);
+    if (!results)
+        return out_of_memory(calls);
+    results->backend = team->backend->name;
+    parcel__calls_begin_run(calls);
+    bool ran = run_into(results, plan, team, calls, n_jobs);
+    parcel__calls_end_run(calls);
+    if (!ran) {
+        parcel_results_free(results);
+        return out_of_memory(calls);
+    }
+    report(results, calls, plan);
+    return results;
+}
+
+parcel_results *parcel_run(const parcel_options *options, const parcel_calls *calls)
+{
+    struct parcel__plan plan;
+    struct parcel__team team;
+    struct parcel__text error = {0};
+    parcel_results *results;
+    if (parcel__config_resolve(&plan, options, &error) &&
+        parcel__parallel_open(&team, &plan, &error)) {
+        results = parcel__parallel_run(&plan, &team, calls);
+        parcel__parallel_close(&team);
+    } else {
+        results = parcel__parallel_refuse(&error, calls);
+    }
+    parcel__config_free(&plan);
+    return results;
+}

@@ -1,0 +1,34 @@
+/* port.h: the operating system on one page. */
+#ifndef PARCEL__PORT_H
+#define PARCEL__PORT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Seconds of a monotonic clock; 25 to 35 ns a reading. */
+double parcel__port_now(void);
+
+/* Zeroed pages, or NULL. Blocks of 2 MiB and more ask for huge pages. */
+void *parcel__port_map(size_t size);
+void parcel__port_unmap(void *pages, size_t size);
+
+/* What one part of the system allows; INT_MAX when it sets no limit. */
+int parcel__port_online_cpus(void);
+int parcel__port_affinity_cpus(void);
+int parcel__port_cgroup_cpus(const char *root, const char *process_cgroups);
+
+/* min(online, affinity, cgroup quota, SLURM_CPUS_PER_TASK, OMP_THREAD_LIMIT), at least 1. */
+int parcel__port_cpu_count(void);
+
+/* How many threads one run may start without asking the system for more than it gives: an
+ * OpenMP runtime ends the process when a thread cannot be made. */
+int parcel__port_thread_limit(void);
+
+/* A variable of the environment, or NULL when it is missing or empty. */
+const char *parcel__port_variable(const char *name);
+
+/* Reads a whole number, with nothing before or behind it but spaces. False: it is none, or out of
+ * range. */
+bool parcel__port_parse(const char *text, long long least, long long most, long long *number);
+
+#endif

@@ -1,0 +1,443 @@
+/*
+ * results.c: the records of a run, by index.
+ *
+ * Each call has a slot (its value, or a pointer to it when it is large), a mark and, where the
+ * mark says so, a record of its time. Only the marks are cleared beforehand: the pages of records
+ * that short calls never write are never touched.
+ */
+#include "results.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "calls.h"
+#include "function.h"
+#include "structure.h"
+#include "text.h"
+#include "value.h"
+
+/* What is returned when there is no memory even to say so. Never freed, never written. */
+static parcel_results out_of_memory = {
+    .error = (char[]){"out of memory"}, .backend = "", .slowest = SIZE_MAX};
+
+static size_t aligned(size_t size)
+{
+    return (size + 63) / 64 * 64;
+}
+
+/* Lays slots, records, functions and marks out in one block; false when it cannot be had. */
+static bool lay_out(parcel_results *results, bool is_mixed)
+{
+    size_t count = results->count;
+    if (count > SIZE_MAX / 4 / (results->slot_size + sizeof(struct parcel__record) + 16))
+        return false;
+    size_t records = aligned(count * results->slot_size);
+    size_t functions = records + aligned(count * sizeof *results->records);
+    size_t marks = functions + (is_mixed ? aligned(count * sizeof *results->functions) : 0);
+    if (!parcel__memory_take(&results->memory, marks + count))
+        return false;
+    unsigned char *bytes = results->memory.bytes;
+    results->slots = bytes;
+    results->records = (struct parcel__record *)(void *)(bytes + records);
+    results->functions = is_mixed ? (const parcel_function **)(void *)(bytes + functions) : NULL;
+    results->marks = bytes + marks;
+    memset(results->marks, PARCEL_NOT_RUN, count);
+    return true;
+}
+
+parcel_results *parcel__results_new(const parcel_calls *calls, int n_workers)
+{
+    parcel_results *results = parcel__memory_new(sizeof *results);
+    if (!results)
+        return NULL;
+    *results = (parcel_results){.count = parcel_calls_count(calls),
+                                .slot_size = parcel__calls_slot_size(calls),
+                                .function = parcel__calls_only_function(calls),
+                                .n_workers = n_workers,
+                                .backend = "",
+                                .slowest = SIZE_MAX};
+    size_t arenas = (size_t)n_workers * sizeof *results->arenas;
+    bool is_mixed = results->count > 0 && !results->function;
+    results->arenas = parcel__memory_new(arenas);
+    if (!results->arenas || !lay_out(results, is_mixed)) {
+        parcel_results_free(results);
+        return NULL;
+    }
+    memset(results->arenas, 0, arenas);
+    results->n_arenas = n_workers;
+    for (size_t i = 0; is_mixed && i < results->count; i++)
+        results->functions[i] = parcel__calls_function(calls, i);
+    return results;
+}
+
+parcel_results *parcel__results_of_error(const char *error, size_t count)
+{
+    parcel_results *results = parcel__memory_new(sizeof *results);
+    if (!results)
+        return &out_of_memory;
+    *results = (parcel_results){.count = count, .backend = "", .slowest = SIZE_MAX};
+    parcel__results_set_error(results, parcel__memory_copy_string(error));
+    return results;
+}
+
+void parcel__results_set_error(parcel_results *results, char *error)
+{
+    if (results->error) {
+        parcel__memory_free(error);
+        return;
+    }
+    results->error = error ? error : out_of_memory.error;
+    results->owns_error = error != NULL;
+}
+
+void parcel__results_mark(parcel_results *results, size_t first, size_t count, parcel_status status,
+                          struct parcel__record record)
+{
+    unsigned char shared = count > 1 ? PARCEL__MARK_SHARED : 0;
+    record.duration /= (double)count;
+    results->records[first] = record;
+    if (count > 1)
+        memset(results->marks + first + 1, (int)status | shared, count - 1);
+    results->marks[first] = (unsigned char)(status | PARCEL__MARK_FIRST | shared);
+}
+
+void parcel__results_fail(parcel_results *results, size_t index, parcel_status status,
+                          const char *message)
+{
+    memcpy(results->slots + index * results->slot_size, &message, sizeof message);
+    results->marks[index] =
+        (unsigned char)((results->marks[index] & ~PARCEL__MARK_STATUS) | (unsigned)status);
+}
+
+/* ---- freeing ---- */
+
+static const parcel_function *function_of(const parcel_results *results, size_t index)
+{
+    return results->functions ? results->functions[index] : results->function;
+}
+
+static bool has_value(const parcel_results *results, size_t index)
+{
+    return (results->marks[index] & PARCEL__MARK_STATUS) == PARCEL_OK;
+}
+
+/* Frees what the call allocated itself and gave us: a char * or an array's data. */
+static void free_taken(const parcel_results *results, size_t index)
+{
+    const parcel_parameter *result = &function_of(results, index)->result;
+    const unsigned char *slot = results->slots + index * results->slot_size;
+    if (!has_value(results, index))
+        return;
+    if (result->kind == PARCEL_WRITABLE_STRING) {
+        char *string;
+        memcpy(&string, slot, sizeof string);
+        free(string);
+    } else if (result->kind == PARCEL_ARRAY) {
+        parcel_array array;
+        memcpy(&array, slot, sizeof array);
+        free(array.data);
+    }
+}
+
+static bool gives_memory(const parcel_function *function)
+{
+    return function->result.kind == PARCEL_WRITABLE_STRING || function->result.kind == PARCEL_ARRAY;
+}
+
+void parcel_results_free(parcel_results *results)
+{
+    if (!results || results == &out_of_memory)
+        return;
+    if (results->marks && (!results->function || gives_memory(results->function)))
+        for (size_t i = 0; i < results->count; i++)
+            free_taken(results, i);
+    for (int i = 0; i < results->n_arenas; i++)
+        parcel__arena_free(&results->arenas[i]);
+    parcel__memory_free(results->arenas);
+    parcel__memory_give_back(&results->memory);
+    if (results->owns_error)
+        parcel__memory_free(results->error);
+    parcel__memory_free(results->warnings);
+    parcel__memory_free(results);
+}
+
+/* ---- reading ---- */
+
+static bool is_readable(const parcel_results *results, size_t index)
+{
+    return results && index < results->count && results->marks;
+}
+
+size_t parcel_results_count(const parcel_results *results)
+{
+    return results ? results->count : 0;
+}
+
+const char *parcel_results_error(const parcel_results *results)
+{
+    return results ? results->error : "results is NULL";
+}
+
+size_t parcel_results_failures(const parcel_results *results)
+{
+    return results ? results->failures : 0;
+}
+
+const char *parcel_results_warnings(const parcel_results *results)
+{
+    return results ? results->warnings : NULL;
+}
+
+parcel_status parcel_results_status(const parcel_results *results, size_t index)
+{
+    if (!is_readable(results, index))
+        return PARCEL_NOT_RUN;
+    return (parcel_status)(results->marks[index] & PARCEL__MARK_STATUS);
+}
+
+const char *parcel_results_message(const parcel_results *results, size_t index)
+{
+    const char *message;
+    parcel_status status = parcel_results_status(results, index);
+    if (status == PARCEL_OK || status == PARCEL_NOT_RUN)
+        return NULL;
+    memcpy(&message, results->slots + index * results->slot_size, sizeof message);
+    return message;
+}
+
+/* The index whose record tells of this call, or SIZE_MAX. */
+static size_t record_of(const parcel_results *results, size_t index)
+{
+    if (!is_readable(results, index))
+        return SIZE_MAX;
+    size_t first = index;
+    if (results->marks[index] & PARCEL__MARK_SHARED)
+        while (!(results->marks[first] & PARCEL__MARK_FIRST))
+            first--;
+    return results->marks[first] & PARCEL__MARK_FIRST ? first : SIZE_MAX;
+}
+
+double parcel_results_start(const parcel_results *results, size_t index)
+{
+    size_t first = record_of(results, index);
+    if (first == SIZE_MAX)
+        return NAN;
+    const struct parcel__record *record = &results->records[first];
+    return record->start + (double)(index - first) * record->duration;
+}
+
+double parcel_results_duration(const parcel_results *results, size_t index)
+{
+    size_t first = record_of(results, index);
+    return first == SIZE_MAX ? NAN : results->records[first].duration;
+}
+
+bool parcel_results_estimated(const parcel_results *results, size_t index)
+{
+    return is_readable(results, index) && (results->marks[index] & PARCEL__MARK_SHARED) != 0;
+}
+
+int parcel_results_worker(const parcel_results *results, size_t index)
+{
+    size_t first = record_of(results, index);
+    return first == SIZE_MAX ? -1 : results->records[first].worker;
+}
+
+int parcel_results_workers(const parcel_results *results)
+{
+    return results ? results->n_workers : 0;
+}
+
+const char *parcel_results_backend(const parcel_results *results)
+{
+    return results ? results->backend : "";
+}
+
+double parcel_results_wall_time(const parcel_results *results)
+{
+    return results ? results->wall_time : 0;
+}
+
+double parcel_results_total_time(const parcel_results *results)
+{
+    return results ? results->total_time : 0;
+}
+
+double parcel_results_speedup(const parcel_results *results)
+{
+    if (!results || results->slowest == SIZE_MAX)
+        return NAN;
+    return results->total_time / results->wall_time;
+}
+
+double parcel_results_efficiency(const parcel_results *results)
+{
+    if (!results || results->slowest == SIZE_MAX)
+        return NAN;
+    return results->total_time / (results->wall_time * results->n_workers);
+}
+
+size_t parcel_results_slowest(const parcel_results *results)
+{
+    return results ? results->slowest : SIZE_MAX;
+}
+
+/* ---- values ---- */
+
+/* Where the value of a call that has one stands. */
+static const void *place_of(const parcel_results *results, size_t index)
+{
+    const unsigned char *slot = results->slots + index * results->slot_size;
+    const void *place = slot;
+    if (!parcel__function_result_is_inline(function_of(results, index)))
+        memcpy(&place, slot, sizeof place);
+    return place;
+}
+
+parcel_value parcel_results_value(const parcel_results *results, size_t index)
+{
+    if (!is_readable(results, index) || !has_value(results, index))
+        return parcel_value_none();
+    const parcel_parameter *result = &function_of(results, index)->result;
+    unsigned short type = result->kind == PARCEL_STRUCT_BYTES && result->type
+                              ? parcel__structure_find(result->type, result->size)
+                              : 0;
+    return parcel__value_box(result->kind, result->size, type, place_of(results, index));
+}
+
+/* What there is instead of a value. */
+static void write_nothing(parcel_kind kind, size_t size, void *place)
+{
+    memset(place, 0, size);
+    if (parcel__kind_is_floating(kind))
+        parcel__value_unbox(parcel_value_double(NAN), kind, size, place);
+}
+
+/* Writes the value as that type; false, with a fallback written, when there is none of it. */
+static bool read_value(const parcel_results *results, size_t index, parcel_kind kind, size_t size,
+                       void *place)
+{
+    if (!is_readable(results, index) || !has_value(results, index)) {
+        if (kind == PARCEL_VALUE)
+            memset(place, 0, size);
+        else
+            write_nothing(kind, size, place);
+        return false;
+    }
+    const parcel_parameter *result = &function_of(results, index)->result;
+    if (result->kind == kind && result->size == size) {
+        memcpy(place, place_of(results, index), size);
+        return true;
+    }
+    if (result->kind == PARCEL_NONE ||
+        !parcel__value_unbox(parcel_results_value(results, index), kind, size, place)) {
+        write_nothing(kind, size, place);
+        return false;
+    }
+    return true;
+}
+
+const void *parcel__results_get(const parcel_results *results, size_t index, parcel_kind kind,
+                                size_t size, void *scratch)
+{
+    read_value(results, index, kind, size, scratch);
+    return scratch;
+}
+
+bool parcel__results_holds(const parcel_results *results, size_t index, parcel_kind kind,
+                           size_t size)
+{
+    union {
+        unsigned char bytes[PARCEL__LARGEST_SCALAR];
+        long double aligned;
+    } copy;
+    if (!is_readable(results, index) || !has_value(results, index))
+        return false;
+    const parcel_parameter *result = &function_of(results, index)->result;
+    if (result->kind == kind && result->size == size)
+        return true;
+    if (result->kind == PARCEL_NONE || size > sizeof copy)
+        return false;
+    return parcel__value_unbox(parcel_results_value(results, index), kind, size, copy.bytes);
+}
+
+size_t parcel__results_get_all(const parcel_results *results, void *array, size_t count,
+                               parcel_kind kind, size_t size)
+{
+    size_t held = 0;
+    unsigned char *element = array;
+    for (size_t i = 0; array && i < count; i++)
+        held += read_value(results, i, kind, size, element + i * size);
+    return held;
+}
+
+/* ---- printing ---- */
+
+/* Adds what stands for the call in a printed list. */
+static void put_result(struct parcel__text *text, const parcel_results *results, size_t index)
+{
+    static const char *const words[] = {[PARCEL_NOT_RUN] = "not run",
+                                        [PARCEL_FAILED] = "failed",
+                                        [PARCEL_CANCELLED] = "cancelled",
+                                        [PARCEL_TIMED_OUT] = "timed out",
+                                        [PARCEL_LOST] = "lost"};
+    parcel_status status = parcel_results_status(results, index);
+    const char *message = parcel_results_message(results, index);
+    if (status == PARCEL_OK)
+        parcel__value_put(text, parcel_results_value(results, index));
+    else if (message)
+        parcel__text_format(text, "<%s: %s>", words[status], message);
+    else
+        parcel__text_format(text, "<%s>", words[status]);
+}
+
+static bool write_text(struct parcel__text *text, FILE *file)
+{
+    bool written = !text->failed && fwrite(text->bytes, 1, text->length, file) == text->length;
+    text->length = 0;
+    return written;
+}
+
+bool parcel_results_print(const parcel_results *results, FILE *file)
+{
+    enum { WRITE_AT = 1 << 16 };
+    struct parcel__text text = {0};
+    if (!results || !file)
+        return false;
+    bool written = true;
+    parcel__text_put(&text, "[");
+    for (size_t i = 0; i < results->count && written; i++) {
+        if (i > 0)
+            parcel__text_put(&text, ", ");
+        put_result(&text, results, i);
+        if (text.length >= WRITE_AT)
+            written = write_text(&text, file);
+    }
+    parcel__text_put(&text, "]\n");
+    written = written && write_text(&text, file);
+    parcel__text_free(&text);
+    return written;
+}
+
+bool parcel_results_print_summary(const parcel_results *results, FILE *file)
+{
+    if (!results || !file)
+        return false;
+    bool written = fprintf(file,
+                           "calls       %zu, %zu failed\n"
+                           "workers     %d, backend %s\n"
+                           "wall time   %.6f s\n"
+                           "total time  %.6f s\n"
+                           "speed-up    %.2f\n"
+                           "efficiency  %.2f\n",
+                           results->count, results->failures, results->n_workers,
+                           *results->backend ? results->backend : "none", results->wall_time,
+                           results->total_time, parcel_results_speedup(results),
+                           parcel_results_efficiency(results)) > 0;
+    if (results->slowest != SIZE_MAX)
+        written = fprintf(file, "slowest     call %zu, %.6f s\n", results->slowest,
+                          parcel_results_duration(results, results->slowest)) > 0 &&
+                  written;
+    return written;
+}

@@ -1,0 +1,67 @@
+/* results.h: the records of a run, by index. */
+#ifndef PARCEL__RESULTS_H
+#define PARCEL__RESULTS_H
+
+#include <parcel.h>
+
+#include "memory.h"
+
+/* When and where a call ran. Calls that share their batch's time share the record of the first of
+ * them, with their mean duration; see parcel__results_mark. */
+struct parcel__record {
+    double start;    /* seconds from the start of the run */
+    double duration; /* seconds */
+    int worker;
+};
+
+/*
+ * While the run lasts, what belongs to a call is written by the worker that runs it, and nothing
+ * by two; the rest is written by the run's own thread before the workers start and after they are
+ * joined. Afterwards all is constant.
+ */
+struct parcel_results {
+    size_t count;
+    size_t slot_size;
+    unsigned char *slots;              /* values; for a call without one, its message */
+    struct parcel__record *records;    /* where the mark says that a record stands */
+    unsigned char *marks;              /* one for each call: its parcel_status and the bits below */
+    const parcel_function *function;   /* of all calls, or NULL when they differ */
+    const parcel_function **functions; /* one for each call, or NULL */
+    struct parcel__block memory;       /* of the four above */
+    struct parcel__arena *arenas;      /* one for each worker: what slots point at */
+    int n_arenas;
+    int n_workers;
+    const char *backend;
+    char *error; /* NULL, static text, or owned when owns_error */
+    bool owns_error;
+    char *warnings;
+    size_t failures;
+    size_t slowest; /* SIZE_MAX while nothing ran */
+    double wall_time;
+    double total_time;
+};
+
+enum {
+    PARCEL__MARK_STATUS = 0x0F,
+    PARCEL__MARK_FIRST = 0x10, /* the record at this index is this call's */
+    PARCEL__MARK_SHARED = 0x20 /* the record at the nearest FIRST before is shared */
+};
+
+/* New results for the calls, all NOT_RUN, or NULL when memory ran out. */
+parcel_results *parcel__results_new(const parcel_calls *calls, int n_workers);
+
+/* New results without records, which report the error (copied); never NULL. */
+parcel_results *parcel__results_of_error(const char *error, size_t count);
+
+/* Marks calls as run, with one record: count > 1 shares its time evenly. */
+void parcel__results_mark(parcel_results *results, size_t first, size_t count, parcel_status status,
+                          struct parcel__record record);
+
+/* Marks one call as failed or lost, with its message (kept: from an arena of these results). */
+void parcel__results_fail(parcel_results *results, size_t index, parcel_status status,
+                          const char *message);
+
+/* The error of the run, taken. The first holds; a later one is freed. */
+void parcel__results_set_error(parcel_results *results, char *error);
+
+#endif

@@ -1,0 +1,103 @@
+/*
+ * scope.c: the settings that parcel_config_push opens.
+ *
+ * Inside a call the scopes hang on the call, so that its worker can close those it leaves open;
+ * outside of any call they hang on the thread.
+ */
+#include "scope.h"
+
+#include "current.h"
+#include "memory.h"
+
+static _Thread_local struct parcel__scope *thread_scopes;
+
+struct parcel__scope *parcel__scope_of_thread(void)
+{
+    return thread_scopes;
+}
+
+static struct parcel__scope **innermost(void)
+{
+    struct parcel_current_call *current = parcel__current_get();
+    return current ? &current->scopes : &thread_scopes;
+}
+
+/* Copies the string in place; false when memory ran out. */
+static bool own(const char **string)
+{
+    if (!*string)
+        return true;
+    *string = parcel__memory_copy_string(*string);
+    return *string != NULL;
+}
+
+static void disown(const char **string)
+{
+    union {
+        const char *read;
+        char *write;
+    } owned = {*string};
+    parcel__memory_free(owned.write);
+    *string = NULL;
+}
+
+bool parcel__scope_copy_options(parcel_options *copy, const parcel_options *options)
+{
+    *copy = *options;
+    if (own(&copy->backend)) {
+        if (own(&copy->prefer)) {
+            if (own(&copy->require))
+                return true;
+            disown(&copy->prefer);
+        }
+        disown(&copy->backend);
+    }
+    return false;
+}
+
+void parcel__scope_free_options(parcel_options *options)
+{
+    disown(&options->backend);
+    disown(&options->prefer);
+    disown(&options->require);
+}
+
+bool parcel_config_push_options(const parcel_options *options)
+{
+    struct parcel_current_call *current = parcel__current_get();
+    struct parcel__scope *scope = options ? parcel__memory_new(sizeof *scope) : NULL;
+    if (!scope)
+        return false;
+    if (!parcel__scope_copy_options(&scope->options, options)) {
+        parcel__memory_free(scope);
+        return false;
+    }
+    scope->outer = *innermost();
+    *innermost() = scope;
+    if (current)
+        atomic_fetch_or_explicit(&current->events, PARCEL__EVENT_SCOPE, memory_order_relaxed);
+    return true;
+}
+
+static struct parcel__scope *close_one(struct parcel__scope *scope)
+{
+    struct parcel__scope *outer = scope->outer;
+    parcel__scope_free_options(&scope->options);
+    parcel__memory_free(scope);
+    return outer;
+}
+
+bool parcel_config_pop(void)
+{
+    struct parcel__scope **scope = innermost();
+    if (!*scope)
+        return false;
+    *scope = close_one(*scope);
+    return true;
+}
+
+void parcel__scope_close_all(struct parcel__scope *scope)
+{
+    while (scope)
+        scope = close_one(scope);
+}

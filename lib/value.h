@@ -1,0 +1,32 @@
+/* value.h: boxing C values, and their texts. */
+#ifndef PARCEL__VALUE_H
+#define PARCEL__VALUE_H
+
+#include <parcel/value.h>
+
+#include "text.h"
+
+enum {
+    PARCEL__LONGEST_FIELD = 1024, /* longer character arrays are printed as arrays */
+    PARCEL__LARGEST_SCALAR = 32   /* a long double _Complex */
+};
+
+/* The value of a C object of that kind and size; type is its described struct or 0. Bytes and
+ * arrays are borrowed from memory. */
+parcel_value parcel__value_box(unsigned kind, size_t size, unsigned short type, const void *memory);
+
+/* Adds the value as Python prints it; as an argument in a message, where 2.0 is plain 2. */
+void parcel__value_put(struct parcel__text *text, parcel_value value);
+void parcel__value_put_argument(struct parcel__text *text, parcel_value value);
+
+/* Writes the value as a C object of that kind and size, converted as C converts numbers. False,
+ * and nothing is written, when it cannot be one or has no such number. */
+bool parcel__value_unbox(parcel_value value, unsigned kind, size_t size, void *memory);
+
+/* True when the value, taken as that kind, is the very same number, string or bytes. */
+bool parcel__value_fits(parcel_value value, unsigned kind, size_t size);
+
+bool parcel__kind_is_integer(unsigned kind);
+bool parcel__kind_is_floating(unsigned kind);
+
+#endif
