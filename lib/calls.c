@@ -97,7 +97,7 @@ const char *parcel_calls_error(const parcel_calls *calls)
 static bool reshape(struct block *block, size_t used, size_t capacity, size_t stride)
 {
     struct block larger = {.stride = stride, .capacity = capacity};
-    if (!parcel__memory_take(&larger.memory, capacity * stride))
+    if (!parcel__memory_take(&larger.memory, capacity * stride, false))
         return false;
     unsigned char *to = larger.memory.bytes;
     const unsigned char *from = block->memory.bytes;

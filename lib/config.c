@@ -88,10 +88,8 @@ static bool read_option(const struct option *option, const parcel_options *optio
 static void put_range(struct parcel__text *error, const struct option *option)
 {
     if (option->type == CHOICE)
-        parcel__text_format(error, "%s or %s is allowed",
-                            option - options_table == PARCEL__ON_ERROR ? "PARCEL_STOP" : "1",
-                            "PARCEL_COLLECT");
-    else if (option - options_table == PARCEL__BATCH_SIZE)
+        parcel__text_put(error, "PARCEL_STOP or PARCEL_COLLECT is allowed");
+    else if (option->type == WIDE_INTEGER)
         parcel__text_put(error, "a positive integer is allowed, or 0 for an adaptive size");
     else
         parcel__text_format(error, "integers from %lld to %lld are allowed, 0 means not set",
@@ -147,35 +145,48 @@ static bool read_variable(const struct option *option, const char *value, struct
     return true;
 }
 
-/* The innermost scope that holds in the call current, or outside of any. */
-static const struct parcel__scope *scopes_of(const struct parcel_current_call *current)
+/* The walk from scope to scope, outwards. */
+struct walk {
+    const struct parcel_current_call *current; /* NULL when it has left all calls */
+    const struct parcel__scope *next;
+    bool is_closed; /* it ended at a call that does not see what is around its run */
+};
+
+static struct walk start_walk(void)
 {
-    return current ? current->scopes : parcel__scope_of_thread();
+    const struct parcel_current_call *current = parcel__current_get();
+    return (struct walk){current, current ? current->scopes : parcel__scope_of_thread(), false};
+}
+
+/* The next scope's options, or NULL after the last. */
+static const parcel_options *next_scope(struct walk *walk)
+{
+    while (!walk->next && walk->current && walk->current->nest->sees_outside) {
+        walk->current = walk->current->around;
+        walk->next = walk->current ? walk->current->scopes : parcel__scope_of_thread();
+    }
+    walk->is_closed = walk->current != NULL;
+    if (!walk->next)
+        return NULL;
+    const struct parcel__scope *scope = walk->next;
+    walk->next = scope->outer;
+    return &scope->options;
 }
 
 /* Asks each source in turn. False: a value is wrong. */
 static bool find_setting(const struct option *option, const parcel_options *options,
                          struct setting *setting, struct parcel__text *error)
 {
-    const struct parcel_current_call *current = parcel__current_get();
-    setting->source = PARCEL__GIVEN;
-    if (read_option(option, options, setting))
-        return check_number(option, setting->number, error);
-    setting->source = PARCEL__FROM_SCOPE;
-    for (;;) {
-        for (const struct parcel__scope *scope = scopes_of(current); scope; scope = scope->outer)
-            if (read_option(option, &scope->options, setting))
-                return check_number(option, setting->number, error);
-        if (!current || !current->nest->sees_outside)
-            break;
-        current = current->around;
+    struct walk walk = start_walk();
+    for (setting->source = PARCEL__GIVEN; options; setting->source = PARCEL__FROM_SCOPE) {
+        if (read_option(option, options, setting))
+            return check_number(option, setting->number, error);
+        options = next_scope(&walk);
     }
-    const char *value =
-        !current && option->variable ? parcel__port_variable(option->variable) : NULL;
-    if (value)
-        return read_variable(option, value, setting, error);
     setting->source = PARCEL__FROM_DEFAULT;
-    return true;
+    bool has_variable = !walk.is_closed && option->variable;
+    const char *value = has_variable ? parcel__port_variable(option->variable) : NULL;
+    return !value || read_variable(option, value, setting, error);
 }
 
 /* ---- workers ---- */
@@ -225,7 +236,8 @@ static void resolve_workers(struct parcel__plan *plan, const struct setting *set
 {
     const struct parcel_current_call *current = parcel__current_get();
     int wanted = count_workers(setting->number, current);
-    int limit = parcel__port_thread_limit();
+    /* As many workers as cpus are always safe; what the system allows is asked for beyond. */
+    int limit = wanted > parcel_cpu_count() ? parcel__port_thread_limit() : wanted;
     plan->n_jobs_asked = setting->number ? (int)setting->number : wanted;
     plan->n_jobs = parcel__config_limit(current, wanted);
     if (plan->n_jobs > limit) {
@@ -363,12 +375,11 @@ static bool is_reserved_space_clear(const parcel_options *options)
 /* The nearest sink goes with its state. */
 static void find_sink(struct parcel__plan *plan, const parcel_options *options)
 {
-    const struct parcel_current_call *current = parcel__current_get();
-    const struct parcel__scope *scope = scopes_of(current);
-    while (!options->sink && scope) {
-        options = &scope->options;
-        scope = scope->outer;
-    }
+    struct walk walk = start_walk();
+    while (options && !options->sink)
+        options = next_scope(&walk);
+    if (!options)
+        return;
     plan->sink = options->sink;
     plan->sink_state = options->sink_state;
 }

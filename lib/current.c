@@ -44,7 +44,7 @@ static void fail(struct parcel_current_call *current, const char *format, va_lis
         !atomic_compare_exchange_strong_explicit(&current->message, &none, message,
                                                  memory_order_relaxed, memory_order_relaxed))
         parcel__memory_free(message);
-    atomic_fetch_or_explicit(&current->events, PARCEL__EVENT_FAILED, memory_order_relaxed);
+    atomic_fetch_or_explicit(&current->events, PARCEL__EVENT_FAILED, memory_order_release);
 }
 
 void parcel_fail(const char *format, ...)

@@ -16,8 +16,12 @@ struct parcel__nest {
 struct parcel__scope;
 struct parcel_job;
 
-/* Something happened in the call that its worker must look at. */
-enum { PARCEL__EVENT_FAILED = 1, PARCEL__EVENT_SCOPE = 2 };
+/* Something that a worker must look at before it goes on to the next call. */
+enum {
+    PARCEL__EVENT_FAILED = 1,
+    PARCEL__EVENT_SCOPE = 2,
+    PARCEL__EVENT_STOP = 4 /* the run stops; set by whichever worker stopped it */
+};
 
 struct parcel_current_call {
     size_t index; /* written by the worker before each call */
@@ -26,7 +30,8 @@ struct parcel_current_call {
     const struct parcel__nest *nest;
     struct parcel_current_call *around; /* the call that the run is in, or NULL */
 
-    /* Set by the call's threads, cleared by the worker when they are joined: relaxed. */
+    /* Set by the call's threads and by who stops the run, cleared by the worker. Release to set
+     * and acquire to clear: who clears STOP then finds the run stopped. Relaxed to look. */
     atomic_uint events;
 
     /* The first failure's text, owned. Taken by compare-and-swap from NULL, so that of several

@@ -20,8 +20,8 @@
 /* No range has its low end above its high end. */
 static const parcel__range busy = (uint64_t)UINT32_MAX << 32;
 
-/* Calls that take longer than this are timed each on its own: reading the clock is some 30 ns. */
-static const double timed_alone = 1e-6;
+/* Calls that take longer than this many readings of the clock are timed each on its own. */
+static const double timed_alone = 32;
 
 static const char out_of_memory[] = "out of memory";
 static const char dropped[] = "the backend returned without running the call";
@@ -103,9 +103,13 @@ static bool is_stopped(const struct parcel_job *job)
     return atomic_load_explicit(&job->is_stopped, memory_order_relaxed);
 }
 
+/* Each worker is told, so that between two calls it looks at one word of its own. */
 static void stop(struct parcel_job *job)
 {
     atomic_store_explicit(&job->is_stopped, true, memory_order_relaxed);
+    for (int i = 0; i < job->options.n_workers; i++)
+        atomic_fetch_or_explicit(&job->workers[i].current.events, PARCEL__EVENT_STOP,
+                                 memory_order_release);
 }
 
 static bool is_worker(const struct parcel_job *job, int worker)
@@ -200,22 +204,16 @@ static bool run_boxed(struct parcel__worker *worker, const unsigned char *argume
     return is_kept;
 }
 
-static inline void run_call(struct parcel__worker *worker, const struct parcel__span *span,
-                            const unsigned char *record, void *slot)
+static const parcel_function *function_at(const struct parcel__span *span,
+                                          const unsigned char *record)
 {
     const parcel_function *function = span->mapped;
     if (!function)
         memcpy(&function, record, sizeof function);
-    if (function != worker->traits.function)
-        parcel__function_traits(&worker->traits, function);
-    const unsigned char *arguments =
-        span->mapped ? record : record + worker->traits.argument_offset;
-    if (worker->traits.is_plain)
-        function->thunk(arguments, slot);
-    else if (!run_boxed(worker, arguments, slot))
-        parcel_fail_in(&worker->current, "%s", out_of_memory);
+    return function;
 }
 
+/* Events are rare, so each call's path ends at one load and one branch. */
 static unsigned pending_events(const struct parcel__worker *worker)
 {
     return atomic_load_explicit(&worker->current.events, memory_order_relaxed);
@@ -225,7 +223,7 @@ static unsigned pending_events(const struct parcel__worker *worker)
 static void handle_events(struct parcel_job *job, struct parcel__worker *worker)
 {
     struct parcel_current_call *current = &worker->current;
-    unsigned events = atomic_exchange_explicit(&current->events, 0, memory_order_relaxed);
+    unsigned events = atomic_exchange_explicit(&current->events, 0, memory_order_acquire);
     parcel__scope_close_all(current->scopes);
     current->scopes = NULL;
     if (!(events & PARCEL__EVENT_FAILED))
@@ -260,20 +258,86 @@ static void record(struct parcel_job *job, struct parcel__worker *worker, size_t
         handle_events(job, worker);
 }
 
+/* The calls of one function that lie side by side, and where their results go. */
+struct run {
+    size_t first;
+    size_t count;
+    const unsigned char *arguments;
+    size_t stride;
+    unsigned char *slot;
+    size_t slot_size;
+};
+
+/* The calls of the span, from its i-th on, that have one function: all of a map, and of a list as
+ * many as follow each other. */
+static struct run find_run(const struct parcel_job *job, struct parcel__worker *worker,
+                           const struct parcel__span *span, size_t first, size_t i)
+{
+    const parcel_results *results = job->options.results;
+    const unsigned char *record = span->first + i * span->stride;
+    const parcel_function *function = function_at(span, record);
+    size_t count = 1;
+    if (function != worker->traits.function)
+        parcel__function_traits(&worker->traits, function);
+    if (results->function)
+        count = span->count - i;
+    else
+        while (i + count < span->count && results->functions[first + i + count] == function)
+            count++;
+    return (struct run){first + i,
+                        count,
+                        span->mapped ? record : record + worker->traits.argument_offset,
+                        span->stride,
+                        results->slots + (first + i) * results->slot_size,
+                        results->slot_size};
+}
+
+/* The hot loop: calls the thunk until one call leaves an event behind or the run stops. Returns
+ * how many calls ran. */
+static size_t run_plain(struct parcel__worker *worker, const struct run *run)
+{
+    void (*thunk)(const void *, void *) = worker->traits.function->thunk;
+    const unsigned char *arguments = run->arguments;
+    unsigned char *slot = run->slot;
+    size_t stride = run->stride, slot_size = run->slot_size;
+    size_t index = run->first, end = run->first + run->count;
+    do {
+        worker->current.index = index;
+        thunk(arguments, slot);
+        arguments += stride;
+        slot += slot_size;
+        index++;
+    } while (index < end && !pending_events(worker));
+    return index - run->first;
+}
+
+/* The same for calls whose arguments or results need care. */
+static size_t run_with_care(struct parcel__worker *worker, const struct run *run)
+{
+    size_t i = 0;
+    do {
+        worker->current.index = run->first + i;
+        if (!run_boxed(worker, run->arguments + i * run->stride, run->slot + i * run->slot_size))
+            parcel_fail_in(&worker->current, "%s", out_of_memory);
+        i++;
+    } while (i < run->count && !pending_events(worker));
+    return i;
+}
+
+static size_t run_some(struct parcel__worker *worker, const struct run *run)
+{
+    return worker->traits.is_plain ? run_plain(worker, run) : run_with_care(worker, run);
+}
+
 /* Runs calls that lie side by side, until one leaves an event behind or the run stops, as one
  * record. Returns how many ran. */
 static size_t run_together(struct parcel_job *job, struct parcel__worker *worker, size_t first,
                            const struct parcel__span *span)
 {
-    parcel_results *results = job->options.results;
-    const unsigned char *call = span->first;
-    unsigned char *slot = results->slots + first * results->slot_size;
     size_t i = 0;
-    while (i < span->count && !pending_events(worker) && !is_stopped(job)) {
-        worker->current.index = first + i++;
-        run_call(worker, span, call, slot);
-        call += span->stride;
-        slot += results->slot_size;
+    while (i < span->count && !pending_events(worker)) {
+        struct run run = find_run(job, worker, span, first, i);
+        i += run_some(worker, &run);
     }
     if (i > 0)
         record(job, worker, first, i);
@@ -284,13 +348,18 @@ static size_t run_together(struct parcel_job *job, struct parcel__worker *worker
 static size_t run_apart(struct parcel_job *job, struct parcel__worker *worker, size_t first,
                         const struct parcel__span *span)
 {
-    parcel_results *results = job->options.results;
     size_t i = 0;
-    for (; i < span->count && !is_stopped(job); i++) {
-        worker->current.index = first + i;
-        run_call(worker, span, span->first + i * span->stride,
-                 results->slots + (first + i) * results->slot_size);
-        record(job, worker, first + i, 1);
+    while (i < span->count && !is_stopped(job)) {
+        struct run run = find_run(job, worker, span, first, i);
+        size_t end = i + run.count;
+        run.count = 1;
+        for (; i < end && !is_stopped(job); i++) {
+            run_some(worker, &run);
+            record(job, worker, run.first, 1);
+            run.first++;
+            run.arguments += run.stride;
+            run.slot += run.slot_size;
+        }
     }
     return i;
 }
@@ -300,7 +369,7 @@ static void run_batch(struct parcel_job *job, struct parcel__worker *worker, par
 {
     double start = worker->clock;
     double seconds_per_call = worker->seconds_per_unit / (double)job->unit;
-    bool apart = batch->count == 1 || seconds_per_call > timed_alone;
+    bool apart = batch->count == 1 || seconds_per_call > timed_alone * parcel__port_clock_cost();
     size_t done = 0;
     while (done < batch->count && !is_stopped(job)) {
         size_t first = batch->first + done;

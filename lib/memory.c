@@ -74,14 +74,14 @@ char *parcel__memory_copy_string(const char *string)
 }
 
 /* Takes the smallest cached block that is large enough and not more than twice too large. */
-static bool take_cached(struct parcel__block *block, size_t size)
+static bool take_cached(struct parcel__block *block, size_t size, bool sparse)
 {
     bool found = false;
     pthread_mutex_lock(&cache.mutex);
     size_t best = CACHE_SLOTS;
     for (size_t i = 0; i < cache.count; i++) {
         size_t held = cache.blocks[i].size;
-        if (held >= size && held / 2 <= size &&
+        if (held >= size && held / 2 <= size && cache.blocks[i].sparse == sparse &&
             (best == CACHE_SLOTS || held < cache.blocks[best].size))
             best = i;
     }
@@ -109,9 +109,9 @@ static bool put_into_cache(const struct parcel__block *block)
     return kept;
 }
 
-bool parcel__memory_take(struct parcel__block *block, size_t size)
+bool parcel__memory_take(struct parcel__block *block, size_t size, bool sparse)
 {
-    *block = (struct parcel__block){NULL, 0};
+    *block = (struct parcel__block){.sparse = sparse};
     if (failure_is_due())
         return false;
     if (size < SMALLEST_MAPPED) {
@@ -119,12 +119,12 @@ bool parcel__memory_take(struct parcel__block *block, size_t size)
         block->size = size;
         return block->bytes != NULL;
     }
-    if (take_cached(block, size))
+    if (take_cached(block, size, sparse))
         return true;
     block->size = (size + SMALLEST_MAPPED - 1) / SMALLEST_MAPPED * SMALLEST_MAPPED;
     if (block->size < size)
         return false;
-    block->bytes = parcel__port_map(block->size);
+    block->bytes = parcel__port_map(block->size, sparse);
     return block->bytes != NULL;
 }
 
@@ -134,7 +134,7 @@ void parcel__memory_give_back(struct parcel__block *block)
         free(block->bytes);
     else if (block->bytes && !put_into_cache(block))
         parcel__port_unmap(block->bytes, block->size);
-    *block = (struct parcel__block){NULL, 0};
+    *block = (struct parcel__block){0};
 }
 
 /* Called with the mutex held. */

@@ -20,8 +20,9 @@ size_t parcel__memory_fail_from(size_t n);
 struct parcel__block {
     void *bytes;
     size_t size;
+    bool sparse; /* written here and there only: no huge pages */
 };
-bool parcel__memory_take(struct parcel__block *block, size_t size);
+bool parcel__memory_take(struct parcel__block *block, size_t size, bool sparse);
 void parcel__memory_give_back(struct parcel__block *block);
 
 /* While more asked to keep all than not, the cache has no bound: an open executor's runs find the

@@ -8,14 +8,19 @@
 /* Seconds of a monotonic clock; 25 to 35 ns a reading. */
 double parcel__port_now(void);
 
-/* Zeroed pages, or NULL. Blocks of 2 MiB and more ask for huge pages. */
-void *parcel__port_map(size_t size);
+/* Seconds that a reading takes on this machine, measured once. */
+double parcel__port_clock_cost(void);
+
+/* Zeroed pages, or NULL. Blocks of 2 MiB and more ask for huge pages, unless they are written
+ * here and there only. */
+void *parcel__port_map(size_t size, bool sparse);
 void parcel__port_unmap(void *pages, size_t size);
 
 /* What one part of the system allows; INT_MAX when it sets no limit. */
 int parcel__port_online_cpus(void);
 int parcel__port_affinity_cpus(void);
-int parcel__port_cgroup_cpus(const char *root, const char *process_cgroups);
+int parcel__port_cgroup_cpus(const char *root, const char *groups); /* groups: a file like
+                                                                     * /proc/self/cgroup */
 
 /* min(online, affinity, cgroup quota, SLURM_CPUS_PER_TASK, OMP_THREAD_LIMIT), at least 1. */
 int parcel__port_cpu_count(void);

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <math.h>
+#include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,6 +22,9 @@
 
 enum { HUGE_PAGE = 2 << 20, MOST_THREADS = 4096, LARGEST_CPU_SET = 65536 };
 
+static const char cgroup_root[] = "/sys/fs/cgroup";
+static const char process_cgroups[] = "/proc/self/cgroup";
+
 double parcel__port_now(void)
 {
     struct timespec now;
@@ -28,13 +32,33 @@ double parcel__port_now(void)
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
-void *parcel__port_map(size_t size)
+static double clock_cost;
+static pthread_once_t clock_once = PTHREAD_ONCE_INIT;
+
+/* The least of several readings: a preempted one says nothing about the clock. */
+static void measure_clock(void)
+{
+    clock_cost = 1;
+    for (int i = 0; i < 16; i++) {
+        double start = parcel__port_now();
+        double cost = parcel__port_now() - start;
+        clock_cost = cost < clock_cost ? cost : clock_cost;
+    }
+}
+
+double parcel__port_clock_cost(void)
+{
+    pthread_once(&clock_once, measure_clock);
+    return clock_cost;
+}
+
+void *parcel__port_map(size_t size, bool sparse)
 {
     void *pages = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (pages == MAP_FAILED)
         return NULL;
 #ifdef MADV_HUGEPAGE
-    if (size >= HUGE_PAGE)
+    if (size >= HUGE_PAGE && !sparse)
         madvise(pages, size, MADV_HUGEPAGE); /* only advice: a refusal costs speed, nothing else */
 #endif
     return pages;
@@ -89,37 +113,55 @@ int parcel__port_affinity_cpus(void)
     return INT_MAX;
 }
 
-/* The quota in a group's file, in cpus rounded up; INT_MAX when there is none. */
-static int quota_of(const char *folder, bool unified)
+/* Reads up to two numbers from a group's file; returns how many there were. "max" is none. */
+static int read_numbers(const char *folder, const char *name, double *first, double *second)
 {
     char path[PATH_MAX + 32];
-    char text[64] = "";
-    double quota = 0, period = 0;
-    snprintf(path, sizeof path, "%s/%s", folder, unified ? "cpu.max" : "cpu.cfs_quota_us");
+    snprintf(path, sizeof path, "%s/%s", folder, name);
     FILE *file = fopen(path, "re");
     if (!file)
-        return INT_MAX;
-    bool read = fgets(text, sizeof text, file) != NULL;
+        return 0;
+    int count = fscanf(file, "%lf %lf", first, second);
     fclose(file);
-    if (!read || (unified ? sscanf(text, "%lf %lf", &quota, &period) != 2
-                          : sscanf(text, "%lf", &quota) != 1))
-        return INT_MAX; /* "max 100000" has no number first */
-    if (!unified) {
-        snprintf(path, sizeof path, "%s/cpu.cfs_period_us", folder);
-        file = fopen(path, "re");
-        read = file && fscanf(file, "%lf", &period) == 1;
-        if (file)
-            fclose(file);
-        if (!read)
-            return INT_MAX;
-    }
-    if (quota <= 0 || period <= 0 || quota / period >= INT_MAX)
+    return count > 0 ? count : 0;
+}
+
+/* A group's cpu quota, rounded up; INT_MAX when there is none. */
+static int cpu_quota(const char *folder, bool unified)
+{
+    double quota = 0, period = 0, unused;
+    int read = unified ? read_numbers(folder, "cpu.max", &quota, &period) - 1
+                       : read_numbers(folder, "cpu.cfs_quota_us", &quota, &unused);
+    if (!unified && read > 0)
+        read = read_numbers(folder, "cpu.cfs_period_us", &period, &unused);
+    if (read < 1 || !(quota > 0) || !(period > 0) || quota / period >= INT_MAX)
         return INT_MAX;
     return (int)ceil(quota / period);
 }
 
-/* The least quota from the group itself up to the root of its hierarchy. */
-static int least_quota(const char *mount, const char *group, bool unified)
+/* The threads that a group may still start; INT_MAX when there is no limit. */
+static int free_threads(const char *folder, bool unified)
+{
+    double most, used, unused;
+    (void)unified; /* both hierarchies name the files alike */
+    if (read_numbers(folder, "pids.max", &most, &unused) < 1 ||
+        read_numbers(folder, "pids.current", &used, &unused) < 1 || !(most < INT_MAX))
+        return INT_MAX;
+    return most > used ? (int)(most - used) : 0;
+}
+
+/* One controller and its limit in one group. */
+struct controller {
+    const char *name;
+    int (*limit)(const char *folder, bool unified);
+};
+
+static const struct controller cpu_controller = {"cpu", cpu_quota};
+static const struct controller pids_controller = {"pids", free_threads};
+
+/* The least limit from the group itself up to the root of its hierarchy. */
+static int least_limit(const struct controller *controller, const char *mount, const char *group,
+                       bool unified)
 {
     char folder[PATH_MAX];
     size_t root = strlen(mount);
@@ -127,8 +169,8 @@ static int least_quota(const char *mount, const char *group, bool unified)
     if ((size_t)snprintf(folder, sizeof folder, "%s%s", mount, group) >= sizeof folder)
         return INT_MAX;
     for (;;) {
-        int quota = quota_of(folder, unified);
-        least = quota < least ? quota : least;
+        int limit = controller->limit(folder, unified);
+        least = limit < least ? limit : least;
         char *slash = strrchr(folder + root, '/');
         if (!slash)
             return least;
@@ -136,42 +178,48 @@ static int least_quota(const char *mount, const char *group, bool unified)
     }
 }
 
-/* The path a line of /proc/self/cgroup gives for the cpu controller, or NULL: "0::/path" in the
+/* The path that a line of /proc/self/cgroup gives for the controller, or NULL: "0::/path" in the
  * unified hierarchy, "4:cpu,cpuacct:/path" in the old one. */
-static const char *cpu_group(char *line, bool *unified)
+static const char *group_in(char *line, const char *controller, bool *unified)
 {
-    char *controllers = strchr(line, ':');
-    char *path = controllers ? strchr(++controllers, ':') : NULL;
+    char *names = strchr(line, ':');
+    char *path = names ? strchr(++names, ':') : NULL;
     if (!path)
         return NULL;
     *path++ = '\0';
     path[strcspn(path, "\n")] = '\0';
-    *unified = *controllers == '\0';
-    for (char *rest, *name = strtok_r(controllers, ",", &rest); name && !*unified;
-         name = strtok_r(NULL, ",", &rest))
-        if (strcmp(name, "cpu") == 0)
+    *unified = *names == '\0';
+    char *rest = NULL;
+    for (char *name = strtok_r(names, ",", &rest); name; name = strtok_r(NULL, ",", &rest))
+        if (strcmp(name, controller) == 0)
             return path;
     return *unified ? path : NULL;
 }
 
-int parcel__port_cgroup_cpus(const char *root, const char *process_cgroups)
+static int cgroup_limit(const struct controller *controller, const char *root, const char *groups)
 {
     char line[PATH_MAX], mount[PATH_MAX];
     int least = INT_MAX;
-    FILE *file = fopen(process_cgroups, "re");
+    FILE *file = fopen(groups, "re");
     if (!file)
         return INT_MAX;
     while (fgets(line, sizeof line, file)) {
         bool unified = false;
-        const char *group = cpu_group(line, &unified);
+        const char *group = group_in(line, controller->name, &unified);
         if (!group)
             continue;
-        snprintf(mount, sizeof mount, "%s%s", root, unified ? "" : "/cpu");
-        int quota = least_quota(mount, group, unified);
-        least = quota < least ? quota : least;
+        snprintf(mount, sizeof mount, "%s%s%s", root, unified ? "" : "/",
+                 unified ? "" : controller->name);
+        int limit = least_limit(controller, mount, group, unified);
+        least = limit < least ? limit : least;
     }
     fclose(file);
     return least;
+}
+
+int parcel__port_cgroup_cpus(const char *root, const char *groups)
+{
+    return cgroup_limit(&cpu_controller, root, groups);
 }
 
 /* A positive whole number in a variable; INT_MAX when it is missing or is none, since these
@@ -186,7 +234,7 @@ static int limit_in(const char *variable)
 int parcel__port_cpu_count(void)
 {
     const int limits[] = {parcel__port_online_cpus(), parcel__port_affinity_cpus(),
-                          parcel__port_cgroup_cpus("/sys/fs/cgroup", "/proc/self/cgroup"),
+                          parcel__port_cgroup_cpus(cgroup_root, process_cgroups),
                           limit_in("SLURM_CPUS_PER_TASK"), limit_in("OMP_THREAD_LIMIT")};
     int least = INT_MAX;
     for (size_t i = 0; i < sizeof limits / sizeof *limits; i++)
@@ -198,9 +246,10 @@ int parcel__port_thread_limit(void)
 {
     struct rlimit processes;
     int limit = limit_in("OMP_THREAD_LIMIT");
-    if (limit > MOST_THREADS)
-        limit = MOST_THREADS;
-    /* Half of what the user may start: other programs of his count too. Root is not limited. */
+    int free = cgroup_limit(&pids_controller, cgroup_root, process_cgroups) / 2;
+    limit = limit < MOST_THREADS ? limit : MOST_THREADS;
+    limit = limit < free ? limit : free;
+    /* Half of what is left: others start threads too. RLIMIT_NPROC does not bind root. */
     if (geteuid() != 0 && getrlimit(RLIMIT_NPROC, &processes) == 0 &&
         processes.rlim_cur != RLIM_INFINITY && processes.rlim_cur / 2 < (rlim_t)limit)
         limit = (int)(processes.rlim_cur / 2);

@@ -26,22 +26,23 @@ static size_t aligned(size_t size)
     return (size + 63) / 64 * 64;
 }
 
-/* Lays slots, records, functions and marks out in one block; false when it cannot be had. */
+/* Lays slots, functions and marks out in one block, and the records, of which a run of short calls
+ * writes few, in another; false when they cannot be had. */
 static bool lay_out(parcel_results *results, bool is_mixed)
 {
     size_t count = results->count;
     if (count > SIZE_MAX / 4 / (results->slot_size + sizeof(struct parcel__record) + 16))
         return false;
-    size_t records = aligned(count * results->slot_size);
-    size_t functions = records + aligned(count * sizeof *results->records);
+    size_t functions = aligned(count * results->slot_size);
     size_t marks = functions + (is_mixed ? aligned(count * sizeof *results->functions) : 0);
-    if (!parcel__memory_take(&results->memory, marks + count))
+    if (!parcel__memory_take(&results->memory, marks + count, false) ||
+        !parcel__memory_take(&results->record_memory, count * sizeof *results->records, true))
         return false;
     unsigned char *bytes = results->memory.bytes;
     results->slots = bytes;
-    results->records = (struct parcel__record *)(void *)(bytes + records);
     results->functions = is_mixed ? (const parcel_function **)(void *)(bytes + functions) : NULL;
     results->marks = bytes + marks;
+    results->records = results->record_memory.bytes;
     memset(results->marks, PARCEL_NOT_RUN, count);
     return true;
 }
@@ -156,6 +157,7 @@ void parcel_results_free(parcel_results *results)
         parcel__arena_free(&results->arenas[i]);
     parcel__memory_free(results->arenas);
     parcel__memory_give_back(&results->memory);
+    parcel__memory_give_back(&results->record_memory);
     if (results->owns_error)
         parcel__memory_free(results->error);
     parcel__memory_free(results->warnings);

@@ -27,8 +27,9 @@ struct parcel_results {
     unsigned char *marks;              /* one for each call: its parcel_status and the bits below */
     const parcel_function *function;   /* of all calls, or NULL when they differ */
     const parcel_function **functions; /* one for each call, or NULL */
-    struct parcel__block memory;       /* of the four above */
-    struct parcel__arena *arenas;      /* one for each worker: what slots point at */
+    struct parcel__block memory;       /* of slots, functions and marks */
+    struct parcel__block record_memory; /* of records */
+    struct parcel__arena *arenas;       /* one for each worker: what slots point at */
     int n_arenas;
     int n_workers;
     const char *backend;
