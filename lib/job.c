@@ -8,6 +8,7 @@
  */
 #include "job.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -138,6 +139,7 @@ bool parcel_job_next(parcel_job *job, int worker, parcel_batch *batch)
     batch->worker = worker;
     batch->first = parcel__schedule_low(taken) * job->unit;
     batch->count = (end < count ? end : count) - batch->first;
+    assert(batch->count > 0 && batch->count <= count - batch->first);
     return true;
 }
 

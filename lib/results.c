@@ -7,6 +7,7 @@
  */
 #include "results.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -96,6 +97,8 @@ void parcel__results_mark(parcel_results *results, size_t first, size_t count, p
                           struct parcel__record record)
 {
     unsigned char shared = count > 1 ? PARCEL__MARK_SHARED : 0;
+    assert(count > 0 && first + count <= results->count);
+    assert(results->marks[first] == PARCEL_NOT_RUN); /* exactly once */
     record.duration /= (double)count;
     results->records[first] = record;
     if (count > 1)

@@ -8,6 +8,8 @@
  */
 #include "schedule.h"
 
+#include <assert.h>
+
 static const double target = 10e-6; /* seconds a batch: dispatch, some 50 ns, is then 0.5 % */
 
 enum { LARGEST_BATCH = 8192 }; /* calls; bounds what one wrong guess may cost */
@@ -47,6 +49,7 @@ parcel__range parcel__schedule_share(uint32_t units, int worker, int n_workers)
 static struct parcel__cut cut(parcel__range range, uint32_t length, bool off_the_low_end)
 {
     uint32_t low = parcel__schedule_low(range), high = parcel__schedule_high(range);
+    assert(low <= high && length <= high - low);
     if (off_the_low_end)
         return (struct parcel__cut){parcel__schedule_range(low, low + length),
                                     parcel__schedule_range(low + length, high)};
