@@ -1,7 +1,6 @@
 /* current.c: the call that runs in this thread. */
 #include "current.h"
 
-#include <parcel/backend.h>
 #include <stdarg.h>
 
 #include "memory.h"
@@ -71,7 +70,7 @@ char *parcel__current_take_message(struct parcel_current_call *current)
 bool parcel_cancelled_in(const parcel_current_call *current)
 {
     for (; current; current = current->around)
-        if (parcel_job_stopped(current->job))
+        if (atomic_load_explicit(current->is_stopped, memory_order_relaxed))
             return true;
     return false;
 }

@@ -14,7 +14,6 @@ struct parcel__nest {
 };
 
 struct parcel__scope;
-struct parcel_job;
 
 /* Something that a worker must look at before it goes on to the next call. */
 enum {
@@ -26,7 +25,7 @@ enum {
 struct parcel_current_call {
     size_t index; /* written by the worker before each call */
     int worker;
-    const struct parcel_job *job;
+    const atomic_bool *is_stopped; /* of the run */
     const struct parcel__nest *nest;
     struct parcel_current_call *around; /* the call that the run is in, or NULL */
 

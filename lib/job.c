@@ -468,7 +468,7 @@ static void open_worker(struct parcel_job *job, int number)
     memset(worker, 0, sizeof *worker);
     worker->arena = &job->options.results->arenas[number];
     worker->current.worker = number;
-    worker->current.job = job;
+    worker->current.is_stopped = &job->is_stopped;
     worker->current.nest = &job->options.nest;
     worker->current.around = job->around;
     worker->slowest = SIZE_MAX;
