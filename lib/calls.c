@@ -36,6 +36,7 @@ struct list {
     const parcel_function *first_function;
     bool is_mixed;
     size_t slot_size;
+    size_t slot_alignment;
     const char *error; /* a constant; atomic, since a refused add may come from any thread */
 };
 
@@ -64,7 +65,7 @@ parcel_calls *parcel_calls_new(void)
     struct list *list = parcel__memory_new(sizeof *list);
     if (!list)
         return NULL;
-    *list = (struct list){.slot_size = sizeof(void *)};
+    *list = (struct list){.slot_size = sizeof(void *), .slot_alignment = sizeof(void *)};
     list->head.parcel__list = list;
     list->head.parcel__repeated = &no_function;
     return &list->head;
@@ -148,11 +149,16 @@ static bool make_room(struct list *list, size_t size)
 static void note_function(struct list *list, const parcel_function *function)
 {
     size_t slot = parcel__function_slot_size(function);
+    size_t alignment = parcel__function_slot_alignment(function);
     if (!list->first_function)
         list->first_function = function;
     list->is_mixed = list->is_mixed || function != list->first_function;
     if (slot > list->slot_size)
         list->slot_size = slot;
+    if (alignment > list->slot_alignment)
+        list->slot_alignment = alignment;
+    /* Slots stand side by side: the size keeps the strictest alignment of all. */
+    list->slot_size = (list->slot_size + list->slot_alignment - 1) & -list->slot_alignment;
 }
 
 bool parcel__calls_add(parcel_calls *calls, const parcel_call *call)

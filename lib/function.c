@@ -57,12 +57,17 @@ size_t parcel__function_record_size(const parcel_function *function)
     return (size + 15) / 16 * 16;
 }
 
+size_t parcel__function_slot_alignment(const parcel_function *function)
+{
+    return parcel__function_result_is_inline(function) && function->result.offset > 8 ? 16 : 8;
+}
+
 size_t parcel__function_slot_size(const parcel_function *function)
 {
-    const parcel_parameter *result = &function->result;
-    bool is_inline = parcel__function_result_is_inline(function);
-    size_t alignment = is_inline && result->offset > 8 ? 16 : 8;
-    size_t size = is_inline && result->size > sizeof(void *) ? result->size : sizeof(void *);
+    size_t alignment = parcel__function_slot_alignment(function);
+    bool is_large = function->result.size > sizeof(void *);
+    size_t size = is_large && parcel__function_result_is_inline(function) ? function->result.size
+                                                                          : sizeof(void *);
     return (size + alignment - 1) / alignment * alignment;
 }
 

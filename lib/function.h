@@ -26,9 +26,12 @@ void parcel__function_traits(struct parcel__traits *traits, const parcel_functio
 /* True when the result stands in its slot; else the slot points at it. */
 bool parcel__function_result_is_inline(const parcel_function *function);
 
-/* Bytes of a record in a list, and of a slot in the results; multiples of 16 and 8. */
+/* Bytes of a record in a list, a multiple of 16. */
 size_t parcel__function_record_size(const parcel_function *function);
+
+/* Bytes of a slot in the results, and its alignment, 8 or 16. */
 size_t parcel__function_slot_size(const parcel_function *function);
+size_t parcel__function_slot_alignment(const parcel_function *function);
 
 /* True when arguments hold strings or values, whose content a list copies. */
 bool parcel__function_has_content(const parcel_function *function);

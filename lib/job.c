@@ -81,8 +81,11 @@ static parcel__range steal(const struct parcel_job *job, struct parcel__worker *
         parcel__range range;
         again = false;
         struct parcel__worker *victim = find_victim(job, &range, &again);
-        if (!victim)
+        if (!victim) {
+            if (again)
+                parcel__port_yield(); /* whoever is busy may wait for this very cpu */
             continue;
+        }
         struct parcel__cut cut = parcel__schedule_steal(range, victim->current.worker);
         atomic_store_explicit(&worker->range, busy, memory_order_release);
         bool taken = atomic_compare_exchange_strong_explicit(

@@ -11,6 +11,9 @@ double parcel__port_now(void);
 /* Seconds that a reading takes on this machine, measured once. */
 double parcel__port_clock_cost(void);
 
+/* Lets other threads run on this cpu. */
+void parcel__port_yield(void);
+
 /* Zeroed pages, or NULL. Blocks of 2 MiB and more ask for huge pages, unless they are written
  * here and there only. */
 void *parcel__port_map(size_t size, bool sparse);

@@ -52,6 +52,11 @@ double parcel__port_clock_cost(void)
     return clock_cost;
 }
 
+void parcel__port_yield(void)
+{
+    sched_yield();
+}
+
 void *parcel__port_map(size_t size, bool sparse)
 {
     void *pages = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
