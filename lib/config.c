@@ -354,6 +354,8 @@ static bool resolve_backend(struct parcel__plan *plan, const struct setting *set
     const char *require = settings[PARCEL__REQUIRE].name;
     if (!check_hints(prefer, require, error))
         return false;
+    plan->prefer = !prefer ? NULL : *prefer == 't' ? "threads" : "processes";
+    plan->require = require ? "sharedmem" : NULL;
     if (!settings[PARCEL__BACKEND].name)
         find_preferred(plan, prefer);
     else if (!find_named(plan, settings[PARCEL__BACKEND].name, error))
@@ -436,8 +438,14 @@ static void put_value(struct parcel__text *text, const struct parcel__plan *plan
     case PARCEL__ON_ERROR:
         parcel__text_put(text, plan->collect ? "PARCEL_COLLECT" : "PARCEL_STOP");
         return;
-    default:
+    case PARCEL__BACKEND:
         parcel__text_put(text, plan->backend->name);
+        return;
+    case PARCEL__PREFER:
+        parcel__text_put(text, plan->prefer ? plan->prefer : "none");
+        return;
+    default:
+        parcel__text_put(text, plan->require ? plan->require : "none");
     }
 }
 
@@ -446,7 +454,7 @@ static void put_plan(struct parcel__text *text, const struct parcel__plan *plan)
     static const char *const sources[] = {[PARCEL__FROM_DEFAULT] = "default",
                                           [PARCEL__FROM_SCOPE] = "scope",
                                           [PARCEL__GIVEN] = "given"};
-    for (int i = 0; i <= PARCEL__BACKEND; i++) {
+    for (int i = 0; i < PARCEL__N_OPTIONS; i++) {
         enum parcel__source source = plan->sources[i];
         const char *from =
             source == PARCEL__FROM_ENVIRONMENT ? options_table[i].variable : sources[source];

@@ -34,6 +34,8 @@ struct parcel__plan {
     bool collect;
     const parcel_backend *backend;
     const parcel_backend *fallback; /* when the backend cannot run; NULL: that is an error */
+    const char *prefer;             /* NULL or one of the known hints; constant text */
+    const char *require;            /* the same */
     parcel_sink *sink;
     void *sink_state;
     struct parcel__text warnings;
