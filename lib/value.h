@@ -1,4 +1,5 @@
-/* value.h: boxing C values, and their texts. */
+/* value.h: boxing C values (value.c), their texts (value_text.c), and comparing them
+ * (value_compare.c). */
 #ifndef PARCEL__VALUE_H
 #define PARCEL__VALUE_H
 
@@ -14,6 +15,11 @@ enum {
 /* The value of a C object of that kind and size; type is its described struct or 0. Bytes and
  * arrays are borrowed from memory. */
 parcel_value parcel__value_box(unsigned kind, size_t size, unsigned short type, const void *memory);
+
+/* A field of the described struct at bytes, as a value; character arrays as text. scratch and
+ * string (of PARCEL__LONGEST_FIELD) hold what the value of an array borrows. */
+parcel_value parcel__value_box_field(const parcel_field *field, const unsigned char *bytes,
+                                     parcel_array *scratch, char *string);
 
 /* Adds the value as Python prints it; as an argument in a message, where 2.0 is plain 2. */
 void parcel__value_put(struct parcel__text *text, parcel_value value);

@@ -1,0 +1,310 @@
+/*
+ * value_text.c: values as Python prints them.
+ *
+ * Numbers are the shortest digits that read back, in plain notation from 1e-4 to 1e16. All digits
+ * come from printf and are put together here, so that the locale's decimal point never shows.
+ */
+#include <complex.h>
+#include <float.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "memory.h"
+#include "structure.h"
+#include "value.h"
+
+/* The digits of a number, d.ddd times 10^exponent. */
+struct digits {
+    char digit[48];
+    int count;
+    int exponent;
+    bool negative;
+};
+
+/* Reads "-d.ddde+xx", with whatever decimal point the locale has, and drops trailing zeros. */
+static void read_digits(struct digits *digits, const char *printed)
+{
+    digits->negative = *printed == '-';
+    digits->count = 0;
+    for (; *printed != 'e'; printed++)
+        if (*printed >= '0' && *printed <= '9' && digits->count < (int)sizeof digits->digit)
+            digits->digit[digits->count++] = *printed;
+    digits->exponent = atoi(printed + 1);
+    while (digits->count > 1 && digits->digit[digits->count - 1] == '0')
+        digits->count--;
+}
+
+/* The shortest digits that read back. All decimals of up to least digits survive the type, so
+ * the search starts there, but for subnormal numbers, which have fewer. */
+static void find_digits(struct digits *digits, double number, bool is_float)
+{
+    char printed[64];
+    bool subnormal = is_float ? fabs(number) < FLT_MIN : fabs(number) < DBL_MIN;
+    int least = subnormal ? 1 : is_float ? FLT_DIG : DBL_DIG;
+    for (int count = least; count <= 17; count++) {
+        snprintf(printed, sizeof printed, "%.*e", count - 1, number);
+        if (is_float ? strtof(printed, NULL) == (float)number : strtod(printed, NULL) == number)
+            break;
+    }
+    read_digits(digits, printed);
+}
+
+static void find_long_digits(struct digits *digits, long double number)
+{
+    char printed[64];
+    for (int count = LDBL_DIG; count <= LDBL_DECIMAL_DIG; count++) {
+        snprintf(printed, sizeof printed, "%.*Le", count - 1, number);
+        if (strtold(printed, NULL) == number)
+            break;
+    }
+    read_digits(digits, printed);
+}
+
+static void put_zeros(struct parcel__text *text, int count)
+{
+    for (; count > 0; count--)
+        parcel__text_put(text, "0");
+}
+
+static void put_digits(struct parcel__text *text, const struct digits *digits, const char *whole)
+{
+    const char *first = digits->digit;
+    size_t count = (size_t)digits->count;
+    if (digits->negative)
+        parcel__text_put(text, "-");
+    if (digits->exponent < -4 || digits->exponent >= 16) {
+        parcel__text_add(text, first, 1);
+        if (count > 1) {
+            parcel__text_put(text, ".");
+            parcel__text_add(text, first + 1, count - 1);
+        }
+        parcel__text_format(text, "e%+03d", digits->exponent);
+        return;
+    }
+    if (digits->exponent < 0) {
+        parcel__text_put(text, "0.");
+        put_zeros(text, -digits->exponent - 1);
+        parcel__text_add(text, first, count);
+        return;
+    }
+    size_t before = (size_t)digits->exponent + 1;
+    parcel__text_add(text, first, count < before ? count : before);
+    put_zeros(text, (int)before - (int)count);
+    if (count > before) {
+        parcel__text_put(text, ".");
+        parcel__text_add(text, first + before, count - before);
+    } else {
+        parcel__text_put(text, whole);
+    }
+}
+
+/* whole: what follows a number without a fraction, ".0" or nothing. */
+static void put_number(struct parcel__text *text, double number, bool is_float, const char *whole)
+{
+    struct digits digits;
+    if (isnan(number)) {
+        parcel__text_put(text, "nan");
+        return;
+    }
+    if (isinf(number)) {
+        parcel__text_put(text, number < 0 ? "-inf" : "inf");
+        return;
+    }
+    find_digits(&digits, number, is_float);
+    put_digits(text, &digits, whole);
+}
+
+static void put_long_double(struct parcel__text *text, long double number)
+{
+    struct digits digits;
+    if (!isfinite(number)) {
+        put_number(text, (double)number, false, ".0");
+        return;
+    }
+    find_long_digits(&digits, number);
+    put_digits(text, &digits, ".0");
+}
+
+static void put_complex(struct parcel__text *text, double real, double imaginary, bool is_float)
+{
+    parcel__text_put(text, "(");
+    put_number(text, real, is_float, "");
+    if (!signbit(imaginary) || isnan(imaginary))
+        parcel__text_put(text, "+");
+    put_number(text, imaginary, is_float, "");
+    parcel__text_put(text, "j)");
+}
+
+/* How many bytes of a valid UTF-8 character start here; 0 when none does. */
+static size_t utf8_length(const unsigned char *byte)
+{
+    size_t length = *byte >= 0xF0 && *byte <= 0xF4   ? 4
+                    : *byte >= 0xE0                  ? 3
+                    : *byte >= 0xC2 && *byte <= 0xDF ? 2
+                                                     : 0;
+    if (*byte > 0xF4)
+        return 0;
+    for (size_t i = 1; i < length; i++)
+        if ((byte[i] & 0xC0) != 0x80)
+            return 0;
+    return length;
+}
+
+static void put_byte(struct parcel__text *text, unsigned char byte, char quote)
+{
+    static const char special[] = "\n\t\r\\", letters[] = "ntr\\";
+    const char *found = byte ? strchr(special, byte) : NULL;
+    if (found)
+        parcel__text_format(text, "\\%c", letters[found - special]);
+    else if (byte == (unsigned char)quote)
+        parcel__text_format(text, "\\%c", quote);
+    else if (byte < 0x20 || byte >= 0x7F)
+        parcel__text_format(text, "\\x%02x", byte);
+    else
+        parcel__text_add(text, (const char *)&byte, 1);
+}
+
+static void put_string(struct parcel__text *text, const char *string)
+{
+    char quote = strchr(string, '\'') && !strchr(string, '"') ? '"' : '\'';
+    parcel__text_add(text, &quote, 1);
+    for (const unsigned char *byte = (const unsigned char *)string; *byte;) {
+        size_t length = *byte < 0x80 ? 0 : utf8_length(byte);
+        if (length > 0)
+            parcel__text_add(text, (const char *)byte, length);
+        else
+            put_byte(text, *byte, quote);
+        byte += length > 0 ? length : 1;
+    }
+    parcel__text_add(text, &quote, 1);
+}
+
+static void put_array(struct parcel__text *text, const parcel_array *array)
+{
+    const unsigned char *element = array->data;
+    parcel__text_put(text, "[");
+    for (size_t i = 0; element && i < array->count && !text->failed; i++) {
+        if (i > 0)
+            parcel__text_put(text, ", ");
+        parcel__value_put(text, parcel__value_box(array->kind, array->element_size, 0,
+                                                  element + i * array->element_size));
+    }
+    parcel__text_put(text, "]");
+}
+
+static const char *without_struct(const char *name)
+{
+    if (strncmp(name, "struct ", 7) == 0)
+        return name + 7;
+    return strncmp(name, "union ", 6) == 0 ? name + 6 : name;
+}
+
+static void put_struct(struct parcel__text *text, parcel_value value)
+{
+    const parcel_structure *structure = parcel__structure_at(value.type);
+    parcel_array array;
+    char string[PARCEL__LONGEST_FIELD];
+    if (!structure) {
+        parcel__text_format(text, "<struct, %u bytes>", value.size);
+        return;
+    }
+    parcel__text_format(text, "%s(", without_struct(structure->name));
+    for (size_t i = 0; i < structure->n_fields; i++) {
+        const parcel_field *field = &structure->fields[i];
+        parcel__text_format(text, "%s%s=", i > 0 ? ", " : "", field->name);
+        parcel__value_put(text, parcel__value_box_field(field, value.as.bytes, &array, string));
+    }
+    parcel__text_put(text, ")");
+}
+
+static void put_bytes(struct parcel__text *text, parcel_value value)
+{
+    const unsigned char *byte = value.as.bytes;
+    long double number;
+    float complex cfloat;
+    double complex cdouble;
+    switch (value.kind) {
+    case PARCEL_STRUCT_BYTES:
+        put_struct(text, value);
+        return;
+    case PARCEL_LDOUBLE:
+        memcpy(&number, byte, sizeof number);
+        put_long_double(text, number);
+        return;
+    case PARCEL_CFLOAT:
+        memcpy(&cfloat, byte, sizeof cfloat);
+        put_complex(text, crealf(cfloat), cimagf(cfloat), true);
+        return;
+    case PARCEL_CDOUBLE:
+        memcpy(&cdouble, byte, sizeof cdouble);
+        put_complex(text, creal(cdouble), cimag(cdouble), false);
+        return;
+    case PARCEL_CLDOUBLE: {
+        long double parts[2];
+        memcpy(parts, byte, sizeof parts);
+        put_complex(text, (double)parts[0], (double)parts[1], false);
+        return;
+    }
+    default:
+        parcel__text_put(text, "b'");
+        for (unsigned i = 0; i < value.size; i++)
+            put_byte(text, byte[i], '\'');
+        parcel__text_put(text, "'");
+    }
+}
+
+void parcel__value_put(struct parcel__text *text, parcel_value value)
+{
+    switch (value.tag) {
+    case PARCEL_TAG_BOOL:
+        parcel__text_put(text, value.as.boolean ? "True" : "False");
+        return;
+    case PARCEL_TAG_INT64:
+        parcel__text_format(text, "%lld", (long long)value.as.int64);
+        return;
+    case PARCEL_TAG_UINT64:
+        parcel__text_format(text, "%llu", (unsigned long long)value.as.uint64);
+        return;
+    case PARCEL_TAG_DOUBLE:
+        put_number(text, value.as.number, value.kind == PARCEL_FLOAT, ".0");
+        return;
+    case PARCEL_TAG_STRING:
+        put_string(text, value.as.string);
+        return;
+    case PARCEL_TAG_BYTES:
+        put_bytes(text, value);
+        return;
+    case PARCEL_TAG_ARRAY:
+        put_array(text, value.as.array);
+        return;
+    case PARCEL_TAG_POINTER:
+        parcel__text_format(text, "<pointer %p>", value.as.pointer);
+        return;
+    default:
+        parcel__text_put(text, "None");
+    }
+}
+
+void parcel__value_put_argument(struct parcel__text *text, parcel_value value)
+{
+    if (value.tag == PARCEL_TAG_DOUBLE)
+        put_number(text, value.as.number, value.kind == PARCEL_FLOAT, "");
+    else
+        parcel__value_put(text, value);
+}
+
+char *parcel_value_text(parcel_value value)
+{
+    struct parcel__text text = {0};
+    parcel__value_put(&text, value);
+    return parcel__text_take(&text);
+}
+
+bool parcel_value_print(parcel_value value, FILE *file)
+{
+    char *text = file ? parcel_value_text(value) : NULL;
+    bool printed = text && fputs(text, file) != EOF;
+    parcel__memory_free(text);
+    return printed;
+}
