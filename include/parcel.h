@@ -82,6 +82,22 @@ typedef struct parcel_parameter {
     const char *type; /* as it is written in DELAYED */
 } parcel_parameter;
 
+/* What a worker and the loops that DELAYED makes share of a running call. */
+typedef struct parcel_running {
+    size_t index;    /* the call's number; written before each call */
+    unsigned events; /* atomic; when it is not 0, the loop ends after the call that runs */
+} parcel_running;
+
+/* Calls of one function that lie side by side. Since 0.1. */
+typedef struct parcel_stretch {
+    const unsigned char *arguments; /* of the first */
+    size_t stride;                  /* bytes from one call's arguments to the next's */
+    unsigned char *results;         /* where the first result goes */
+    size_t result_stride;
+    size_t first; /* the first call's number */
+    size_t count; /* at least 1 */
+} parcel_stretch;
+
 /* A function that can be delayed. DELAYED makes one; C++ and others may fill one by hand (all of
  * it constant, with static storage). thunk calls the function with the arguments at their
  * offsets and writes the result, if there is one. */
@@ -95,6 +111,9 @@ typedef struct parcel_function {
     unsigned argument_bytes;     /* at most PARCEL_MAX_ARGUMENT_BYTES */
     unsigned argument_alignment; /* at most 16 */
     parcel_parameter result;
+    /* Calls the function for one call of the stretch after the other, as thunk does, until
+     * running->events is not 0. Returns how many ran. NULL: the library does it with thunk. */
+    size_t (*loop)(const parcel_stretch *stretch, parcel_running *running);
 } parcel_function;
 
 /* A call that has not happened yet: a function and its boxed arguments, by value. It borrows the

@@ -30,6 +30,11 @@ parcel_current_call *parcel_current(void)
     return current_call;
 }
 
+void parcel__current_signal(struct parcel_current_call *current, unsigned event)
+{
+    __atomic_fetch_or(&current->running.events, event, __ATOMIC_RELEASE);
+}
+
 static void fail(struct parcel_current_call *current, const char *format, va_list list)
 {
     struct parcel__text text = {0};
@@ -43,7 +48,7 @@ static void fail(struct parcel_current_call *current, const char *format, va_lis
         !atomic_compare_exchange_strong_explicit(&current->message, &none, message,
                                                  memory_order_relaxed, memory_order_relaxed))
         parcel__memory_free(message);
-    atomic_fetch_or_explicit(&current->events, PARCEL__EVENT_FAILED, memory_order_release);
+    parcel__current_signal(current, PARCEL__EVENT_FAILED);
 }
 
 void parcel_fail(const char *format, ...)
@@ -82,7 +87,7 @@ bool parcel_cancelled(void)
 
 size_t parcel_index_in(const parcel_current_call *current)
 {
-    return current ? current->index : SIZE_MAX;
+    return current ? current->running.index : SIZE_MAX;
 }
 
 size_t parcel_index(void)

@@ -23,15 +23,15 @@ enum {
 };
 
 struct parcel_current_call {
-    size_t index; /* written by the worker before each call */
+    /* The index is written by the worker before each call. The events are set by the call's
+     * threads and by who stops the run, and cleared by the worker: release to set and acquire to
+     * clear, so that who clears STOP then finds the run stopped; relaxed to look. */
+    parcel_running running;
+
     int worker;
     const atomic_bool *is_stopped; /* of the run */
     const struct parcel__nest *nest;
     struct parcel_current_call *around; /* the call that the run is in, or NULL */
-
-    /* Set by the call's threads and by who stops the run, cleared by the worker. Release to set
-     * and acquire to clear: who clears STOP then finds the run stopped. Relaxed to look. */
-    atomic_uint events;
 
     /* The first failure's text, owned. Taken by compare-and-swap from NULL, so that of several
      * threads that fail at once one holds. */
@@ -45,6 +45,9 @@ struct parcel_current_call {
 struct parcel_current_call *parcel__current_get(void);
 struct parcel_current_call *parcel__current_enter(struct parcel_current_call *current);
 void parcel__current_leave(struct parcel_current_call *before);
+
+/* Tells the worker that it must look before the next call. Threads: any. */
+void parcel__current_signal(struct parcel_current_call *current, unsigned event);
 
 /* The message of the call's failure, which the caller then owns; NULL when memory ran out. */
 char *parcel__current_take_message(struct parcel_current_call *current);

@@ -112,8 +112,7 @@ static void stop(struct parcel_job *job)
 {
     atomic_store_explicit(&job->is_stopped, true, memory_order_relaxed);
     for (int i = 0; i < job->options.n_workers; i++)
-        atomic_fetch_or_explicit(&job->workers[i].current.events, PARCEL__EVENT_STOP,
-                                 memory_order_release);
+        parcel__current_signal(&job->workers[i].current, PARCEL__EVENT_STOP);
 }
 
 static bool is_worker(const struct parcel_job *job, int worker)
@@ -147,6 +146,12 @@ bool parcel_job_next(parcel_job *job, int worker, parcel_batch *batch)
 }
 
 /* ---- running ---- */
+
+/* Events are rare, so each call's path ends at one load and one branch. */
+static unsigned pending_events(const struct parcel__worker *worker)
+{
+    return __atomic_load_n(&worker->current.running.events, __ATOMIC_RELAXED);
+}
 
 /* Copies what the result points at to where it lives as long as the results, or, when it is to be
  * taken, makes sure that it is not one of the call's own arguments. */
@@ -199,8 +204,7 @@ static bool run_boxed(struct parcel__worker *worker, const unsigned char *argume
     unsigned kind = function->result.kind;
     bool is_kept = (kind != PARCEL_STRING && kind != PARCEL_WRITABLE_STRING &&
                     kind != PARCEL_ARRAY && kind != PARCEL_VALUE) ||
-                   (atomic_load_explicit(&worker->current.events, memory_order_relaxed) &
-                    PARCEL__EVENT_FAILED) ||
+                   (pending_events(worker) & PARCEL__EVENT_FAILED) ||
                    keep_result(worker, arguments, place);
     if (!traits->is_inline)
         memcpy(slot, &place, sizeof place);
@@ -218,17 +222,11 @@ static const parcel_function *function_at(const struct parcel__span *span,
     return function;
 }
 
-/* Events are rare, so each call's path ends at one load and one branch. */
-static unsigned pending_events(const struct parcel__worker *worker)
-{
-    return atomic_load_explicit(&worker->current.events, memory_order_relaxed);
-}
-
 /* Looks at what the call that just ran left behind. */
 static void handle_events(struct parcel_job *job, struct parcel__worker *worker)
 {
     struct parcel_current_call *current = &worker->current;
-    unsigned events = atomic_exchange_explicit(&current->events, 0, memory_order_acquire);
+    unsigned events = __atomic_exchange_n(&current->running.events, 0, __ATOMIC_ACQUIRE);
     parcel__scope_close_all(current->scopes);
     current->scopes = NULL;
     if (!(events & PARCEL__EVENT_FAILED))
@@ -236,7 +234,7 @@ static void handle_events(struct parcel_job *job, struct parcel__worker *worker)
     char *message = parcel__current_take_message(current);
     const char *kept = message ? parcel__arena_copy(worker->arena, message) : NULL;
     parcel__memory_free(message);
-    parcel__results_fail(job->options.results, current->index, PARCEL_FAILED,
+    parcel__results_fail(job->options.results, current->running.index, PARCEL_FAILED,
                          kept ? kept : out_of_memory);
     worker->n_failed++;
     if (!job->options.collect)
@@ -263,20 +261,10 @@ static void record(struct parcel_job *job, struct parcel__worker *worker, size_t
         handle_events(job, worker);
 }
 
-/* The calls of one function that lie side by side, and where their results go. */
-struct run {
-    size_t first;
-    size_t count;
-    const unsigned char *arguments;
-    size_t stride;
-    unsigned char *slot;
-    size_t slot_size;
-};
-
 /* The calls of the span, from its i-th on, that have one function: all of a map, and of a list as
  * many as follow each other. */
-static struct run find_run(const struct parcel_job *job, struct parcel__worker *worker,
-                           const struct parcel__span *span, size_t first, size_t i)
+static parcel_stretch find_stretch(const struct parcel_job *job, struct parcel__worker *worker,
+                                   const struct parcel__span *span, size_t first, size_t i)
 {
     const parcel_results *results = job->options.results;
     const unsigned char *record = span->first + i * span->stride;
@@ -289,49 +277,34 @@ static struct run find_run(const struct parcel_job *job, struct parcel__worker *
     else
         while (i + count < span->count && results->functions[first + i + count] == function)
             count++;
-    return (struct run){first + i,
-                        count,
-                        span->mapped ? record : record + worker->traits.argument_offset,
-                        span->stride,
-                        results->slots + (first + i) * results->slot_size,
-                        results->slot_size};
+    return (parcel_stretch){.arguments =
+                                span->mapped ? record : record + worker->traits.argument_offset,
+                            .stride = span->stride,
+                            .results = results->slots + (first + i) * results->slot_size,
+                            .result_stride = results->slot_size,
+                            .first = first + i,
+                            .count = count};
 }
 
-/* The hot loop: calls the thunk until one call leaves an event behind or the run stops. Returns
- * how many calls ran. */
-static size_t run_plain(struct parcel__worker *worker, const struct run *run)
+/* Runs one call of the stretch after the other, until one leaves an event behind or the run
+ * stops. Returns how many ran. */
+static size_t run_stretch(struct parcel__worker *worker, const parcel_stretch *stretch)
 {
-    void (*thunk)(const void *, void *) = worker->traits.function->thunk;
-    const unsigned char *arguments = run->arguments;
-    unsigned char *slot = run->slot;
-    size_t stride = run->stride, slot_size = run->slot_size;
-    size_t index = run->first, end = run->first + run->count;
-    do {
-        worker->current.index = index;
-        thunk(arguments, slot);
-        arguments += stride;
-        slot += slot_size;
-        index++;
-    } while (index < end && !pending_events(worker));
-    return index - run->first;
-}
-
-/* The same for calls whose arguments or results need care. */
-static size_t run_with_care(struct parcel__worker *worker, const struct run *run)
-{
+    const struct parcel__traits *traits = &worker->traits;
     size_t i = 0;
+    if (traits->is_plain && traits->function->loop)
+        return traits->function->loop(stretch, &worker->current.running);
     do {
-        worker->current.index = run->first + i;
-        if (!run_boxed(worker, run->arguments + i * run->stride, run->slot + i * run->slot_size))
+        const unsigned char *arguments = stretch->arguments + i * stretch->stride;
+        unsigned char *slot = stretch->results + i * stretch->result_stride;
+        worker->current.running.index = stretch->first + i;
+        if (traits->is_plain)
+            traits->function->thunk(arguments, slot);
+        else if (!run_boxed(worker, arguments, slot))
             parcel_fail_in(&worker->current, "%s", out_of_memory);
         i++;
-    } while (i < run->count && !pending_events(worker));
+    } while (i < stretch->count && !pending_events(worker));
     return i;
-}
-
-static size_t run_some(struct parcel__worker *worker, const struct run *run)
-{
-    return worker->traits.is_plain ? run_plain(worker, run) : run_with_care(worker, run);
 }
 
 /* Runs calls that lie side by side, until one leaves an event behind or the run stops, as one
@@ -341,8 +314,8 @@ static size_t run_together(struct parcel_job *job, struct parcel__worker *worker
 {
     size_t i = 0;
     while (i < span->count && !pending_events(worker)) {
-        struct run run = find_run(job, worker, span, first, i);
-        i += run_some(worker, &run);
+        parcel_stretch stretch = find_stretch(job, worker, span, first, i);
+        i += run_stretch(worker, &stretch);
     }
     if (i > 0)
         record(job, worker, first, i);
@@ -355,15 +328,15 @@ static size_t run_apart(struct parcel_job *job, struct parcel__worker *worker, s
 {
     size_t i = 0;
     while (i < span->count && !is_stopped(job)) {
-        struct run run = find_run(job, worker, span, first, i);
-        size_t end = i + run.count;
-        run.count = 1;
+        parcel_stretch stretch = find_stretch(job, worker, span, first, i);
+        size_t end = i + stretch.count;
+        stretch.count = 1;
         for (; i < end && !is_stopped(job); i++) {
-            run_some(worker, &run);
-            record(job, worker, run.first, 1);
-            run.first++;
-            run.arguments += run.stride;
-            run.slot += run.slot_size;
+            run_stretch(worker, &stretch);
+            record(job, worker, stretch.first, 1);
+            stretch.first++;
+            stretch.arguments += stretch.stride;
+            stretch.results += stretch.result_stride;
         }
     }
     return i;

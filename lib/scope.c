@@ -75,7 +75,7 @@ bool parcel_config_push_options(const parcel_options *options)
     scope->outer = *innermost();
     *innermost() = scope;
     if (current)
-        atomic_fetch_or_explicit(&current->events, PARCEL__EVENT_SCOPE, memory_order_release);
+        parcel__current_signal(current, PARCEL__EVENT_SCOPE);
     return true;
 }
 

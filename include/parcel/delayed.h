@@ -81,6 +81,33 @@
 #define parcel__STORE_0(R) *(R *)parcel__result =
 #define parcel__STORE_1(R)
 
+/* The same for many calls. It stands where the function is known, so that the compiler may inline
+ * it: a call then costs what it costs in a loop that is written by hand. */
+#define parcel__LOOP(R, f, pass) \
+    static size_t parcel__loop_##f(const parcel_stretch *parcel__stretch, \
+                                   parcel_running *parcel__running) \
+    { \
+        const parcel_stretch parcel__s = *parcel__stretch; \
+        const unsigned char *parcel__arguments = parcel__s.arguments; \
+        unsigned char *parcel__result = parcel__s.results; \
+        size_t parcel__index = parcel__s.first; \
+        const size_t parcel__end = parcel__s.first + parcel__s.count; \
+        do { \
+            const struct parcel__arguments_##f *parcel__a = \
+                (const struct parcel__arguments_##f *)(const void *)parcel__arguments; \
+            (void)parcel__a, (void)parcel__result; \
+            parcel__running->index = parcel__index; \
+            parcel__PASTE(parcel__KEEP_, parcel__IS_VOID(R))(R)(f)pass; \
+            parcel__arguments += parcel__s.stride; \
+            parcel__result += parcel__s.result_stride; \
+            parcel__index++; \
+        } while (parcel__index < parcel__end && \
+                 __atomic_load_n(&parcel__running->events, __ATOMIC_RELAXED) == 0); \
+        return parcel__index - parcel__s.first; \
+    }
+#define parcel__KEEP_0(R) *(R *)(void *)parcel__result =
+#define parcel__KEEP_1(R)
+
 #define parcel__FUNCTION(R, f, n) \
     static const parcel_function parcel__function_##f = { \
         .size = sizeof(parcel_function), \
@@ -91,7 +118,8 @@
         .parameters = parcel__parameters_##f, \
         .argument_bytes = sizeof(struct parcel__arguments_##f), \
         .argument_alignment = _Alignof(struct parcel__arguments_##f), \
-        .result = parcel__PASTE(parcel__RESULT_, parcel__IS_VOID(R))(R)};
+        .result = parcel__PASTE(parcel__RESULT_, parcel__IS_VOID(R))(R), \
+        .loop = parcel__loop_##f};
 #define parcel__RESULT_0(R) \
     { \
         parcel__KIND(R), sizeof(R), _Alignof(R), #R \
@@ -105,16 +133,18 @@
 #define parcel__ELEMENT(f, T) typedef T parcel__element_##f;
 
 /* All that one DELAYED declares; it ends in a forward declaration, which takes its semicolon. */
+/* clang-format off: it cannot tell the declarations of a macro apart. */
 #define parcel__DEFINE(R, f, n, parameter_list, fields, rows, pass, values) \
     parcel__ARGUMENTS(f, fields) static const parcel_parameter parcel__parameters_##f[] = { \
         parcel__STRIP rows}; \
-    parcel__THUNK(R, f, pass) parcel__FUNCTION(R, f, n) static inline __attribute__((unused)) \
-    parcel_call parcel__delayed_##f parameter_list \
+    parcel__THUNK(R, f, pass) parcel__LOOP(R, f, pass) parcel__FUNCTION(R, f, n) static inline \
+        __attribute__((unused)) parcel_call parcel__delayed_##f parameter_list \
     { \
         const struct parcel__arguments_##f parcel__boxed = {parcel__STRIP values}; \
         return parcel__call(&parcel__function_##f, &parcel__boxed, sizeof parcel__boxed); \
     } \
     struct parcel__arguments_##f
+/* clang-format on */
 
 static inline __attribute__((unused)) parcel_call parcel__call(const parcel_function *function,
                                                                const void *arguments, size_t size)
