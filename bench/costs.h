@@ -1,0 +1,26 @@
+/* costs.h: how long each of many calls takes. */
+#ifndef BENCH_COSTS_H
+#define BENCH_COSTS_H
+
+#include <stddef.h>
+
+enum shape {
+    SHAPE_UP,          /* from nothing to twice the mean */
+    SHAPE_DOWN,        /* the reverse */
+    SHAPE_LOGNORMAL,   /* sigma 2, in random order */
+    SHAPE_SORTED_DOWN, /* the same, the longest first */
+    SHAPE_GIANT_LAST,  /* the last call is a tenth of all the work */
+    SHAPE_GIANT_FIRST, /* so is the first */
+    SHAPE_STEP,        /* the second half takes 100 times as long */
+    N_SHAPES
+};
+
+extern const char *const shape_names[N_SHAPES];
+
+/* Writes count costs of that shape and mean. The same each time. */
+void fill_costs(enum shape shape, double *costs, size_t count, double mean);
+
+/* The steps that spin takes so many seconds for. Measured at the first call. */
+int steps_of(double seconds);
+
+#endif

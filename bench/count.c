@@ -1,0 +1,64 @@
+/*
+ * count.c: what instructions.sh counts the instructions of, at one thread.
+ *
+ *     ./count N
+ *
+ * Batches have a fixed length, so that no clock decides what is executed. Each counted part is a
+ * function of its own, by whose name it is found.
+ */
+#include <parcel.h>
+#include <stdlib.h>
+
+#include "functions.h"
+
+DELAYED(int, empty, int, int);
+DELAYED(int, empty_pair, struct pair);
+
+enum { BATCH = 8192 }; /* what the adaptive batches of empty calls grow to */
+
+__attribute__((noinline)) static void count_build(parcel_calls *calls, int n)
+{
+    for (int i = 0; i < n; i++)
+        parcel_calls_add(calls, delayed(empty)(i, 1));
+}
+
+__attribute__((noinline)) static parcel_results *count_list(const parcel_calls *calls)
+{
+    return Parallel(.n_jobs = 1, .batch_size = BATCH)(calls);
+}
+
+__attribute__((noinline)) static parcel_results *count_map(struct pair *pairs, size_t n)
+{
+    return Parallel(.n_jobs = 1, .batch_size = BATCH)(parcel_map(empty_pair, pairs, n));
+}
+
+__attribute__((noinline)) static long long count_read(const parcel_results *results, size_t n)
+{
+    long long sum = 0;
+    for (size_t i = 0; i < n; i++)
+        sum += parcel_get(results, i, int);
+    return sum;
+}
+
+__attribute__((noinline)) static void count_free(parcel_results *results, parcel_calls *calls)
+{
+    parcel_results_free(results);
+    parcel_calls_free(calls);
+}
+
+int main(int argc, char **argv)
+{
+    int n = argc > 1 ? atoi(argv[1]) : 0;
+    struct pair *pairs = calloc((size_t)n, sizeof *pairs);
+    parcel_calls *calls = parcel_calls_new();
+    if (n < 1 || !pairs || !calls)
+        return 2;
+    count_build(calls, n);
+    parcel_results *list = count_list(calls), *map = count_map(pairs, (size_t)n);
+    long long sum = count_read(list, (size_t)n);
+    bool is_right = sum == (long long)n * (n + 1) / 2 && !parcel_results_error(map);
+    count_free(list, calls);
+    parcel_results_free(map);
+    free(pairs);
+    return is_right ? 0 : 1;
+}

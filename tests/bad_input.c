@@ -1,0 +1,664 @@
+/*
+ * bad_input.c: wrong options, pointers, indices and types. Each is one clear error or a stated
+ * fallback; nothing runs by halves, and nothing crashes.
+ */
+#include "suite.h"
+#include "mock_backend.h"
+
+#include <limits.h>
+#include <math.h>
+
+static atomic_int runs;
+
+static int count_run(int i)
+{
+    return atomic_fetch_add(&runs, 1) + i;
+}
+DELAYED(int, count_run, int);
+
+static parcel_calls *counted_calls(int count)
+{
+    parcel_calls *calls = parcel_calls_new();
+    for (int i = 0; i < count; i++)
+        parcel_calls_add(calls, delayed(count_run)(i));
+    return calls;
+}
+
+/* The error must hold the text, and no call may have run; frees the results. */
+static void check_refused(parcel_results *results, const char *text)
+{
+    ck_contains(parcel_results_error(results), text);
+    ck_assert_int_eq(atomic_exchange(&runs, 0), 0);
+    for (size_t i = 0; i < 4; i++)
+        ck_assert_int_eq(parcel_results_status(results, i), PARCEL_NOT_RUN);
+    ck_assert_int_eq(parcel_get(results, 0, int), 0);
+    ck_assert_uint_eq(parcel_results_failures(results), 0);
+    parcel_results_free(results);
+}
+
+/* Wrong options are told by a run, by each run of an executor, by a scope's run, by explain. */
+static void check_options(const parcel_options *options, const char *text)
+{
+    check_refused(run_and_free(options, counted_calls(4)), text);
+    parcel_executor *executor = parcel_open(options);
+    parcel_calls *calls = counted_calls(4);
+    check_refused(parcel_executor_run(executor, calls), text);
+    check_refused(parcel_executor_run(executor, calls), text);
+    parcel_calls_free(calls);
+    parcel_close(executor);
+    char *explained = NULL;
+    size_t size;
+    FILE *file = open_memstream(&explained, &size);
+    ck_assert(!parcel_explain(options, file));
+    fclose(file);
+    ck_contains(explained, text);
+    free(explained);
+}
+
+static void check_also_in_scope(const parcel_options *options, const char *text)
+{
+    check_options(options, text);
+    ck_assert(parcel_config_push_options(options));
+    check_refused(run_and_free(NULL, counted_calls(4)), text);
+    ck_assert(parcel_config_pop());
+}
+
+START_TEST(options_out_of_range_are_refused_by_name)
+{
+    check_also_in_scope(&(parcel_options){.n_jobs = 1000001}, "n_jobs");
+    check_also_in_scope(&(parcel_options){.n_jobs = -1000001}, "n_jobs");
+    check_also_in_scope(&(parcel_options){.n_jobs = INT_MAX}, "n_jobs");
+    check_also_in_scope(&(parcel_options){.n_jobs = INT_MIN}, "n_jobs");
+    check_also_in_scope(&(parcel_options){.batch_size = -1}, "batch_size");
+    check_also_in_scope(&(parcel_options){.batch_size = LLONG_MIN}, "batch_size");
+    check_also_in_scope(&(parcel_options){.verbose = -2}, "verbose");
+    check_also_in_scope(&(parcel_options){.verbose = INT_MIN}, "verbose");
+    check_also_in_scope(&(parcel_options){.on_error = (parcel_on_error)77}, "on_error");
+}
+END_TEST
+
+START_TEST(options_at_the_end_of_their_range_run)
+{
+    ck_assert(squares_run(&(parcel_options){.n_jobs = 1000000}, 4));
+    ck_assert(squares_run(&(parcel_options){.n_jobs = -1000000}, 4));
+    ck_assert(squares_run(&(parcel_options){.batch_size = LLONG_MAX, .n_jobs = 2}, 100));
+    ck_assert(squares_run(&(parcel_options){.verbose = -1}, 4));
+    ck_assert_int_eq(parcel_effective_n_jobs(1000001), 1);
+    ck_assert_int_eq(parcel_effective_n_jobs(INT_MIN), 1);
+}
+END_TEST
+
+START_TEST(an_unknown_backend_is_refused_and_the_known_ones_are_named)
+{
+    parcel_options options = {.backend = "nope"};
+    check_also_in_scope(&options, "nope");
+    parcel_results *results = run_and_free(&options, squares(4));
+    for (size_t i = 0; parcel_backend_at(i); i++)
+        ck_contains(parcel_results_error(results), parcel_backend_at(i)->name);
+    parcel_results_free(results);
+    options.backend = "";
+    check_options(&options, "Invalid backend");
+}
+END_TEST
+
+START_TEST(reserved_space_that_is_not_zero_is_refused)
+{
+    parcel_options options = {.n_jobs = 2};
+    memset(options.parcel__reserved, 1, sizeof options.parcel__reserved);
+    check_options(&options, "reserved");
+    options = (parcel_options){.parcel__first = 1};
+    check_options(&options, "reserved");
+}
+END_TEST
+
+START_TEST(bad_variables_are_refused_by_name)
+{
+    static const char *const variables[][2] = {
+        {"PARCEL_N_JOBS", "abc"},     {"PARCEL_N_JOBS", "2x"},
+        {"PARCEL_N_JOBS", "1000001"}, {"PARCEL_N_JOBS", "99999999999999999999"},
+        {"PARCEL_VERBOSE", "x"},      {"PARCEL_VERBOSE", "-2"},
+        {"PARCEL_VERBOSE", "1e3"},    {"PARCEL_BATCH_SIZE", "-1"},
+        {"PARCEL_BATCH_SIZE", "x"},   {"PARCEL_ON_ERROR", "bogus"},
+        {"PARCEL_ON_ERROR", "STOP "}, {"PARCEL_BACKEND", "nope"},
+    };
+    for (size_t i = 0; i < LENGTH(variables); i++) {
+        const char *told = strcmp(variables[i][1], "nope") == 0 ? "nope" : variables[i][0];
+        setenv(variables[i][0], variables[i][1], 1);
+        check_options(NULL, told);
+        ck_assert_int_ge(parcel_effective_n_jobs(0), 1);
+        unsetenv(variables[i][0]);
+    }
+}
+END_TEST
+
+START_TEST(a_bad_variable_is_no_error_where_it_is_not_used)
+{
+    setenv("PARCEL_N_JOBS", "abc", 1);
+    ck_assert(squares_run(&(parcel_options){.n_jobs = 2}, 4));
+    ck_assert(parcel_config_push(.n_jobs = 2));
+    ck_assert(squares_run(NULL, 4));
+    ck_assert(parcel_config_pop());
+    unsetenv("PARCEL_N_JOBS");
+}
+END_TEST
+
+START_TEST(null_calls_are_an_error)
+{
+    parcel_executor *executor = parcel_open(NULL);
+    check_refused(parcel_run(NULL, NULL), "NULL");
+    check_refused(parcel_run(&(parcel_options){.n_jobs = 2}, NULL), "NULL");
+    check_refused(parcel_executor_run(executor, NULL), "NULL");
+    parcel_calls *calls = counted_calls(4);
+    check_refused(parcel_executor_run(NULL, calls), "NULL");
+    check_refused(parcel_executor_run(NULL, NULL), "NULL");
+    check_refused(parcel_run(NULL, parcel_map(count_run, (int *)NULL, 4)), "NULL");
+    parcel_calls_free(calls);
+    parcel_close(executor);
+    parcel_close(NULL);
+}
+END_TEST
+
+START_TEST(empty_lists_have_empty_results)
+{
+    parcel_results *results = run_and_free(NULL, parcel_calls_new());
+    ck_ran_well(results);
+    ck_assert_uint_eq(parcel_results_count(results), 0);
+    parcel_results_free(results);
+    results = parcel_run(NULL, parcel_map(square, (int *)NULL, 0));
+    ck_ran_well(results);
+    ck_assert_uint_eq(parcel_results_count(results), 0);
+    char *text = NULL;
+    size_t size;
+    FILE *file = open_memstream(&text, &size);
+    ck_assert(parcel_results_print(results, file));
+    ck_assert(parcel_results_print_summary(results, file));
+    fclose(file);
+    ck_assert_int_eq(strncmp(text, "[]\n", 3), 0);
+    free(text);
+    parcel_results_free(results);
+}
+END_TEST
+
+START_TEST(null_lists_are_harmless)
+{
+    parcel_calls_free(NULL);
+    ck_assert_uint_eq(parcel_calls_count(NULL), 0);
+    ck_assert_ptr_null(parcel_calls_error(NULL));
+    ck_assert(!parcel_calls_add(NULL, delayed(square)(1)));
+}
+END_TEST
+
+START_TEST(a_map_is_not_added_to)
+{
+    int array[] = {1, 2};
+    parcel_calls map = *parcel_map(square, array, 2);
+    ck_assert(!parcel_calls_add(&map, delayed(square)(1)));
+    ck_assert_uint_eq(parcel_calls_count(&map), 2);
+    parcel_results *results = parcel_run(NULL, &map);
+    ck_assert_int_eq(parcel_get(results, 1, int), 4);
+    ck_ran_well(results);
+    parcel_results_free(results);
+}
+END_TEST
+
+static void check_descriptor(parcel_function function)
+{
+    parcel_calls *calls = parcel_calls_new();
+    parcel_call call = delayed(count_run)(1);
+    call.function = &function;
+    ck_assert(!parcel_calls_add(calls, call));
+    ck_assert_ptr_nonnull(parcel_calls_error(calls));
+    ck_assert_uint_eq(parcel_calls_count(calls), 0);
+    parcel_results *results = run_and_free(NULL, calls);
+    ck_assert_ptr_nonnull(parcel_results_error(results));
+    parcel_results_free(results);
+}
+
+START_TEST(unsound_descriptors_are_refused)
+{
+    const parcel_function sound = *parcel_function_of(count_run);
+    parcel_function function = sound;
+    function.size = 1;
+    check_descriptor(function);
+    function = sound;
+    function.n_parameters = PARCEL_MAX_PARAMETERS + 1;
+    check_descriptor(function);
+    function = sound;
+    function.name = NULL;
+    check_descriptor(function);
+    function = sound;
+    function.thunk = NULL;
+    check_descriptor(function);
+    function = sound;
+    function.parameters = NULL;
+    check_descriptor(function);
+    function = sound;
+    function.argument_bytes = PARCEL_MAX_ARGUMENT_BYTES + 1;
+    check_descriptor(function);
+    function = sound;
+    function.argument_alignment = 32;
+    check_descriptor(function);
+}
+END_TEST
+
+START_TEST(a_call_without_a_function_is_refused)
+{
+    parcel_calls *calls = counted_calls(4);
+    parcel_call call = delayed(count_run)(4);
+    call.function = NULL;
+    ck_assert(!parcel_calls_add(calls, call));
+    ck_assert_uint_eq(parcel_calls_count(calls), 4);
+    check_refused(run_and_free(NULL, calls), parcel_calls_error(calls));
+}
+END_TEST
+
+static parcel_calls *running;
+
+static bool add_to_own_list(int i)
+{
+    return i % 2 && parcel_calls_add(running, delayed(square)(i));
+}
+DELAYED(bool, add_to_own_list, int);
+
+START_TEST(a_list_that_runs_is_not_added_to)
+{
+    running = parcel_calls_new();
+    for (int i = 0; i < 100; i++)
+        ck_assert(parcel_calls_add(running, delayed(add_to_own_list)(i)));
+    parcel_results *results = parcel_run(&(parcel_options){.n_jobs = 2}, running);
+    ck_assert_uint_eq(parcel_results_count(results), 100);
+    for (size_t i = 0; i < 100; i++) {
+        ck_assert_int_eq(parcel_results_status(results, i), PARCEL_OK);
+        ck_assert(!parcel_get(results, i, bool));
+    }
+    ck_contains(parcel_results_error(results), "while it ran");
+    ck_assert_uint_eq(parcel_calls_count(running), 100);
+    ck_contains(parcel_calls_error(running), "while it ran");
+    parcel_results_free(results);
+    results = run_and_free(NULL, running);
+    ck_contains(parcel_results_error(results), "while it ran");
+    ck_assert_int_eq(parcel_results_status(results, 0), PARCEL_NOT_RUN);
+    parcel_results_free(results);
+}
+END_TEST
+
+/* What each reading function says of a call that is not there. */
+static void check_nothing(const parcel_results *results, size_t index)
+{
+    ck_assert_int_eq(parcel_results_status(results, index), PARCEL_NOT_RUN);
+    ck_assert_ptr_null(parcel_results_message(results, index));
+    ck_assert_int_eq(parcel_results_value(results, index).tag, PARCEL_TAG_NONE);
+    ck_assert(isnan(parcel_results_start(results, index)));
+    ck_assert(isnan(parcel_results_duration(results, index)));
+    ck_assert(!parcel_results_estimated(results, index));
+    ck_assert_int_eq(parcel_results_worker(results, index), -1);
+    ck_assert_int_eq(parcel_get(results, index, int), 0);
+    ck_assert(isnan(parcel_get(results, index, double)));
+    ck_assert_ptr_null(parcel_get(results, index, char *));
+    ck_assert_int_eq(parcel_get(results, index, parcel_value).tag, PARCEL_TAG_NONE);
+    ck_assert_ptr_null(parcel_get(results, index, parcel_array).data);
+    ck_assert_int_eq(parcel_get_or(results, index, int, 5), 5);
+    ck_assert(!parcel_holds(results, index, int));
+}
+
+START_TEST(indices_out_of_range_are_harmless)
+{
+    parcel_results *results = run_and_free(NULL, squares(4));
+    check_nothing(results, 4);
+    check_nothing(results, SIZE_MAX);
+    parcel_results_free(results);
+}
+END_TEST
+
+START_TEST(null_results_are_harmless)
+{
+    double numbers[2] = {1, 1};
+    check_nothing(NULL, 0);
+    ck_assert_uint_eq(parcel_results_count(NULL), 0);
+    ck_assert_uint_eq(parcel_results_failures(NULL), 0);
+    ck_assert_ptr_null(parcel_results_warnings(NULL));
+    ck_assert_ptr_nonnull(parcel_results_error(NULL));
+    ck_assert_int_eq(parcel_results_workers(NULL), 0);
+    ck_assert_str_eq(parcel_results_backend(NULL), "");
+    ck_assert(parcel_results_wall_time(NULL) == 0);
+    ck_assert(parcel_results_total_time(NULL) == 0);
+    ck_assert(isnan(parcel_results_speedup(NULL)));
+    ck_assert(isnan(parcel_results_efficiency(NULL)));
+    ck_assert_uint_eq(parcel_results_slowest(NULL), SIZE_MAX);
+    ck_assert(!parcel_results_print(NULL, stdout));
+    ck_assert(!parcel_results_print_summary(NULL, stdout));
+    ck_assert_uint_eq(parcel_get_all(NULL, numbers, 2), 0);
+    ck_assert(isnan(numbers[0]) && isnan(numbers[1]));
+    parcel_results_free(NULL);
+}
+END_TEST
+
+START_TEST(null_places_are_harmless)
+{
+    parcel_results *results = run_and_free(NULL, squares(4));
+    ck_assert(!parcel_results_print(results, NULL));
+    ck_assert(!parcel_results_print_summary(results, NULL));
+    ck_assert_uint_eq(parcel_get_all(results, (int *)NULL, 4), 0);
+    ck_assert(!parcel_explain(NULL, NULL));
+    ck_assert(!parcel_config_push_options(NULL));
+    parcel_results_free(results);
+}
+END_TEST
+
+START_TEST(a_write_that_fails_is_told)
+{
+    FILE *full = fopen("/dev/full", "w");
+    if (!full)
+        return;
+    setvbuf(full, NULL, _IONBF, 0);
+    parcel_results *results = run_and_free(NULL, squares(4));
+    ck_assert(!parcel_results_print(results, full));
+    ck_assert(!parcel_results_print_summary(results, full));
+    ck_assert(!parcel_value_print(parcel_value_int(1), full));
+    ck_assert(!parcel_explain(NULL, full));
+    parcel_results_free(results);
+    fclose(full);
+}
+END_TEST
+
+START_TEST(outside_of_a_call_there_is_none)
+{
+    const char *none = NULL;
+    parcel_fail("nobody hears %s", "this");
+    parcel_fail_in(NULL, "nor %s", "this");
+    parcel_fail(none, 0);
+    ck_assert_ptr_null(parcel_current());
+    ck_assert(!parcel_cancelled() && !parcel_cancelled_in(NULL));
+    ck_assert(parcel_index() == SIZE_MAX && parcel_index_in(NULL) == SIZE_MAX);
+    ck_assert(parcel_worker() == -1 && parcel_worker_in(NULL) == -1);
+    ck_assert(parcel_level() == 0 && parcel_level_in(NULL) == 0);
+    ck_assert(squares_run(NULL, 4));
+}
+END_TEST
+
+static void fail_without_format(void)
+{
+    const char *none = NULL;
+    parcel_fail(none, 0);
+}
+DELAYED(void, fail_without_format);
+
+START_TEST(a_failure_without_a_message_is_a_failure)
+{
+    parcel_calls *calls = parcel_calls_new();
+    parcel_calls_add(calls, delayed(fail_without_format)());
+    parcel_results *results = run_and_free(NULL, calls);
+    ck_assert_int_eq(parcel_results_status(results, 0), PARCEL_FAILED);
+    ck_assert_ptr_nonnull(parcel_results_message(results, 0));
+    ck_contains(parcel_results_error(results), "fail_without_format()");
+    parcel_results_free(results);
+}
+END_TEST
+
+START_TEST(a_pop_without_a_push_is_refused)
+{
+    ck_assert(!parcel_config_pop());
+    ck_assert(parcel_config_push(.n_jobs = 2));
+    ck_assert(parcel_config_pop());
+    ck_assert(!parcel_config_pop());
+}
+END_TEST
+
+static const char *text_or_none(bool there)
+{
+    return there ? "text" : NULL;
+}
+DELAYED(const char *, text_or_none, bool);
+
+static char *no_memory(void)
+{
+    return NULL;
+}
+DELAYED(char *, no_memory);
+
+START_TEST(null_texts_are_none)
+{
+    parcel_calls *calls = parcel_calls_new();
+    parcel_calls_add(calls, delayed(text_or_none)(true));
+    parcel_calls_add(calls, delayed(text_or_none)(false));
+    parcel_calls_add(calls, delayed(no_memory)());
+    parcel_results *results = run_and_free(NULL, calls);
+    char *text = NULL;
+    size_t size;
+    FILE *file = open_memstream(&text, &size);
+    ck_assert(parcel_results_print(results, file));
+    fclose(file);
+    ck_assert_str_eq(text, "['text', None, None]\n");
+    free(text);
+    parcel_results_free(results);
+}
+END_TEST
+
+START_TEST(values_of_nothing_are_none)
+{
+    parcel_value none = parcel_value_none();
+    ck_assert(parcel_value_equal(parcel_value_string(NULL), none));
+    ck_assert(parcel_value_equal(parcel_value_bytes(NULL, 3), none));
+    ck_assert(parcel_value_equal(parcel_value_array(NULL), none));
+    ck_assert(parcel_value_equal(parcel_value_pointer(NULL), none));
+    ck_assert(parcel_value_hash(parcel_value_string(NULL)) == parcel_value_hash(none));
+    ck_assert(!parcel_value_print(none, NULL));
+    char *text = parcel_value_text(none);
+    ck_assert_str_eq(text, "None");
+    free(text);
+}
+END_TEST
+
+static int take_four(char c, unsigned u, bool b, const char *text)
+{
+    return c + (int)u + b + (text ? (int)strlen(text) : 0);
+}
+DELAYED(int, take_four, char, unsigned, bool, const char *);
+
+/* A call of take_four from these values; each text must be part of the error. */
+static void check_mismatch(const parcel_value *values, size_t count, const char *const *texts)
+{
+    char error[256] = "";
+    parcel_call call;
+    ck_assert(!parcel_call_from_values(&call, parcel_function_of(take_four), values, count, error,
+                                       sizeof error));
+    ck_contains(error, "take_four");
+    for (; *texts; texts++)
+        ck_contains(error, *texts);
+    char cut[8];
+    ck_assert(!parcel_call_from_values(&call, parcel_function_of(take_four), values, count, cut,
+                                       sizeof cut));
+    ck_assert_int_eq(strncmp(cut, error, sizeof cut - 1), 0);
+    ck_assert_uint_le(strlen(cut), sizeof cut - 1);
+    ck_assert(
+        !parcel_call_from_values(&call, parcel_function_of(take_four), values, count, NULL, 0));
+}
+
+START_TEST(values_that_do_not_fit_are_refused_by_place_and_type)
+{
+    const parcel_value good[] = {parcel_value_int(1), parcel_value_double(3.0), parcel_value_int(1),
+                                 parcel_value_string(NULL)};
+    static const struct {
+        size_t place;
+        const char *texts[4];
+    } bad[] = {{0, {"1", "char", "1000"}},      {1, {"2", "unsigned", "-1"}},
+               {1, {"2", "unsigned", "3.5"}},   {2, {"3", "Bool", "2"}},
+               {3, {"4", "const char *", "5"}}, {0, {"1", "char", "'text'"}},
+               {0, {"1", "char", "None"}}};
+    const parcel_value wrong[] = {parcel_value_int(1000),   parcel_value_int(-1),
+                                  parcel_value_double(3.5), parcel_value_int(2),
+                                  parcel_value_int(5),      parcel_value_string("text"),
+                                  parcel_value_string(NULL)};
+    static const char *const counts[] = {"4", NULL};
+    for (size_t i = 0; i < LENGTH(bad); i++) {
+        parcel_value values[LENGTH(good)];
+        memcpy(values, good, sizeof values);
+        values[bad[i].place] = wrong[i];
+        check_mismatch(values, LENGTH(values), bad[i].texts);
+    }
+    check_mismatch(good, 3, counts);
+    check_mismatch(good, 0, counts);
+}
+END_TEST
+
+START_TEST(a_call_of_values_without_its_parts_is_refused)
+{
+    char error[128];
+    parcel_call call;
+    parcel_value value = parcel_value_int(3);
+    const parcel_function *function = parcel_function_of(square);
+    ck_assert(!parcel_call_from_values(NULL, function, &value, 1, error, sizeof error));
+    ck_contains(error, "NULL");
+    ck_assert(!parcel_call_from_values(&call, NULL, &value, 1, error, sizeof error));
+    ck_contains(error, "NULL");
+    ck_assert(!parcel_call_from_values(&call, function, NULL, 1, error, sizeof error));
+    ck_contains(error, "NULL");
+    ck_assert(!parcel_call_from_values(&call, function, NULL, 1, NULL, 0));
+    ck_assert(parcel_call_from_values(&call, function, &value, 1, NULL, 0));
+}
+END_TEST
+
+START_TEST(unsound_backends_are_refused)
+{
+    static const char *const taken[] = {"openmp", NULL};
+    parcel_backend backend = {.size = sizeof backend, .name = "unsound", .run = mock_run};
+    ck_assert_ptr_nonnull(parcel_register_backend(NULL, true));
+    backend.run = NULL;
+    ck_assert_ptr_nonnull(parcel_register_backend(&backend, true));
+    backend.run = mock_run;
+    backend.name = NULL;
+    ck_assert_ptr_nonnull(parcel_register_backend(&backend, true));
+    backend.name = "threading";
+    ck_assert_ptr_nonnull(parcel_register_backend(&backend, true));
+    backend.name = "unsound";
+    backend.size = 8;
+    ck_assert_ptr_nonnull(parcel_register_backend(&backend, true));
+    backend.size = sizeof backend;
+    backend.aliases = taken;
+    ck_assert_ptr_nonnull(parcel_register_backend(&backend, true));
+    ck_assert(!parcel_unregister_backend(NULL));
+    ck_assert(!parcel_unregister_backend("threading"));
+    ck_assert(!parcel_unregister_backend("unsound"));
+    ck_assert_ptr_null(parcel_backend_at(SIZE_MAX));
+    ck_assert(squares_run(&(parcel_options){.n_jobs = 2}, 100));
+}
+END_TEST
+
+static atomic_int mistakes;
+
+static void expect_here(bool condition)
+{
+    atomic_fetch_add(&mistakes, !condition);
+}
+
+/* Makes each mistake that there is before it does its work. */
+static void run_careless(void *state, parcel_job *job, int n_workers)
+{
+    parcel_batch batch = {0, 1, 0}, none = {0, 0, 0}, beyond = {1000, 1, 0},
+                 long_one = {0, 1000, 0};
+    parcel_batch of_nobody = {0, 1, n_workers};
+    (void)state;
+    expect_here(!parcel_job_next(NULL, 0, &batch));
+    expect_here(!parcel_job_next(job, 0, NULL));
+    expect_here(!parcel_job_next(job, -1, &batch));
+    expect_here(!parcel_job_next(job, n_workers, &batch));
+    expect_here(parcel_job_stopped(NULL));
+    expect_here(!parcel_job_stopped(job));
+    parcel_job_execute(NULL, &batch);
+    parcel_job_execute(job, NULL);
+    parcel_job_execute(job, &none);
+    parcel_job_execute(job, &beyond);
+    parcel_job_execute(job, &long_one);
+    parcel_job_execute(job, &of_nobody);
+    parcel_job_lost(NULL, &batch, "why");
+    parcel_job_lost(job, NULL, "why");
+    parcel_job_lost(job, &none, "why");
+    parcel_job_lost(job, &beyond, "why");
+    parcel_job_work(NULL, 0);
+    parcel_job_work(job, -1);
+    parcel_job_work(job, n_workers);
+    while (parcel_job_next(job, 0, &batch))
+        parcel_job_lost(job, &batch, NULL);
+}
+
+START_TEST(mistakes_of_a_backend_are_harmless)
+{
+    static const parcel_backend careless = {
+        .size = sizeof careless, .name = "careless", .run = run_careless};
+    ck_assert_ptr_null(parcel_register_backend(&careless, false));
+    parcel_options options = {.backend = "careless", .n_jobs = 2, .on_error = PARCEL_COLLECT};
+    parcel_results *results = run_and_free(&options, counted_calls(4));
+    ck_assert_int_eq(atomic_load(&mistakes), 0);
+    ck_assert_int_eq(atomic_exchange(&runs, 0), 0);
+    ck_assert_uint_eq(parcel_results_failures(results), 4);
+    for (size_t i = 0; i < 4; i++) {
+        ck_assert_int_eq(parcel_results_status(results, i), PARCEL_LOST);
+        ck_assert_ptr_nonnull(parcel_results_message(results, i));
+    }
+    parcel_results_free(results);
+    ck_assert(parcel_unregister_backend("careless"));
+}
+END_TEST
+
+START_TEST(memory_that_is_kept_may_be_given_back_at_any_time)
+{
+    parcel_trim();
+    ck_assert(squares_run(NULL, 5000));
+    parcel_trim();
+    parcel_trim();
+    ck_assert(squares_run(NULL, 5000));
+}
+END_TEST
+
+static void add_option_tests(TCase *tests)
+{
+    tcase_add_test(tests, options_out_of_range_are_refused_by_name);
+    tcase_add_test(tests, options_at_the_end_of_their_range_run);
+    tcase_add_test(tests, an_unknown_backend_is_refused_and_the_known_ones_are_named);
+    tcase_add_test(tests, reserved_space_that_is_not_zero_is_refused);
+    tcase_add_test(tests, bad_variables_are_refused_by_name);
+    tcase_add_test(tests, a_bad_variable_is_no_error_where_it_is_not_used);
+    tcase_add_test(tests, a_pop_without_a_push_is_refused);
+}
+
+static void add_list_tests(TCase *tests)
+{
+    tcase_add_test(tests, null_calls_are_an_error);
+    tcase_add_test(tests, empty_lists_have_empty_results);
+    tcase_add_test(tests, null_lists_are_harmless);
+    tcase_add_test(tests, a_map_is_not_added_to);
+    tcase_add_test(tests, unsound_descriptors_are_refused);
+    tcase_add_test(tests, a_call_without_a_function_is_refused);
+    tcase_add_test(tests, a_list_that_runs_is_not_added_to);
+    tcase_add_test(tests, values_that_do_not_fit_are_refused_by_place_and_type);
+    tcase_add_test(tests, a_call_of_values_without_its_parts_is_refused);
+}
+
+static void add_reading_tests(TCase *tests)
+{
+    tcase_add_test(tests, indices_out_of_range_are_harmless);
+    tcase_add_test(tests, null_results_are_harmless);
+    tcase_add_test(tests, null_places_are_harmless);
+    tcase_add_test(tests, a_write_that_fails_is_told);
+    tcase_add_test(tests, null_texts_are_none);
+    tcase_add_test(tests, values_of_nothing_are_none);
+}
+
+static void add_other_tests(TCase *tests)
+{
+    tcase_add_test(tests, outside_of_a_call_there_is_none);
+    tcase_add_test(tests, a_failure_without_a_message_is_a_failure);
+    tcase_add_test(tests, unsound_backends_are_refused);
+    tcase_add_test(tests, mistakes_of_a_backend_are_harmless);
+    tcase_add_test(tests, memory_that_is_kept_may_be_given_back_at_any_time);
+}
+
+int main(void)
+{
+    Suite *suite = suite_create("bad_input");
+    add_option_tests(suite_case(suite, "options"));
+    add_list_tests(suite_case(suite, "lists"));
+    add_reading_tests(suite_case(suite, "reading"));
+    add_other_tests(suite_case(suite, "other"));
+    return suite_run(suite);
+}

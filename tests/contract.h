@@ -1,0 +1,39 @@
+/*
+ * contract.h: what every backend owes its users. Each property is written once and looped over
+ * the known backends (the loop's index is the backend's), and in a test over workers and sizes.
+ */
+#ifndef CONTRACT_H
+#define CONTRACT_H
+
+#include "suite.h"
+
+enum { MOST_CALLS = 1009 };
+
+struct shape {
+    const parcel_backend *backend;
+    int workers;
+    size_t size;
+    int number; /* which of the shapes comes next */
+};
+
+/* The next shape of a backend; false after the last. Start with {0}. */
+bool next_shape(int backend, struct shape *shape);
+
+#define HOLDS(shape, condition) \
+    ck_assert_msg(condition, "%s, %d workers, %zu calls", (shape).backend->name, (shape).workers, \
+                  (shape).size)
+
+/* The options of a run of this shape, with more of them behind. */
+#define SHAPED(shape, ...) \
+    &(parcel_options) \
+    { \
+        .backend = (shape).backend->name, .n_jobs = (shape).workers, __VA_ARGS__ \
+    }
+
+bool shares_memory(struct shape shape);
+
+void add_failure_tests(TCase *tests, int backends);
+void add_value_tests(TCase *tests, int backends);
+void add_loss_tests(TCase *tests);
+
+#endif

@@ -1,0 +1,53 @@
+# script.sh: what the script tests share. They are run by make check, which gives them the
+# directories, the compiler and the version; exit 77 says that a test was skipped.
+# shellcheck shell=sh
+set -eu
+: "${TOP_SRCDIR:?a script test is run by make check}"
+unset MAKEFLAGS MAKELEVEL MAKEOVERRIDES MFLAGS
+
+skip()
+{
+    echo "skipped: $*"
+    exit 77
+}
+
+fail()
+{
+    echo "failed: $*"
+    exit 1
+}
+
+need()
+{
+    for tool; do
+        command -v "$tool" >/dev/null || skip "there is no $tool"
+    done
+}
+
+# Copies what a release holds, so that it can be built another way, and goes there. What is in
+# the copy is gone when the script ends.
+copy_sources()
+{
+    cd "$TOP_BUILDDIR"
+    copy=$PWD/check-$1.dir
+    remove_copy
+    trap remove_copy EXIT
+    trap 'exit 1' HUP INT TERM
+    make -s distdir distdir="check-$1.dir" >/dev/null
+    cd "$copy"
+}
+
+remove_copy()
+{
+    [ ! -d "$copy" ] || chmod -R u+w "$copy"
+    rm -rf "$copy"
+}
+
+# configure_in DIRECTORY ARGUMENT...: configures a build in a directory of the copy.
+configure_in()
+{
+    mkdir "$copy/$1"
+    cd "$copy/$1"
+    shift
+    ../configure -q "$@" >configure.log 2>&1 || { cat configure.log; fail "configure $*"; }
+}

@@ -1,0 +1,385 @@
+/*
+ * test_oom.c: the n-th allocation fails, and all after it, for every n until nothing fails.
+ *
+ * Each scenario is run for n = 1, 2, ... and must come out either complete or with a sentence that
+ * speaks of memory; nothing is lost, which the leak checkers see. After each n a run without
+ * failures is right again.
+ */
+#include "suite.h"
+
+#include "memory.h"
+
+enum { MANY = 9000, SOME = 20, MOST_ALLOCATIONS = 5000 };
+
+struct large {
+    double number[20];
+};
+
+static struct large spread(int i)
+{
+    struct large large = {{0}};
+    large.number[19] = i;
+    return large;
+}
+DELAYED(struct large, spread, int);
+
+static const char *word(int i)
+{
+    static const char *const words[] = {"zero", "one", "two", "a word that is longer"};
+    return words[i % 4];
+}
+DELAYED(const char *, word, int);
+
+static char *given(int i)
+{
+    char *text = malloc(32);
+    snprintf(text, 32, "given %d", i);
+    return text;
+}
+DELAYED(char *, given, int);
+
+/* Its result is its own argument, which is a copy that belongs to the call. */
+static char *edit(char *text, int i)
+{
+    *text = (char)('0' + i % 10);
+    return text;
+}
+DELAYED(char *, edit, char *, int);
+
+static parcel_array numbers(int count)
+{
+    double *number = malloc(sizeof *number * (size_t)(count + 1));
+    for (int i = 0; i < count; i++)
+        number[i] = i;
+    return parcel_array(number, (size_t)count);
+}
+DELAYED(parcel_array, numbers, int);
+
+static parcel_value any(parcel_value value)
+{
+    return value;
+}
+DELAYED(parcel_value, any, parcel_value);
+
+static int fail_odd(int i)
+{
+    if (i % 2)
+        parcel_fail("%d is odd", i);
+    return i;
+}
+DELAYED(int, fail_odd, int);
+
+static void nothing(void)
+{
+}
+DELAYED(void, nothing);
+
+/* ---- what must hold ---- */
+
+/* True when the results are complete; else their error must speak of memory. Frees them. */
+static bool is_complete(parcel_results *results, size_t count)
+{
+    ck_assert_ptr_nonnull(results);
+    const char *error = parcel_results_error(results);
+    size_t done = 0;
+    if (error)
+        ck_contains(error, "memory");
+    for (size_t i = 0; i < count; i++)
+        done += parcel_results_status(results, i) == PARCEL_OK;
+    ck_assert(error || done == count);
+    parcel_results_free(results);
+    return !error;
+}
+
+/* Runs and frees the list; an incomplete one must not run. */
+static bool run_list(const parcel_options *options, parcel_calls *calls, size_t count)
+{
+    if (!calls)
+        return false;
+    const char *refused = parcel_calls_error(calls);
+    ck_assert(refused || parcel_calls_count(calls) == count);
+    if (refused)
+        ck_contains(refused, "memory");
+    parcel_results *results = parcel_run(options, calls);
+    ck_assert(!refused || parcel_results_error(results));
+    ck_assert(!refused || parcel_results_status(results, 0) == PARCEL_NOT_RUN);
+    parcel_calls_free(calls);
+    return is_complete(results, count);
+}
+
+/* ---- scenarios: true when nothing failed ---- */
+
+static bool build(void)
+{
+    parcel_calls *calls = parcel_calls_new();
+    const char *bytes = "bytes";
+    bool added = calls != NULL;
+    for (int i = 0; i < MANY; i++)
+        added = (i % 1000 == 999 ? parcel_calls_add(calls, delayed(edit)("a string", i))
+                 : i % 7 == 6
+                     ? parcel_calls_add(calls, delayed(any)(parcel_value_bytes(bytes, 5)))
+                     : parcel_calls_add(calls, delayed(spread)(i))) &&
+                added;
+    ck_assert(!calls || added == !parcel_calls_error(calls));
+    parcel_calls_free(calls);
+    return added;
+}
+
+/* Results of every kind, on both backends. */
+static bool run_kinds(const char *backend)
+{
+    const double values[] = {1, 2, 3};
+    const parcel_array array = parcel_array(values, 3);
+    parcel_calls *calls = parcel_calls_new();
+    for (int i = 0; i < SOME; i++) {
+        parcel_calls_add(calls, delayed(spread)(i));
+        parcel_calls_add(calls, delayed(word)(i));
+        parcel_calls_add(calls, delayed(given)(i));
+        parcel_calls_add(calls, delayed(edit)("text", i));
+        parcel_calls_add(calls, delayed(numbers)(i));
+        parcel_calls_add(calls, delayed(any)(parcel_value_array(&array)));
+        parcel_calls_add(calls, delayed(any)(parcel_value_string("a string")));
+        parcel_calls_add(calls, delayed(nothing)());
+    }
+    return run_list(&(parcel_options){.n_jobs = 2, .backend = backend, .on_error = PARCEL_COLLECT},
+                    calls, 8 * SOME);
+}
+
+static bool run_sequential(void)
+{
+    return run_kinds("sequential");
+}
+
+static bool run_threading(void)
+{
+    return run_kinds("threading");
+}
+
+static bool run_map(void)
+{
+    int numbers_of[SOME] = {0};
+    return is_complete(Parallel(.n_jobs = 2)(parcel_map(word, numbers_of, SOME)), SOME);
+}
+
+/* With PARCEL_STOP nothing runs after the first call that found no memory. */
+static bool run_stopping(void)
+{
+    parcel_calls *calls = parcel_calls_new();
+    for (int i = 0; i < SOME; i++)
+        parcel_calls_add(calls, delayed(edit)("text", i));
+    return run_list(&(parcel_options){.n_jobs = 1}, calls, SOME);
+}
+
+/* The calls that fail on purpose are failures in either case; only their texts need memory. */
+static bool run_failing(void)
+{
+    parcel_calls *calls = parcel_calls_new();
+    for (int i = 0; i < SOME; i++)
+        parcel_calls_add(calls, delayed(fail_odd)(i));
+    parcel_results *results = Parallel(.n_jobs = 2, .on_error = PARCEL_COLLECT)(calls);
+    bool told = true;
+    ck_assert_ptr_nonnull(results);
+    ck_assert_ptr_nonnull(parcel_results_error(results));
+    for (size_t i = 1; i < SOME && parcel_results_failures(results) > 0; i += 2) {
+        ck_assert_int_eq(parcel_results_status(results, i), PARCEL_FAILED);
+        told = told && !strstr(parcel_results_message(results, i), "memory");
+    }
+    told = told && strstr(parcel_results_error(results), "10 of 20 calls failed; first: call 1, "
+                                                         "fail_odd(1): 1 is odd");
+    if (!told)
+        ck_assert(!calls || strstr(parcel_results_error(results), "memory") ||
+                  parcel_results_failures(results) > 0);
+    parcel_results_free(results);
+    parcel_calls_free(calls);
+    return told;
+}
+
+/* A run inside of a call; what it reports becomes the call's failure. */
+static int nested(int depth)
+{
+    parcel_calls *calls = parcel_calls_new();
+    if (!calls)
+        parcel_fail("no memory for the list");
+    for (int i = 0; i < 3; i++)
+        parcel_calls_add(calls, delayed(square)(i));
+    parcel_results *results = Parallel(.n_jobs = depth)(calls);
+    if (calls && parcel_results_error(results))
+        parcel_fail("%s", parcel_results_error(results));
+    int sum = parcel_get(results, 2, int);
+    parcel_results_free(results);
+    parcel_calls_free(calls);
+    return sum;
+}
+DELAYED(int, nested, int);
+
+static bool run_nested(void)
+{
+    parcel_calls *calls = parcel_calls_new();
+    for (int i = 0; i < 4; i++)
+        parcel_calls_add(calls, delayed(nested)(1 + i % 2));
+    return run_list(&(parcel_options){.n_jobs = 2}, calls, 4);
+}
+
+/* A scope that could not be opened is not there; one that was is closed. */
+static bool configure(void)
+{
+    bool outer = parcel_config_push(.backend = "sequential", .prefer = "threads");
+    bool inner = parcel_config_push(.n_jobs = 2, .require = "sharedmem");
+    bool complete = run_list(NULL, squares(3), 3);
+    ck_assert(parcel_config_pop() == (inner || outer));
+    ck_assert(parcel_config_pop() == (inner && outer));
+    ck_assert(!parcel_config_pop());
+    return outer && inner && complete;
+}
+
+static bool execute(void)
+{
+    bool complete = true;
+    parcel_executor *executor = parcel_open(&(parcel_options){.n_jobs = 2});
+    ck_assert_ptr_nonnull(executor);
+    for (int i = 0; i < 3; i++) {
+        parcel_calls *calls = squares(SOME);
+        parcel_results *results = parcel_executor_run(executor, calls);
+        bool has_list = calls && !parcel_calls_error(calls);
+        complete = has_list && complete;
+        if (calls)
+            complete = is_complete(results, SOME) && complete;
+        else
+            parcel_results_free(results);
+        parcel_calls_free(calls);
+    }
+    parcel_close(executor);
+    return complete;
+}
+
+/* A wrong option's sentence needs memory too. */
+static bool refuse(void)
+{
+    bool told = true;
+    const parcel_options wrong[] = {{.backend = "nobody"}, {.batch_size = -1}, {.prefer = "x"}};
+    for (size_t i = 0; i < LENGTH(wrong); i++) {
+        parcel_calls *calls = squares(1);
+        parcel_results *results = parcel_run(&wrong[i], calls);
+        parcel_executor *executor = parcel_open(&wrong[i]);
+        parcel_results *others = parcel_executor_run(executor, calls);
+        ck_assert(parcel_results_error(results) && parcel_results_error(others));
+        told = told && calls && !strstr(parcel_results_error(results), "memory") &&
+               !strstr(parcel_results_error(others), "memory");
+        parcel_results_free(results);
+        parcel_results_free(others);
+        parcel_close(executor);
+        parcel_calls_free(calls);
+    }
+    return told;
+}
+
+static bool box(void)
+{
+    char error[200];
+    parcel_call call;
+    const parcel_value right = parcel_value_int(3), wrong = parcel_value_string("three");
+    const parcel_function *function = parcel_function_of(square);
+    ck_assert(parcel_call_from_values(&call, function, &right, 1, error, sizeof error));
+    ck_assert(!parcel_call_from_values(&call, function, &wrong, 1, error, sizeof error));
+    if (strcmp(error, "square: argument 1 of 1: expected int, given the string 'three'") == 0)
+        return true;
+    ck_contains(error, "memory");
+    return false;
+}
+
+/* What is written is whole, or the function says that it is not. */
+static bool print(void)
+{
+    const double values[] = {1, 2.5};
+    const parcel_array array = parcel_array(values, 2);
+    char *text = parcel_value_text(parcel_value_array(&array));
+    bool whole = text != NULL;
+    ck_assert(!text || strcmp(text, "[1.0, 2.5]") == 0);
+    free(text);
+    parcel_calls *calls = squares(3);
+    parcel_results *results = parcel_run(NULL, calls);
+    char *written;
+    size_t size;
+    FILE *file = open_memstream(&written, &size);
+    bool printed = parcel_results_print(results, file);
+    bool complete = !parcel_results_error(results);
+    whole = whole && parcel_value_print(parcel_value_int(7), file) && printed && complete;
+    fclose(file);
+    ck_assert(!printed || !complete || strncmp(written, "[0, 1, 4]\n", 10) == 0);
+    ck_assert(!whole || strcmp(written, "[0, 1, 4]\n7") == 0);
+    free(written);
+    parcel_results_free(results);
+    parcel_calls_free(calls);
+    return whole;
+}
+
+static bool explain(void)
+{
+    char *written;
+    size_t size;
+    FILE *file = open_memstream(&written, &size);
+    bool explained = parcel_explain(&(parcel_options){.n_jobs = 3}, file);
+    fclose(file);
+    ck_assert(!explained || (strstr(written, "n_jobs") && strstr(written, "backend")));
+    free(written);
+    return explained;
+}
+
+/* Warnings and lines may be missing when there is no memory for them; the results may not. */
+static bool watch(void)
+{
+    static struct lines lines;
+    lines.length = 0;
+    lines.text[0] = '\0';
+    int n_jobs = parcel_cpu_count() + 1;
+    const parcel_options options = {
+        .n_jobs = n_jobs, .verbose = 100, .sink = keep_line, .sink_state = &lines};
+    parcel_calls *calls = squares(SOME);
+    parcel_results *results = parcel_run(&options, calls);
+    bool whole = calls && parcel_results_warnings(results) && strstr(lines.text, "Warning: ") &&
+                 strstr(lines.text, "Using backend") && strstr(lines.text, "finished");
+    parcel_calls_free(calls);
+    return (!calls || is_complete(results, SOME)) && whole;
+}
+
+/* ---- the loop ---- */
+
+static const struct {
+    const char *name;
+    bool (*run)(void);
+} scenarios[] = {
+    {"build", build},         {"run sequential", run_sequential},
+    {"run threading", run_threading}, {"run a map", run_map},
+    {"stop", run_stopping},   {"fail", run_failing},
+    {"nest", run_nested},     {"configure", configure},
+    {"execute", execute},     {"refuse", refuse},
+    {"box", box},             {"print", print},
+    {"explain", explain},     {"watch", watch},
+};
+
+START_TEST(test_out_of_memory)
+{
+    size_t n = 0, allocations = 0;
+    bool complete = false;
+    ck_assert_msg(scenarios[_i].run(), "%s without any failure", scenarios[_i].name);
+    while (allocations >= n) { /* until no allocation failed */
+        parcel__memory_fail_from(++n);
+        complete = scenarios[_i].run();
+        allocations = parcel__memory_fail_from(0);
+        ck_assert_msg(squares_run(NULL, 10), "%s: the run after failure %zu", scenarios[_i].name,
+                      n);
+        ck_assert_uint_lt(n, MOST_ALLOCATIONS);
+    }
+    ck_assert_msg(complete, "%s", scenarios[_i].name);
+    ck_assert_uint_gt(n, 1);
+    parcel_trim();
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("out of memory");
+    TCase *tests = suite_case(suite, "out of memory");
+    tcase_add_loop_test(tests, test_out_of_memory, 0, LENGTH(scenarios));
+    return suite_run(suite);
+}

@@ -1,0 +1,291 @@
+/* test_port.c: what the system is asked, with cgroups of a made-up folder tree. */
+#include "suite.h"
+
+#include "port.h"
+
+#include <ftw.h>
+#include <limits.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* ---- cgroups ---- */
+
+static char root[] = "/tmp/parcel-port-XXXXXX";
+
+/* Writes a file of the tree, and the folders on the way to it. */
+static void write_file(const char *path, const char *text)
+{
+    char full[1024];
+    snprintf(full, sizeof full, "%s/%s", root, path);
+    for (char *slash = full + strlen(root) + 1; (slash = strchr(slash, '/')); *slash++ = '/') {
+        *slash = '\0';
+        mkdir(full, 0700);
+    }
+    FILE *file = fopen(full, "w");
+    ck_assert_ptr_nonnull(file);
+    fputs(text, file);
+    fclose(file);
+}
+
+static int remove_one(const char *path, const struct stat *status, int kind, struct FTW *place)
+{
+    (void)status, (void)kind, (void)place;
+    return remove(path);
+}
+
+/* Each case has a tree of its own; a file's path is relative to the root, and "process" is what
+ * /proc/self/cgroup says. */
+static const struct {
+    int cpus;
+    const char *files[8][2];
+} trees[] = {
+    {INT_MAX, {{"process", "0::/a\n"}, {"a/cpu.max", "max 100000\n"}}},
+    {2, {{"process", "0::/a\n"}, {"a/cpu.max", "150000 100000\n"}}},
+    {1, {{"process", "0::/a\n"}, {"a/cpu.max", "100000 100000\n"}}},
+    {1, {{"process", "0::/a\n"}, {"a/cpu.max", "1000 100000\n"}}},
+    {3, {{"process", "0::/a/b/c\n"}, {"a/b/c/cpu.max", "max 100000\n"}, {"a/cpu.max", "3 1\n"}}},
+    {3, {{"process", "0::/a/b\n"}, {"a/b/x", ""}, {"a/cpu.max", "300000 100000"}}},
+    {2, {{"process", "0::/a/b\n"}, {"a/b/cpu.max", "4 1\n"}, {"a/cpu.max", "2 1\n"}}},
+    {4, {{"process", "0::/a/b\n"}, {"a/b/cpu.max", "4 1\n"}, {"a/cpu.max", "9 1\n"}}},
+    {5, {{"process", "0::/\n"}, {"cpu.max", "5 1\n"}}},
+    {5, {{"process", "0::/gone/too\n"}, {"cpu.max", "5 1\n"}}},
+    {6, {{"process", "0::/a\n"}, {"b/cpu.max", "1 1\n"}, {"cpu.max", "6 1\n"}}},
+    {INT_MAX, {{"process", "0::/a\n"}}},
+    {INT_MAX, {{"process", ""}, {"cpu.max", "1 1\n"}}},
+    {INT_MAX, {{"other", "0::/\n"}, {"cpu.max", "1 1\n"}}},
+    {INT_MAX, {{"process", "garbage\n:\n::\n0:\n"}, {"a/cpu.max", "1 1\n"}}},
+    {INT_MAX, {{"process", "0::/a\n"}, {"a/cpu.max", "garbage\n"}}},
+    {INT_MAX, {{"process", "0::/a\n"}, {"a/cpu.max", ""}}},
+    {INT_MAX, {{"process", "0::/a\n"}, {"a/cpu.max", "100000\n"}}},
+    {INT_MAX, {{"process", "0::/a\n"}, {"a/cpu.max", "100000 0\n"}}},
+    {INT_MAX, {{"process", "0::/a\n"}, {"a/cpu.max", "-100000 100000\n"}}},
+    {INT_MAX, {{"process", "0::/a\n"}, {"a/cpu.max", "1e300 1e-300\n"}}},
+    {3,
+     {{"process", "4:cpu,cpuacct:/a\n"},
+      {"cpu/a/cpu.cfs_quota_us", "250000\n"},
+      {"cpu/a/cpu.cfs_period_us", "100000\n"}}},
+    {2,
+     {{"process", "7:memory:/m\n4:cpuacct,cpu:/a/b\n1:name=systemd:/s\n"},
+      {"cpu/a/b/cpu.cfs_quota_us", "-1\n"},
+      {"cpu/a/b/cpu.cfs_period_us", "100000\n"},
+      {"cpu/a/cpu.cfs_quota_us", "200000\n"},
+      {"cpu/a/cpu.cfs_period_us", "100000\n"}}},
+    {INT_MAX,
+     {{"process", "4:cpu:/a\n"},
+      {"cpu/a/cpu.cfs_quota_us", "-1\n"},
+      {"cpu/a/cpu.cfs_period_us", "100000\n"}}},
+    {INT_MAX, {{"process", "4:cpu:/a\n"}, {"cpu/a/cpu.cfs_quota_us", "100000\n"}}},
+    {INT_MAX,
+     {{"process", "4:cpu:/a\n"},
+      {"cpu/a/cpu.cfs_quota_us", "100000\n"},
+      {"cpu/a/cpu.cfs_period_us", "garbage\n"}}},
+    {INT_MAX,
+     {{"process", "5:cpuset,cpuacct:/a\n"},
+      {"cpu/a/cpu.cfs_quota_us", "100000\n"},
+      {"cpu/a/cpu.cfs_period_us", "100000\n"}}},
+    {2, /* both hierarchies at once: the least of them */
+     {{"process", "4:cpu:/a\n0::/b\n"},
+      {"cpu/a/cpu.cfs_quota_us", "400000\n"},
+      {"cpu/a/cpu.cfs_period_us", "100000\n"},
+      {"b/cpu.max", "2 1\n"}}},
+    {7, {{"process", "0::/with:colon\n"}, {"with:colon/cpu.max", "7 1\n"}}},
+};
+
+static int cgroup_cpus(void)
+{
+    char process[1024];
+    snprintf(process, sizeof process, "%s/process", root);
+    return parcel__port_cgroup_cpus(root, process);
+}
+
+static void make_root(void)
+{
+    strcpy(root + strlen(root) - 6, "XXXXXX");
+    ck_assert_ptr_nonnull(mkdtemp(root));
+}
+
+static void remove_root(void)
+{
+    ck_assert_int_eq(nftw(root, remove_one, 16, FTW_DEPTH | FTW_PHYS), 0);
+}
+
+START_TEST(test_cgroup_quota)
+{
+    make_root();
+    for (size_t i = 0; i < LENGTH(trees[_i].files) && trees[_i].files[i][0]; i++)
+        write_file(trees[_i].files[i][0], trees[_i].files[i][1]);
+    int cpus = cgroup_cpus();
+    remove_root();
+    ck_assert_int_eq(cpus, trees[_i].cpus);
+}
+END_TEST
+
+START_TEST(test_cgroup_path_too_long)
+{
+    static char line[2 * PATH_MAX];
+    memset(line, 'x', sizeof line - 1);
+    memcpy(line, "0::/", 4);
+    make_root();
+    write_file("process", line);
+    int cpus = cgroup_cpus();
+    remove_root();
+    ck_assert_int_eq(cpus, INT_MAX);
+}
+END_TEST
+
+/* ---- counts ---- */
+
+START_TEST(test_cpu_count)
+{
+    unsetenv("SLURM_CPUS_PER_TASK");
+    unsetenv("OMP_THREAD_LIMIT");
+    int cpus = parcel__port_cpu_count();
+    ck_assert_int_ge(cpus, 1);
+    ck_assert_int_le(cpus, parcel__port_online_cpus());
+    ck_assert_int_le(cpus, parcel__port_affinity_cpus());
+    ck_assert_int_ge(parcel__port_affinity_cpus(), 1);
+}
+END_TEST
+
+START_TEST(test_cpu_count_is_limited)
+{
+    static const char *const variables[] = {"SLURM_CPUS_PER_TASK", "OMP_THREAD_LIMIT"};
+    static const char *const not_limits[] = {"", "0", "-2", "1.5", "one", "1x", "99999999999"};
+    unsetenv(variables[0]);
+    unsetenv(variables[1]);
+    int cpus = parcel__port_cpu_count();
+    for (size_t i = 0; i < LENGTH(variables); i++) {
+        setenv(variables[i], "1", 1);
+        ck_assert_int_eq(parcel__port_cpu_count(), 1);
+        for (size_t j = 0; j < LENGTH(not_limits); j++) {
+            setenv(variables[i], not_limits[j], 1);
+            ck_assert_int_eq(parcel__port_cpu_count(), cpus);
+        }
+        unsetenv(variables[i]);
+    }
+}
+END_TEST
+
+/* What others start meanwhile lowers the limit, so only its bounds are sure. */
+START_TEST(test_thread_limit)
+{
+    static const char *const variables[] = {"1", "2", "1000000", "none"};
+    static const int most[] = {1, 2, INT_MAX, INT_MAX};
+    for (size_t i = 0; i < LENGTH(variables); i++) {
+        setenv("OMP_THREAD_LIMIT", variables[i], 1);
+        ck_assert_int_ge(parcel__port_thread_limit(), 1);
+        ck_assert_int_le(parcel__port_thread_limit(), most[i]);
+    }
+    unsetenv("OMP_THREAD_LIMIT");
+}
+END_TEST
+
+/* ---- the rest ---- */
+
+START_TEST(test_parse)
+{
+    static const struct {
+        const char *text;
+        bool is_number;
+        long long number;
+    } cases[] = {
+        {"0", true, 0},
+        {"7", true, 7},
+        {"-7", true, -7},
+        {" 7 ", true, 7},
+        {"7\n", true, 7},
+        {"+7", true, 7},
+        {"007", true, 7},
+        {"100", true, 100},
+        {"-100", true, -100},
+        {"101", false, 0},
+        {"-101", false, 0},
+        {"", false, 0},
+        {" ", false, 0},
+        {"x", false, 0},
+        {"7x", false, 0},
+        {"7 8", false, 0},
+        {"7.0", false, 0},
+        {"1e1", false, 0},
+        {"0x7", false, 0},
+        {"- 7", false, 0},
+        {"--7", false, 0},
+        {"7,2", false, 0},
+        {"seven", false, 0},
+        {"9223372036854775808", false, 0},
+        {"-9223372036854775809", false, 0},
+    };
+    for (size_t i = 0; i < LENGTH(cases); i++) {
+        long long number = 42;
+        bool parsed = parcel__port_parse(cases[i].text, -100, 100, &number);
+        ck_assert_msg(parsed == cases[i].is_number, "'%s'", cases[i].text);
+        ck_assert_int_eq(number, parsed ? cases[i].number : 42);
+    }
+}
+END_TEST
+
+START_TEST(test_parse_extremes)
+{
+    long long number;
+    ck_assert(parcel__port_parse("9223372036854775807", LLONG_MIN, LLONG_MAX, &number));
+    ck_assert_int_eq(number, LLONG_MAX);
+    ck_assert(parcel__port_parse("-9223372036854775808", LLONG_MIN, LLONG_MAX, &number));
+    ck_assert_int_eq(number, LLONG_MIN);
+}
+END_TEST
+
+START_TEST(test_variable)
+{
+    setenv("PARCEL_TEST_VARIABLE", "text", 1);
+    ck_assert_str_eq(parcel__port_variable("PARCEL_TEST_VARIABLE"), "text");
+    setenv("PARCEL_TEST_VARIABLE", "", 1);
+    ck_assert_ptr_null(parcel__port_variable("PARCEL_TEST_VARIABLE"));
+    unsetenv("PARCEL_TEST_VARIABLE");
+    ck_assert_ptr_null(parcel__port_variable("PARCEL_TEST_VARIABLE"));
+}
+END_TEST
+
+START_TEST(test_clock)
+{
+    double before = parcel__port_now();
+    for (int i = 0; i < 1000; i++) {
+        double now = parcel__port_now();
+        ck_assert(now >= before);
+        before = now;
+    }
+    double cost = parcel__port_clock_cost();
+    ck_assert(cost >= 0 && cost < 1);
+    ck_assert(parcel__port_clock_cost() == cost);
+}
+END_TEST
+
+START_TEST(test_map)
+{
+    static const size_t sizes[] = {1, 4096, 5 << 20};
+    for (size_t i = 0; i < LENGTH(sizes); i++) {
+        unsigned char *pages = parcel__port_map(sizes[i], i % 2 == 0);
+        ck_assert_ptr_nonnull(pages);
+        ck_assert_uint_eq(pages[0] | pages[sizes[i] / 2] | pages[sizes[i] - 1], 0);
+        memset(pages, 1, sizes[i]);
+        parcel__port_unmap(pages, sizes[i]);
+    }
+    ck_assert_ptr_null(parcel__port_map(SIZE_MAX / 2, false));
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("port");
+    TCase *tests = suite_case(suite, "port");
+    tcase_add_loop_test(tests, test_cgroup_quota, 0, LENGTH(trees));
+    tcase_add_test(tests, test_cgroup_path_too_long);
+    tcase_add_test(tests, test_cpu_count);
+    tcase_add_test(tests, test_cpu_count_is_limited);
+    tcase_add_test(tests, test_thread_limit);
+    tcase_add_test(tests, test_parse);
+    tcase_add_test(tests, test_parse_extremes);
+    tcase_add_test(tests, test_variable);
+    tcase_add_test(tests, test_clock);
+    tcase_add_test(tests, test_map);
+    return suite_run(suite);
+}

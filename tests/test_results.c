@@ -1,0 +1,358 @@
+/* test_results.c: records, marks, and what is read from them. */
+#include "suite.h"
+
+#include "calls.h"
+#include "results.h"
+
+#include <math.h>
+#include <stdint.h>
+
+struct triple {
+    double x, y, z;
+};
+
+static struct triple spread(double x)
+{
+    return (struct triple){x, x + 1, x + 2};
+}
+DELAYED(struct triple, spread, double);
+
+static long double precise(int x)
+{
+    return x + 0.5L;
+}
+DELAYED(long double, precise, int);
+
+static void nothing(void)
+{
+}
+DELAYED(void, nothing);
+
+/* Results of count squares that none has run. */
+static parcel_results *empty_results(size_t count)
+{
+    parcel_calls *calls = squares(count);
+    parcel_results *results = parcel__results_new(calls, 2);
+    ck_assert_ptr_nonnull(results);
+    parcel_calls_free(calls);
+    return results;
+}
+
+static void write_int(parcel_results *results, size_t index, int value)
+{
+    memcpy(results->slots + index * results->slot_size, &value, sizeof value);
+}
+
+static void check_printed(const parcel_results *results, const char *expected)
+{
+    char *text;
+    size_t size;
+    FILE *file = open_memstream(&text, &size);
+    ck_assert(parcel_results_print(results, file));
+    fclose(file);
+    ck_assert_str_eq(text, expected);
+    free(text);
+}
+
+/* ---- records ---- */
+
+static void check_record(const parcel_results *results, size_t index, double start, double duration,
+                         int worker, bool estimated)
+{
+    ck_assert_double_eq_tol(parcel_results_start(results, index), start, 1e-12);
+    ck_assert_double_eq_tol(parcel_results_duration(results, index), duration, 1e-12);
+    ck_assert_int_eq(parcel_results_worker(results, index), worker);
+    ck_assert(parcel_results_estimated(results, index) == estimated);
+    ck_assert_int_eq(parcel_results_status(results, index), PARCEL_OK);
+}
+
+static void check_not_run(const parcel_results *results, size_t index)
+{
+    ck_assert_double_nan(parcel_results_start(results, index));
+    ck_assert_double_nan(parcel_results_duration(results, index));
+    ck_assert_int_eq(parcel_results_worker(results, index), -1);
+    ck_assert(!parcel_results_estimated(results, index));
+    ck_assert_int_eq(parcel_results_status(results, index), PARCEL_NOT_RUN);
+    ck_assert_ptr_null(parcel_results_message(results, index));
+    ck_assert_int_eq(parcel_results_value(results, index).tag, PARCEL_TAG_NONE);
+}
+
+START_TEST(test_shared_records)
+{
+    parcel_results *results = empty_results(10);
+    const struct parcel__record shared = {2, 1, 1}, own = {5, 0.5, 0};
+    parcel__results_mark(results, 3, 4, PARCEL_OK, shared);
+    parcel__results_mark(results, 7, 1, PARCEL_OK, own);
+    for (size_t i = 0; i < 10; i++) {
+        if (i >= 3 && i < 7)
+            check_record(results, i, 2 + 0.25 * (double)(i - 3), 0.25, 1, true);
+        else if (i == 7)
+            check_record(results, i, 5, 0.5, 0, false);
+        else
+            check_not_run(results, i);
+    }
+    parcel_results_free(results);
+}
+END_TEST
+
+/* Neighbours that share records are told apart, and a failure keeps its share of the time. */
+START_TEST(test_neighbouring_records)
+{
+    parcel_results *results = empty_results(6);
+    parcel__results_mark(results, 2, 2, PARCEL_OK, (struct parcel__record){10, 4, 1});
+    parcel__results_mark(results, 0, 2, PARCEL_OK, (struct parcel__record){0, 2, 0});
+    parcel__results_mark(results, 4, 2, PARCEL_OK, (struct parcel__record){20, 6, 0});
+    parcel__results_fail(results, 2, PARCEL_FAILED, "why");
+    parcel__results_fail(results, 5, PARCEL_FAILED, "why not");
+    check_record(results, 1, 1, 1, 0, true);
+    check_record(results, 3, 12, 2, 1, true);
+    check_record(results, 4, 20, 3, 0, true);
+    ck_assert_int_eq(parcel_results_status(results, 2), PARCEL_FAILED);
+    ck_assert_str_eq(parcel_results_message(results, 2), "why");
+    ck_assert_double_eq(parcel_results_start(results, 2), 10);
+    ck_assert_double_eq(parcel_results_start(results, 5), 23);
+    ck_assert_int_eq(parcel_results_worker(results, 5), 0);
+    ck_assert(parcel_results_estimated(results, 5));
+    parcel_results_free(results);
+}
+END_TEST
+
+START_TEST(test_lost_calls_have_no_record)
+{
+    parcel_results *results = empty_results(3);
+    parcel__results_mark(results, 0, 1, PARCEL_OK, (struct parcel__record){1, 1, 0});
+    parcel__results_fail(results, 1, PARCEL_LOST, "gone");
+    ck_assert_double_nan(parcel_results_start(results, 1));
+    ck_assert_double_nan(parcel_results_duration(results, 1));
+    ck_assert_int_eq(parcel_results_worker(results, 1), -1);
+    ck_assert_str_eq(parcel_results_message(results, 1), "gone");
+    parcel_results_free(results);
+}
+END_TEST
+
+/* ---- printing ---- */
+
+START_TEST(test_each_status_is_printed)
+{
+    parcel_results *results = empty_results(8);
+    write_int(results, 0, 42);
+    parcel__results_mark(results, 0, 1, PARCEL_OK, (struct parcel__record){0, 1, 0});
+    parcel__results_fail(results, 1, PARCEL_FAILED, "no root");
+    parcel__results_fail(results, 2, PARCEL_CANCELLED, "stopped");
+    parcel__results_fail(results, 3, PARCEL_CANCELLED, NULL);
+    parcel__results_fail(results, 4, PARCEL_TIMED_OUT, "after 1 s");
+    parcel__results_fail(results, 5, PARCEL_LOST, "worker died");
+    write_int(results, 7, -1);
+    parcel__results_mark(results, 7, 1, PARCEL_OK, (struct parcel__record){0, 1, 0});
+    check_printed(results, "[42, <failed: no root>, <cancelled: stopped>, <cancelled>, "
+                           "<timed out: after 1 s>, <lost: worker died>, <not run>, -1]\n");
+    parcel_results_free(results);
+}
+END_TEST
+
+START_TEST(test_long_lists_are_printed)
+{
+    enum { COUNT = 30000 };
+    parcel_results *results = Parallel(.n_jobs = 1)(parcel_map(square, ((int[COUNT]){0}), COUNT));
+    char *text;
+    size_t size;
+    FILE *file = open_memstream(&text, &size);
+    ck_assert(parcel_results_print(results, file));
+    fclose(file);
+    ck_assert_uint_eq(size, 3 * COUNT + 1);
+    ck_assert_int_eq(text[0], '[');
+    for (size_t i = 1; i < size - 3; i += 3)
+        ck_assert(memcmp(text + i, "0, ", 3) == 0);
+    ck_assert_str_eq(text + size - 3, "0]\n");
+    free(text);
+    parcel_results_free(results);
+}
+END_TEST
+
+START_TEST(test_print_fails)
+{
+    parcel_results *results = empty_results(3);
+    FILE *full = fopen("/dev/full", "w");
+    ck_assert(!parcel_results_print(results, NULL));
+    ck_assert(!parcel_results_print(NULL, stdout));
+    ck_assert(!parcel_results_print_summary(results, NULL));
+    if (full) {
+        setvbuf(full, NULL, _IONBF, 0);
+        ck_assert(!parcel_results_print(results, full));
+        ck_assert(!parcel_results_print_summary(results, full));
+        fclose(full);
+    }
+    parcel_results_free(results);
+}
+END_TEST
+
+START_TEST(test_summary)
+{
+    char *text;
+    size_t size;
+    parcel_results *results = empty_results(4);
+    parcel__results_mark(results, 1, 1, PARCEL_OK, (struct parcel__record){0, 3, 0});
+    results->wall_time = 2;
+    results->total_time = 3;
+    results->slowest = 1;
+    results->failures = 2;
+    FILE *file = open_memstream(&text, &size);
+    ck_assert(parcel_results_print_summary(results, file));
+    fclose(file);
+    ck_contains(text, "4, 2 failed");
+    ck_contains(text, "1.50\n"); /* speed-up */
+    ck_contains(text, "0.75\n"); /* efficiency, with 2 workers */
+    ck_contains(text, "call 1, 3.0");
+    free(text);
+    parcel_results_free(results);
+}
+END_TEST
+
+/* ---- values ---- */
+
+START_TEST(test_out_of_range)
+{
+    parcel_results *results = empty_results(2);
+    for (size_t i = 2; i != 0; i = i == 2 ? SIZE_MAX : 0) {
+        check_not_run(results, i);
+        ck_assert_int_eq(parcel_get(results, i, int), 0);
+        ck_assert_double_nan(parcel_get(results, i, double));
+        ck_assert_ptr_null(parcel_get(results, i, const char *));
+        ck_assert_int_eq(parcel_get_or(results, i, int, -5), -5);
+    }
+    check_not_run(NULL, 0);
+    ck_assert_uint_eq(parcel_results_count(NULL), 0);
+    ck_assert_ptr_nonnull(parcel_results_error(NULL));
+    ck_assert_double_nan(parcel_results_speedup(results));
+    ck_assert_double_nan(parcel_results_efficiency(results));
+    ck_assert_uint_eq(parcel_results_slowest(results), SIZE_MAX);
+    parcel_results_free(results);
+    parcel_results_free(NULL);
+}
+END_TEST
+
+START_TEST(test_typed_values)
+{
+    parcel_results *results = empty_results(3);
+    int all[3] = {9, 9, 9};
+    write_int(results, 1, 42);
+    parcel__results_mark(results, 1, 1, PARCEL_OK, (struct parcel__record){0, 1, 0});
+    ck_assert(parcel_get(results, 1, double) == 42);
+    ck_assert_int_eq(parcel_get(results, 1, bool), true);
+    ck_assert_int_eq(parcel_get(results, 1, signed char), 42);
+    ck_assert_int_eq((int)parcel_get(results, 1, parcel_value).as.int64, 42);
+    ck_assert_ptr_null(parcel_get(results, 1, char *));
+    ck_assert(parcel_holds(results, 1, float));
+    ck_assert(!parcel_holds(results, 1, const char *));
+    ck_assert(!parcel_holds(results, 1, struct triple));
+    ck_assert(parcel_get(results, 1, struct triple).y == 0);
+    ck_assert(!parcel_holds(results, 0, int));
+    ck_assert_uint_eq(parcel_get_all(results, all, 3), 1);
+    ck_assert(all[0] == 0 && all[1] == 42 && all[2] == 0);
+    parcel_results_free(results);
+}
+END_TEST
+
+START_TEST(test_calls_without_value)
+{
+    parcel_calls *calls = parcel_calls_new();
+    parcel_calls_add(calls, delayed(nothing)());
+    parcel_results *results = run_and_free(NULL, calls);
+    ck_ran_well(results);
+    check_printed(results, "[None]\n");
+    ck_assert(!parcel_holds(results, 0, int));
+    ck_assert_double_nan(parcel_get(results, 0, double));
+    parcel_results_free(results);
+}
+END_TEST
+
+/* Results of different sizes and alignments lie in slots that suit each of them. */
+START_TEST(test_mixed_slots_are_aligned)
+{
+    enum { COUNT = 20 };
+    parcel_calls *calls = parcel_calls_new();
+    for (int i = 0; i < COUNT; i++)
+        parcel_calls_add(calls, i % 2 ? delayed(precise)(i) : delayed(spread)(i));
+    parcel_results *results = run_and_free(NULL, calls);
+    ck_ran_well(results);
+    ck_assert_uint_eq(results->slot_size % 16, 0);
+    ck_assert_uint_eq((uintptr_t)results->slots % 16, 0);
+    for (size_t i = 0; i < COUNT; i++)
+        if (i % 2)
+            ck_assert(parcel_get(results, i, long double) == (long double)i + 0.5L);
+        else
+            ck_assert(parcel_get(results, i, struct triple).z == (double)i + 2);
+    parcel_results_free(results);
+}
+END_TEST
+
+/* ---- errors ---- */
+
+START_TEST(test_error_results)
+{
+    parcel_results *results = parcel__results_of_error("a reason", 7);
+    ck_assert_str_eq(parcel_results_error(results), "a reason");
+    ck_assert_uint_eq(parcel_results_count(results), 7);
+    ck_assert_str_eq(parcel_results_backend(results), "");
+    for (size_t i = 0; i < 8; i++)
+        check_not_run(results, i);
+    check_printed(results, "[<not run>, <not run>, <not run>, <not run>, <not run>, <not run>, "
+                           "<not run>]\n");
+    parcel_results_free(results);
+}
+END_TEST
+
+START_TEST(test_first_error_holds)
+{
+    parcel_results *results = empty_results(1);
+    parcel__results_set_error(results, parcel__memory_copy_string("first"));
+    parcel__results_set_error(results, parcel__memory_copy_string("second"));
+    ck_assert_str_eq(parcel_results_error(results), "first");
+    parcel_results_free(results);
+    results = empty_results(1);
+    parcel__results_set_error(results, NULL); /* there was no memory even for the text */
+    ck_contains(parcel_results_error(results), "memory");
+    parcel_results_free(results);
+}
+END_TEST
+
+START_TEST(test_no_memory_for_results)
+{
+    parcel_calls *calls = squares(3);
+    for (size_t n = 1; n <= 4; n++) {
+        parcel__memory_fail_from(n);
+        parcel_results *results = parcel__results_new(calls, 2);
+        parcel__memory_fail_from(0);
+        ck_assert_ptr_null(results);
+    }
+    parcel__memory_fail_from(1);
+    parcel_results *results = parcel__results_of_error("lost", 3);
+    parcel__memory_fail_from(0);
+    ck_contains(parcel_results_error(results), "memory");
+    check_not_run(results, 0);
+    parcel_results_free(results); /* static, and nothing happens */
+    ck_contains(parcel_results_error(results), "memory");
+    parcel_calls_free(calls);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("results");
+    TCase *tests = suite_case(suite, "results");
+    tcase_add_test(tests, test_shared_records);
+    tcase_add_test(tests, test_neighbouring_records);
+    tcase_add_test(tests, test_lost_calls_have_no_record);
+    tcase_add_test(tests, test_each_status_is_printed);
+    tcase_add_test(tests, test_long_lists_are_printed);
+    tcase_add_test(tests, test_print_fails);
+    tcase_add_test(tests, test_summary);
+    tcase_add_test(tests, test_out_of_range);
+    tcase_add_test(tests, test_typed_values);
+    tcase_add_test(tests, test_calls_without_value);
+    tcase_add_test(tests, test_mixed_slots_are_aligned);
+    tcase_add_test(tests, test_error_results);
+    tcase_add_test(tests, test_first_error_holds);
+    tcase_add_test(tests, test_no_memory_for_results);
+    return suite_run(suite);
+}
