@@ -173,10 +173,13 @@ void bench_heading(const char *question)
            "baseline", "", "ratio", "target");
 }
 
-const char *bench_verdict(struct bench *bench, bool is_kept,
-                          const struct bench_contender *contender)
+bool bench_is_disturbed(const struct bench *bench, const struct bench_contender *contender)
 {
-    bool is_disturbed = 2 * contender->n_disturbed > bench->rounds;
+    return 2 * contender->n_disturbed > bench->rounds;
+}
+
+const char *bench_verdict(struct bench *bench, bool is_kept, bool is_disturbed)
+{
     bench->n_ok += is_kept;
     bench->n_missed += !is_kept;
     if (is_disturbed)
@@ -205,8 +208,11 @@ static void print_promise(struct bench *bench, const struct bench_row *row, doub
     char text[32];
     if (row->promise == BENCH_NONE)
         return;
+    bool is_disturbed =
+        bench_is_disturbed(bench, row->measured) ||
+        (row->promise == BENCH_RATIO_AT_MOST && bench_is_disturbed(bench, row->baseline));
     snprintf(text, sizeof text, forms[row->promise], row->target);
-    printf("  %-12s %s", text, bench_verdict(bench, is_kept(row, figure, ratio), row->measured));
+    printf("  %-12s %s", text, bench_verdict(bench, is_kept(row, figure, ratio), is_disturbed));
 }
 
 void bench_print_row(struct bench *bench, const struct bench_row *row)

@@ -63,10 +63,11 @@ double bench_ratio(const struct bench *bench, const struct bench_contender *cont
 void bench_heading(const char *question);
 void bench_print_row(struct bench *bench, const struct bench_row *row);
 
-/* Counts a promise and returns how the table says it; a figure of a contender that was disturbed
- * in most rounds says little. */
-const char *bench_verdict(struct bench *bench, bool is_kept,
-                          const struct bench_contender *contender);
+/* True when others took time of most of its samples: its figure then says little. */
+bool bench_is_disturbed(const struct bench *bench, const struct bench_contender *contender);
+
+/* Counts a promise and returns how the table says it. */
+const char *bench_verdict(struct bench *bench, bool is_kept, bool is_disturbed);
 
 /* Seconds of a monotonic clock. */
 double bench_now(void);

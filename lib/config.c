@@ -341,7 +341,7 @@ static bool require_shared_memory(struct parcel__plan *plan, const struct settin
                         "backend threading runs instead of %s, as the latter does not provide "
                         "shared memory\n",
                         plan->backend->name);
-    plan->backend = parcel__backend_find("threading");
+    find_preferred(plan, "threads");
     if (settings[PARCEL__N_JOBS].source != PARCEL__GIVEN)
         plan->n_jobs = 1;
     return true;

@@ -29,15 +29,21 @@ static const char dropped[] = "the backend returned without running the call";
 
 /* ---- handing out ---- */
 
+static uint32_t at_most_32_bits(size_t number)
+{
+    return number < UINT32_MAX ? (uint32_t)number : UINT32_MAX;
+}
+
 static uint32_t batch_length(const struct parcel_job *job, const struct parcel__worker *worker,
                              uint32_t left)
 {
-    size_t size = job->options.batch_size;
-    if (size == 0)
-        return parcel__schedule_batch(left, job->options.n_workers, worker->last_batch,
-                                      worker->seconds_per_unit);
-    size_t units = (size + job->unit - 1) / job->unit;
-    return units < left ? (uint32_t)units : left;
+    size_t unit = job->unit, size = job->options.batch_size;
+    uint32_t units = at_most_32_bits((size ? size : worker->last_count) / unit +
+                                     ((size ? size : worker->last_count) % unit > 0));
+    if (size > 0)
+        return units < left ? units : left;
+    return parcel__schedule_batch(left, job->options.n_workers, units,
+                                  worker->seconds_per_call * (double)unit);
 }
 
 static parcel__range claim(const struct parcel_job *job, struct parcel__worker *worker)
@@ -125,11 +131,11 @@ bool parcel_job_stopped(const parcel_job *job)
     return !job || is_stopped(job);
 }
 
-bool parcel_job_next(parcel_job *job, int worker, parcel_batch *batch)
+static bool take_batch(const struct parcel_job *job, int worker, parcel_batch *batch)
 {
-    if (!batch || !is_worker(job, worker) || is_stopped(job))
-        return false;
     struct parcel__worker *own = &job->workers[worker];
+    if (is_stopped(job))
+        return false;
     parcel__range taken = claim(job, own);
     if (taken == 0)
         taken = steal(job, own);
@@ -137,11 +143,18 @@ bool parcel_job_next(parcel_job *job, int worker, parcel_batch *batch)
         return false;
     size_t end = parcel__schedule_high(taken) * job->unit;
     size_t count = job->options.results->count;
-    own->last_batch = parcel__schedule_length(taken);
     batch->worker = worker;
     batch->first = parcel__schedule_low(taken) * job->unit;
     batch->count = (end < count ? end : count) - batch->first;
     assert(batch->count > 0 && batch->count <= count - batch->first);
+    return true;
+}
+
+bool parcel_job_next(parcel_job *job, int worker, parcel_batch *batch)
+{
+    if (!batch || !is_worker(job, worker) || !take_batch(job, worker, batch))
+        return false;
+    parcel__results_hand_out(job->options.results, batch->first, batch->count);
     return true;
 }
 
@@ -342,25 +355,38 @@ static size_t run_apart(struct parcel_job *job, struct parcel__worker *worker, s
     return i;
 }
 
-/* Runs a batch from the worker's clock on, which is then at the batch's end. */
-static void run_batch(struct parcel_job *job, struct parcel__worker *worker, parcel_batch *batch)
+/* Runs calls from the worker's clock on, and measures them. Returns how many ran. */
+static size_t run_measured(struct parcel_job *job, struct parcel__worker *worker, size_t first,
+                           size_t count)
 {
     double start = worker->clock;
-    double seconds_per_call = worker->seconds_per_unit / (double)job->unit;
-    bool apart = batch->count == 1 || seconds_per_call > timed_alone * parcel__port_clock_cost();
+    bool apart = count == 1 || worker->seconds_per_call > timed_alone * parcel__port_clock_cost();
+    size_t ran = 0;
+    while (ran < count && !is_stopped(job)) {
+        struct parcel__span span = parcel__calls_span(job->options.calls, first + ran, count - ran);
+        ran += apart ? run_apart(job, worker, first + ran, &span)
+                     : run_together(job, worker, first + ran, &span);
+    }
+    if (ran > 0) {
+        worker->seconds_per_call = (worker->clock - start) / (double)ran;
+        worker->last_count = ran;
+    }
+    return ran;
+}
+
+/* Runs a batch. A long one that somebody asked for is measured in pieces, as large as adaptive
+ * batches are: long calls in it are then timed on their own. */
+static void run_batch(struct parcel_job *job, struct parcel__worker *worker, parcel_batch *batch)
+{
     size_t done = 0;
     while (done < batch->count && !is_stopped(job)) {
-        size_t first = batch->first + done;
-        struct parcel__span span =
-            parcel__calls_span(job->options.calls, first, batch->count - done);
-        done +=
-            apart ? run_apart(job, worker, first, &span) : run_together(job, worker, first, &span);
+        uint32_t piece =
+            parcel__schedule_batch(at_most_32_bits(batch->count - done), 1,
+                                   at_most_32_bits(worker->last_count), worker->seconds_per_call);
+        done += run_measured(job, worker, batch->first + done, piece);
     }
     batch->count = 0;
-    if (done == 0)
-        return;
-    worker->seconds_per_unit = (worker->clock - start) * (double)job->unit / (double)done;
-    if (job->options.watcher.completed)
+    if (done > 0 && job->options.watcher.completed)
         job->options.watcher.completed(job->options.watcher.state, done);
 }
 
@@ -393,7 +419,7 @@ void parcel_job_work(parcel_job *job, int worker)
     if (!is_worker(job, worker))
         return;
     enter(job, &job->workers[worker], &surroundings);
-    while (parcel_job_next(job, worker, &batch))
+    while (take_batch(job, worker, &batch))
         run_batch(job, &job->workers[worker], &batch);
     leave(&surroundings);
 }
@@ -411,6 +437,7 @@ void parcel_job_execute(parcel_job *job, parcel_batch *batch)
     struct surroundings surroundings;
     if (!is_batch(job, batch))
         return;
+    parcel__results_take_back(job->options.results, batch->first);
     enter(job, &job->workers[batch->worker], &surroundings);
     run_batch(job, &job->workers[batch->worker], batch);
     leave(&surroundings);
@@ -422,6 +449,7 @@ void parcel_job_lost(parcel_job *job, parcel_batch *batch, const char *why)
         return;
     struct parcel__worker *worker = &job->workers[batch->worker];
     const char *message = parcel__arena_copy(worker->arena, why ? why : dropped);
+    parcel__results_take_back(job->options.results, batch->first);
     for (size_t i = 0; i < batch->count; i++)
         parcel__results_fail(job->options.results, batch->first + i, PARCEL_LOST,
                              message ? message : out_of_memory);
@@ -481,15 +509,19 @@ static void add_worker(struct parcel_results *results, struct parcel__worker *wo
     parcel__arena_free(&worker->scratch);
 }
 
-/* What was handed out or left behind and never heard of again. */
-static void record_dropped(struct parcel_job *job)
+/* Records as lost what a backend took and never spoke of again, and, when the run did not stop,
+ * what it left behind. */
+static void record_dropped(parcel_results *results, bool is_stopped)
 {
-    parcel_results *results = job->options.results;
-    for (size_t i = 0; i < results->count; i++)
-        if (parcel_results_status(results, i) == PARCEL_NOT_RUN) {
-            parcel__results_fail(results, i, PARCEL_LOST, dropped);
-            results->failures++;
-        }
+    size_t end = 0; /* of the last batch that was found */
+    for (size_t i = 0; i < results->count; i++) {
+        size_t count = parcel__results_take_back(results, i);
+        end = count > 0 ? i + count : end;
+        if (parcel_results_status(results, i) != PARCEL_NOT_RUN || (is_stopped && i >= end))
+            continue;
+        parcel__results_fail(results, i, PARCEL_LOST, dropped);
+        results->failures++;
+    }
 }
 
 void parcel__job_close(struct parcel_job *job)
@@ -502,7 +534,7 @@ void parcel__job_close(struct parcel_job *job)
         n_done += job->workers[i].n_done;
         add_worker(results, &job->workers[i], &longest);
     }
-    if (n_done < results->count && !is_stopped(job))
-        record_dropped(job);
+    if (n_done < results->count)
+        record_dropped(results, is_stopped(job));
     parcel__memory_free(job->memory);
 }

@@ -25,8 +25,8 @@ struct parcel__worker {
     struct parcel__arena scratch; /* private copies of char * arguments */
     struct parcel__traits traits; /* of the function that ran last */
     double clock;                 /* the end of the last batch, when the next follows at once */
-    double seconds_per_unit;      /* as measured in the last batch */
-    uint32_t last_batch;          /* units */
+    double seconds_per_call;      /* as measured last; 0 before */
+    size_t last_count;            /* calls of that measurement */
     size_t n_done;
     size_t n_failed;
     double total_time;

@@ -1,9 +1,10 @@
 /*
  * openmp.c: the OpenMP settings of the calling thread.
  *
- * The runtime is found at run time, as the user's own code finds it: a library built by gcc in a
- * program built by clang meets libomp, and the reverse meets libgomp. Without a runtime there is
- * nothing to set.
+ * A process may hold two runtimes: a library built by clang in a program built by gcc runs its
+ * regions on libomp, while the user's code runs its own on libgomp. So there are two sets of
+ * functions: as the user's code finds them, by their names at run time, and as this library is
+ * linked. Where both are one runtime, the second set stays empty.
  */
 #include "openmp.h"
 
@@ -11,14 +12,20 @@
 #include <pthread.h>
 #include <string.h>
 
-/* Constant once found_once has run. */
-static struct {
+#ifdef _OPENMP
+#include <omp.h>
+#endif
+
+struct runtime {
     void (*set_num_threads)(int);
     int (*get_max_threads)(void);
     void (*set_max_active_levels)(int);
     int (*get_max_active_levels)(void);
     int (*get_active_level)(void);
-} runtime;
+};
+
+/* Constant once found_once has run. One without set_num_threads is none. */
+static struct runtime runtimes[PARCEL__OPENMP_RUNTIMES];
 static pthread_once_t found_once = PTHREAD_ONCE_INIT;
 
 /* ISO C has no conversion from an object pointer to a function pointer; POSIX has their bytes. */
@@ -28,38 +35,60 @@ static void find(const char *name, void *function)
     memcpy(function, &symbol, sizeof symbol);
 }
 
-static void find_runtime(void)
+static void find_users_runtime(struct runtime *runtime)
 {
-    find("omp_get_max_threads", &runtime.get_max_threads);
-    find("omp_set_max_active_levels", &runtime.set_max_active_levels);
-    find("omp_get_max_active_levels", &runtime.get_max_active_levels);
-    find("omp_get_active_level", &runtime.get_active_level);
-    find("omp_set_num_threads", &runtime.set_num_threads);
-    if (!runtime.get_max_threads || !runtime.set_max_active_levels ||
-        !runtime.get_max_active_levels || !runtime.get_active_level)
-        runtime.set_num_threads = NULL;
+    find("omp_get_max_threads", &runtime->get_max_threads);
+    find("omp_set_max_active_levels", &runtime->set_max_active_levels);
+    find("omp_get_max_active_levels", &runtime->get_max_active_levels);
+    find("omp_get_active_level", &runtime->get_active_level);
+    find("omp_set_num_threads", &runtime->set_num_threads);
+    if (!runtime->get_max_threads || !runtime->set_max_active_levels ||
+        !runtime->get_max_active_levels || !runtime->get_active_level)
+        runtime->set_num_threads = NULL;
+}
+
+static void find_runtimes(void)
+{
+    find_users_runtime(&runtimes[0]);
+#ifdef _OPENMP
+    const struct runtime linked = {omp_set_num_threads, omp_get_max_threads,
+                                   omp_set_max_active_levels, omp_get_max_active_levels,
+                                   omp_get_active_level};
+    if (linked.set_num_threads != runtimes[0].set_num_threads)
+        runtimes[1] = linked;
+#endif
+}
+
+static void limit(const struct runtime *runtime, int threads, struct parcel__openmp_setting *saved)
+{
+    saved->threads = runtime->get_max_threads();
+    saved->levels = runtime->get_max_active_levels();
+    runtime->set_num_threads(threads);
+    int needed = runtime->get_active_level() + 1;
+    if (threads > 1 && saved->levels < needed)
+        runtime->set_max_active_levels(needed);
+}
+
+static void restore(const struct runtime *runtime, const struct parcel__openmp_setting *saved)
+{
+    runtime->set_num_threads(saved->threads);
+    if (runtime->get_max_active_levels() != saved->levels)
+        runtime->set_max_active_levels(saved->levels);
 }
 
 void parcel__openmp_limit(int threads, struct parcel__openmp_settings *saved)
 {
-    saved->changed = false;
-    pthread_once(&found_once, find_runtime);
-    if (!runtime.set_num_threads)
-        return;
     saved->changed = true;
-    saved->threads = runtime.get_max_threads();
-    saved->levels = runtime.get_max_active_levels();
-    runtime.set_num_threads(threads);
-    int needed = runtime.get_active_level() + 1;
-    if (threads > 1 && saved->levels < needed)
-        runtime.set_max_active_levels(needed);
+    pthread_once(&found_once, find_runtimes);
+    for (int i = 0; i < PARCEL__OPENMP_RUNTIMES; i++)
+        if (runtimes[i].set_num_threads)
+            limit(&runtimes[i], threads, &saved->of[i]);
 }
 
 void parcel__openmp_restore(const struct parcel__openmp_settings *saved)
 {
-    if (!saved->changed)
-        return;
-    runtime.set_num_threads(saved->threads);
-    if (runtime.get_max_active_levels() != saved->levels)
-        runtime.set_max_active_levels(saved->levels);
+    /* Backwards: should both be one runtime after all, the first saved what the user had. */
+    for (int i = PARCEL__OPENMP_RUNTIMES - 1; saved->changed && i >= 0; i--)
+        if (runtimes[i].set_num_threads)
+            restore(&runtimes[i], &saved->of[i]);
 }

@@ -99,11 +99,24 @@ parcel_results *parcel__parallel_refuse(struct parcel__text *error, const parcel
 
 /* ---- running ---- */
 
+/* One job asked for is the plain loop in the calling thread, in order, whatever backend would run
+ * it; but for one that does more than to be fast. */
+static bool is_plain_loop(const struct parcel__plan *plan, const struct parcel__team *team)
+{
+    return plan->n_jobs == 1 &&
+           !(team->backend->capabilities & (PARCEL_SURVIVES_CRASH | PARCEL_MANY_HOSTS));
+}
+
 /* Runs the job on the team, with the BLAS libraries held to the calls' share. */
-static void run_job(struct parcel_job *job, const struct parcel__team *team)
+static void run_job(struct parcel_job *job, const struct parcel__plan *plan,
+                    const struct parcel__team *team)
 {
     const struct parcel__nest *nest = &job->options.nest;
     bool limits_blas = !nest->sees_outside;
+    if (is_plain_loop(plan, team)) {
+        parcel_job_work(job, 0);
+        return;
+    }
     if (limits_blas)
         parcel__blas_limit(nest->threads);
     team->backend->run(team->state, job, job->options.n_workers);
@@ -138,7 +151,7 @@ static bool run_into(parcel_results *results, const struct parcel__plan *plan,
     }
     bool opened = parcel__job_open(&job, &options);
     if (opened && results->count > 0)
-        run_job(&job, team);
+        run_job(&job, plan, team);
     if (opened)
         parcel__job_close(&job);
     if (plan->verbose > 0)

@@ -106,6 +106,20 @@ void parcel__results_mark(parcel_results *results, size_t first, size_t count, p
     results->marks[first] = (unsigned char)(status | PARCEL__MARK_FIRST | shared);
 }
 
+void parcel__results_hand_out(parcel_results *results, size_t first, size_t count)
+{
+    results->records[first].duration = (double)count; /* exact below 2^53 */
+    results->marks[first] |= PARCEL__MARK_HANDED;
+}
+
+size_t parcel__results_take_back(parcel_results *results, size_t first)
+{
+    if (!(results->marks[first] & PARCEL__MARK_HANDED))
+        return 0;
+    results->marks[first] &= (unsigned char)~PARCEL__MARK_HANDED;
+    return (size_t)results->records[first].duration;
+}
+
 void parcel__results_fail(parcel_results *results, size_t index, parcel_status status,
                           const char *message)
 {

@@ -44,8 +44,9 @@ struct parcel_results {
 
 enum {
     PARCEL__MARK_STATUS = 0x0F,
-    PARCEL__MARK_FIRST = 0x10, /* the record at this index is this call's */
-    PARCEL__MARK_SHARED = 0x20 /* the record at the nearest FIRST before is shared */
+    PARCEL__MARK_FIRST = 0x10,  /* the record at this index is this call's */
+    PARCEL__MARK_SHARED = 0x20, /* the record at the nearest FIRST before is shared */
+    PARCEL__MARK_HANDED = 0x40  /* the first of a batch that a backend holds; its record counts */
 };
 
 /* New results for the calls, all NOT_RUN, or NULL when memory ran out. */
@@ -57,6 +58,12 @@ parcel_results *parcel__results_of_error(const char *error, size_t count);
 /* Marks calls as run, with one record: count > 1 shares its time evenly. */
 void parcel__results_mark(parcel_results *results, size_t first, size_t count, parcel_status status,
                           struct parcel__record record);
+
+/* Notes that a backend holds a batch, so that one which it forgets is found. */
+void parcel__results_hand_out(parcel_results *results, size_t first, size_t count);
+
+/* Removes that note. Returns the batch's count, or 0 when no batch that is held starts here. */
+size_t parcel__results_take_back(parcel_results *results, size_t first);
 
 /* Marks one call as failed or lost, with its message (kept: from an arena of these results). */
 void parcel__results_fail(parcel_results *results, size_t index, parcel_status status,

@@ -5,11 +5,28 @@
 #include "structure.h"
 #include "value.h"
 
-static long double read_long_double(parcel_value value)
+/* Reads the one or two numbers that bytes hold; their padding says nothing. Returns how many. */
+static int read_parts(parcel_value value, long double parts[2])
 {
-    long double number;
-    memcpy(&number, value.as.bytes, sizeof number);
-    return number;
+    float small[2];
+    double number[2];
+    int count = value.kind == PARCEL_LDOUBLE ? 1 : 2;
+    switch (value.kind) {
+    case PARCEL_LDOUBLE:
+    case PARCEL_CLDOUBLE:
+        memcpy(parts, value.as.bytes, (size_t)count * sizeof *parts);
+        return count;
+    case PARCEL_CFLOAT:
+        memcpy(small, value.as.bytes, sizeof small);
+        parts[0] = small[0], parts[1] = small[1];
+        return count;
+    case PARCEL_CDOUBLE:
+        memcpy(number, value.as.bytes, sizeof number);
+        parts[0] = number[0], parts[1] = number[1];
+        return count;
+    default:
+        return 0;
+    }
 }
 
 static bool equal_numbers(long double one, long double other)
@@ -51,8 +68,12 @@ static bool equal_bytes(parcel_value one, parcel_value other)
         return false;
     if (structure)
         return equal_fields(structure, one.as.bytes, other.as.bytes);
-    if (one.kind == PARCEL_LDOUBLE) /* its padding says nothing */
-        return equal_numbers(read_long_double(one), read_long_double(other));
+    long double parts[2], others[2];
+    int count = read_parts(one, parts);
+    read_parts(other, others);
+    if (count > 0)
+        return equal_numbers(parts[0], others[0]) &&
+               (count < 2 || equal_numbers(parts[1], others[1]));
     return memcmp(one.as.bytes, other.as.bytes, one.size) == 0;
 }
 
@@ -114,8 +135,12 @@ static uint64_t hash_content(uint64_t hash, parcel_value value)
     parcel_array array;
     char string[PARCEL__LONGEST_FIELD];
     hash = hash_bytes(hash, &value.size, sizeof value.size);
-    if (value.kind == PARCEL_LDOUBLE)
-        return hash_number(hash, (double)read_long_double(value));
+    long double parts[2];
+    int count = read_parts(value, parts);
+    for (int i = 0; i < count; i++)
+        hash = hash_number(hash, (double)parts[i]);
+    if (count > 0)
+        return hash;
     if (value.kind != PARCEL_STRUCT_BYTES)
         return hash_bytes(hash, value.as.bytes, value.size);
     for (size_t i = 0; structure && i < structure->n_fields; i++)

@@ -35,16 +35,41 @@ static void read_digits(struct digits *digits, const char *printed)
         digits->count--;
 }
 
+static bool reads_back(const char *printed, double number, bool is_float)
+{
+    return is_float ? strtof(printed, NULL) == (float)number : strtod(printed, NULL) == number;
+}
+
+/* Adds one to the last digit of "-d.ddde+xx". Returns false when all were nines: the digits are
+ * then those of a shorter text, which was tried before. */
+static bool round_up(char *printed)
+{
+    char *digit = strchr(printed, 'e') - 1;
+    for (; digit >= printed && *digit != '-'; digit--) {
+        if (*digit < '0' || *digit > '9')
+            continue;
+        if (*digit != '9') {
+            (*digit)++;
+            return true;
+        }
+        *digit = '0';
+    }
+    return false;
+}
+
 /* The shortest digits that read back. All decimals of up to least digits survive the type, so
- * the search starts there, but for subnormal numbers, which have fewer. */
+ * the search starts there, but for subnormal numbers, which have fewer. Next to a power of two
+ * the numbers above lie twice as far apart as those below: there the digits that read back may
+ * be the next ones up, and not the nearest. */
 static void find_digits(struct digits *digits, double number, bool is_float)
 {
     char printed[64];
     bool subnormal = is_float ? fabs(number) < FLT_MIN : fabs(number) < DBL_MIN;
     int least = subnormal ? 1 : is_float ? FLT_DIG : DBL_DIG;
-    for (int count = least; count <= 17; count++) {
+    for (int count = least; count <= DBL_DECIMAL_DIG; count++) {
         snprintf(printed, sizeof printed, "%.*e", count - 1, number);
-        if (is_float ? strtof(printed, NULL) == (float)number : strtod(printed, NULL) == number)
+        if (reads_back(printed, number, is_float) ||
+            (round_up(printed) && reads_back(printed, number, is_float)))
             break;
     }
     read_digits(digits, printed);
@@ -136,16 +161,22 @@ static void put_complex(struct parcel__text *text, double real, double imaginary
     parcel__text_put(text, "j)");
 }
 
-/* How many bytes of a valid UTF-8 character start here; 0 when none does. */
+/* How many bytes of a valid UTF-8 character of two and more start here; 0 when none does. The
+ * second byte's bounds leave out what could be written shorter, surrogates, and what lies above
+ * U+10FFFF. */
 static size_t utf8_length(const unsigned char *byte)
 {
-    size_t length = *byte >= 0xF0 && *byte <= 0xF4   ? 4
-                    : *byte >= 0xE0                  ? 3
-                    : *byte >= 0xC2 && *byte <= 0xDF ? 2
-                                                     : 0;
-    if (*byte > 0xF4)
+    unsigned char first = *byte, least = 0x80, most = 0xBF;
+    size_t length = first >= 0xF0 ? 4 : first >= 0xE0 ? 3 : 2;
+    if (first < 0xC2 || first > 0xF4)
         return 0;
-    for (size_t i = 1; i < length; i++)
+    if (first == 0xE0 || first == 0xF0)
+        least = first == 0xE0 ? 0xA0 : 0x90;
+    if (first == 0xED || first == 0xF4)
+        most = first == 0xED ? 0x9F : 0x8F;
+    if (byte[1] < least || byte[1] > most)
+        return 0;
+    for (size_t i = 2; i < length; i++)
         if ((byte[i] & 0xC0) != 0x80)
             return 0;
     return length;
@@ -177,6 +208,16 @@ static void put_string(struct parcel__text *text, const char *string)
             put_byte(text, *byte, quote);
         byte += length > 0 ? length : 1;
     }
+    parcel__text_add(text, &quote, 1);
+}
+
+static void put_plain_bytes(struct parcel__text *text, const unsigned char *bytes, size_t size)
+{
+    bool has_single = size > 0 && memchr(bytes, '\'', size);
+    char quote = has_single && !memchr(bytes, '"', size) ? '"' : '\'';
+    parcel__text_format(text, "b%c", quote);
+    for (size_t i = 0; i < size; i++)
+        put_byte(text, bytes[i], quote);
     parcel__text_add(text, &quote, 1);
 }
 
@@ -247,10 +288,7 @@ static void put_bytes(struct parcel__text *text, parcel_value value)
         return;
     }
     default:
-        parcel__text_put(text, "b'");
-        for (unsigned i = 0; i < value.size; i++)
-            put_byte(text, byte[i], '\'');
-        parcel__text_put(text, "'");
+        put_plain_bytes(text, byte, value.size);
     }
 }
 

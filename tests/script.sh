@@ -51,3 +51,25 @@ configure_in()
     shift
     ../configure -q "$@" >configure.log 2>&1 || { cat configure.log; fail "configure $*"; }
 }
+
+# can_build FLAGS COMPILER: whether what the compiler makes with the flags runs.
+can_build()
+{
+    command -v "$2" >/dev/null || return 1
+    probe=$(mktemp)
+    status=0
+    # shellcheck disable=SC2086 # flags are words
+    { echo 'int main(void) { return 0; }' | "$2" $1 -x c - -o "$probe" && "$probe"; } \
+        >/dev/null 2>&1 || status=$?
+    rm -f "$probe"
+    return $status
+}
+
+# suites_with FLAGS COMPILER C++-COMPILER TARGET: runs suites that are built so, in the copy.
+suites_with()
+{
+    configure_in "build-$2" CC="$2" CXX="$3" --disable-static --enable-debug \
+        CFLAGS="-g -O1 $1" CXXFLAGS="-g -O1 $1"
+    make -s -C lib >/dev/null
+    make -s -k -C tests "$4" VERBOSE=1
+}

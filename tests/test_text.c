@@ -12,9 +12,9 @@ START_TEST(test_growth)
     static char expected[COUNT * 3 + 1];
     struct parcel__text text = {0};
     for (int i = 0; i < COUNT; i++) {
-        parcel__text_add(&text, "abcdef" + i % 3, 2);
+        parcel__text_add(&text, &"abcdef"[i % 3], 2);
         parcel__text_format(&text, "%d", i % 10);
-        memcpy(expected + 3 * i, "abcdef" + i % 3, 2);
+        memcpy(expected + 3 * i, &"abcdef"[i % 3], 2);
         expected[3 * i + 2] = (char)('0' + i % 10);
         ck_assert_uint_eq(text.length, 3 * (size_t)(i + 1));
         ck_assert_int_eq(text.bytes[text.length], '\0');

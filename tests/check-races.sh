@@ -1,0 +1,11 @@
+#!/bin/sh
+# The suites on the exported library with clang's thread sanitizer. gcc's knows nothing of its
+# OpenMP runtime, and reports races that are none.
+# shellcheck source=script.sh
+. "${srcdir:-.}/script.sh"
+
+flags=-fsanitize=thread
+can_build "-fopenmp $flags" clang || skip 'clang has no thread sanitizer, or no OpenMP'
+copy_sources races
+export TSAN_OPTIONS=ignore_noninstrumented_modules=1
+suites_with "$flags" clang clang++ check-contract
