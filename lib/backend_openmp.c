@@ -4,7 +4,8 @@
  * An iteration of the loop is a worker, which takes batches until none is left. So the run is
  * right with any team that the runtime gives: a thread that gets no worker goes home, and one
  * thread alone works as one worker after the other. A worker's number comes from the loop and not
- * from omp_get_thread_num, which in a mixed process may be another runtime's.
+ * from omp_get_thread_num, which in a mixed process may be another runtime's. All that workers read
+ * of this frame is given to them by value.
  */
 #include <parcel/backend.h>
 #include <stdio.h>
@@ -18,7 +19,7 @@ static void run_openmp(void *state, parcel_job *job, int n_workers)
         parcel_job_work(job, 0); /* the plain loop in the calling thread */
         return;
     }
-#pragma omp parallel for num_threads(n_workers) schedule(dynamic)
+#pragma omp parallel for num_threads(n_workers) schedule(dynamic) firstprivate(job, n_workers)
     for (int worker = 0; worker < n_workers; worker++)
         parcel_job_work(job, worker);
 }

@@ -396,9 +396,10 @@ struct surroundings {
     struct parcel__openmp_settings settings;
 };
 
-static void enter(const struct parcel_job *job, struct parcel__worker *worker,
+static void enter(struct parcel_job *job, struct parcel__worker *worker,
                   struct surroundings *surroundings)
 {
+    atomic_fetch_add_explicit(&job->n_visits, 1, memory_order_acquire);
     surroundings->settings.changed = false;
     if (job->options.nest.threads > 0)
         parcel__openmp_limit(job->options.nest.threads, &surroundings->settings);
@@ -406,10 +407,11 @@ static void enter(const struct parcel_job *job, struct parcel__worker *worker,
     worker->clock = parcel__port_now();
 }
 
-static void leave(const struct surroundings *surroundings)
+static void leave(struct parcel_job *job, const struct surroundings *surroundings)
 {
     parcel__current_leave(surroundings->before);
     parcel__openmp_restore(&surroundings->settings);
+    atomic_fetch_add_explicit(&job->n_visits, 1, memory_order_release);
 }
 
 void parcel_job_work(parcel_job *job, int worker)
@@ -421,7 +423,7 @@ void parcel_job_work(parcel_job *job, int worker)
     enter(job, &job->workers[worker], &surroundings);
     while (take_batch(job, worker, &batch))
         run_batch(job, &job->workers[worker], &batch);
-    leave(&surroundings);
+    leave(job, &surroundings);
 }
 
 /* False when the batch is not one of this job's, or was dealt with before. */
@@ -440,7 +442,7 @@ void parcel_job_execute(parcel_job *job, parcel_batch *batch)
     parcel__results_take_back(job->options.results, batch->first);
     enter(job, &job->workers[batch->worker], &surroundings);
     run_batch(job, &job->workers[batch->worker], batch);
-    leave(&surroundings);
+    leave(job, &surroundings);
 }
 
 void parcel_job_lost(parcel_job *job, parcel_batch *batch, const char *why)
@@ -494,6 +496,7 @@ bool parcel__job_open(struct parcel_job *job, const struct parcel__job_options *
     for (int i = 0; i < options->n_workers; i++)
         open_worker(job, i);
     job->start = parcel__port_now();
+    atomic_store_explicit(&job->n_visits, 0, memory_order_release);
     return true;
 }
 
@@ -529,6 +532,7 @@ void parcel__job_close(struct parcel_job *job)
     parcel_results *results = job->options.results;
     double longest = -1;
     size_t n_done = 0;
+    (void)atomic_load_explicit(&job->n_visits, memory_order_acquire);
     results->wall_time = parcel__port_now() - job->start;
     for (int i = 0; i < job->options.n_workers; i++) {
         n_done += job->workers[i].n_done;

@@ -62,6 +62,11 @@ struct parcel_job {
 
     /* Set once, by whoever stops the run. Relaxed: it is only a hint to stop early. */
     _Alignas(PARCEL__LINE) atomic_bool is_stopped;
+
+    /* How often a thread began or ended to work. Release when it ends and acquire when the job is
+     * closed: what the workers wrote is then seen whatever kind of join the backend has, and tools
+     * that do not know a runtime's join see it too. */
+    atomic_int n_visits;
 };
 
 /* False when memory ran out. */

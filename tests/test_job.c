@@ -302,6 +302,28 @@ START_TEST(test_dropped)
 }
 END_TEST
 
+/* A run that stopped has calls that nobody took; what was taken and forgotten is lost all the same.
+ */
+START_TEST(test_dropped_before_the_stop)
+{
+    struct drive drive;
+    parcel_batch held, batch;
+    failing = 7;
+    open_drive(&drive, 40, false, (struct parcel__job_options){.n_workers = 1, .batch_size = 5});
+    ck_assert(parcel_job_next(&drive.job, 0, &held));
+    ck_assert(parcel_job_next(&drive.job, 0, &batch));
+    parcel_job_execute(&drive.job, &batch);
+    parcel__job_close(&drive.job);
+    ck_assert_uint_eq(count_status(drive.results, PARCEL_LOST), 5);
+    ck_assert_uint_eq(count_status(drive.results, PARCEL_OK), 2);
+    ck_assert_uint_eq(count_status(drive.results, PARCEL_NOT_RUN), 32);
+    ck_assert_uint_eq(drive.results->failures, 6);
+    ck_assert_int_eq(parcel_results_status(drive.results, 4), PARCEL_LOST);
+    free_drive(&drive);
+    failing = -1;
+}
+END_TEST
+
 START_TEST(test_nonsense_is_ignored)
 {
     struct drive drive;
@@ -501,6 +523,7 @@ int main(void)
     tcase_add_test(tests, test_lost);
     tcase_add_test(tests, test_lost_stops);
     tcase_add_test(tests, test_dropped);
+    tcase_add_test(tests, test_dropped_before_the_stop);
     tcase_add_test(tests, test_nonsense_is_ignored);
     tcase_add_test(tests, test_execute_twice);
     tcase_add_test(tests, test_stealing);
