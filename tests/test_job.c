@@ -8,6 +8,7 @@
 #include "job.h"
 
 #include <math.h>
+#include <sched.h>
 
 enum { MOST_CALLS = 100000, MOST_WORKERS = 8, STRESSED = 4 };
 
@@ -392,6 +393,39 @@ START_TEST(test_stealing)
 }
 END_TEST
 
+/* The C library's function, which a worker that must wait for another calls: it lets the other go
+ * on, by publishing the range that it was busy with. */
+static struct parcel__worker *busy_worker;
+static parcel__range published;
+
+int sched_yield(void)
+{
+    if (busy_worker)
+        atomic_store(&busy_worker->range, published);
+    busy_worker = NULL;
+    return 0;
+}
+
+/* A worker that is just taking calls has them for others soon: none leaves meanwhile. */
+START_TEST(test_waiting_for_a_busy_worker)
+{
+    struct drive drive;
+    parcel_batch batch;
+    open_drive(&drive, 10, false, (struct parcel__job_options){.n_workers = 2, .batch_size = 5});
+    ck_assert(parcel_job_next(&drive.job, 0, &batch));
+    parcel_job_execute(&drive.job, &batch);
+    busy_worker = &drive.job.workers[1];
+    published = atomic_load(&busy_worker->range);
+    atomic_store(&busy_worker->range, (parcel__range)UINT32_MAX << 32); /* BUSY, as in job.c */
+    while (parcel_job_next(&drive.job, 0, &batch))
+        parcel_job_execute(&drive.job, &batch);
+    ck_assert_ptr_null(busy_worker);
+    parcel__job_close(&drive.job);
+    check_complete(&drive);
+    free_drive(&drive);
+}
+END_TEST
+
 START_TEST(test_sums)
 {
     struct drive drive;
@@ -527,6 +561,7 @@ int main(void)
     tcase_add_test(tests, test_nonsense_is_ignored);
     tcase_add_test(tests, test_execute_twice);
     tcase_add_test(tests, test_stealing);
+    tcase_add_test(tests, test_waiting_for_a_busy_worker);
     tcase_add_test(tests, test_sums);
     tcase_add_test(tests, test_out_of_memory);
     tests = suite_case(suite, "several threads");
