@@ -1,7 +1,8 @@
 /*
  * calls.c: lists of calls.
  *
- * A list is a table of blocks of 4096 records each, so that a call is found by a shift. Within a
+ * A list is a table of blocks of 131072 records each, so that a call is found by a shift, and that
+ * a block of small records is one huge page: smaller ones cost a fault each 4 KiB. Within a
  * block all records have one stride; a call that needs a larger one moves the block's records
  * apart, which happens at most 16 times a block. A record is the function's descriptor and, at
  * its argument offset, the arguments:
@@ -19,7 +20,7 @@
 #include "function.h"
 #include "memory.h"
 
-enum { BLOCK_SHIFT = 12, BLOCK_CALLS = 1 << BLOCK_SHIFT, FIRST_CALLS = 16 };
+enum { BLOCK_SHIFT = 17, BLOCK_CALLS = 1 << BLOCK_SHIFT, FIRST_CALLS = 16 };
 
 struct block {
     struct parcel__block memory;

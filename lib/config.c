@@ -173,9 +173,9 @@ static const parcel_options *next_scope(struct walk *walk)
     return &scope->options;
 }
 
-/* Asks each source in turn. False: a value is wrong. */
+/* Asks each source in turn. False: a value is wrong. has_variables: the environment has some. */
 static bool find_setting(const struct option *option, const parcel_options *options,
-                         struct setting *setting, struct parcel__text *error)
+                         bool has_variables, struct setting *setting, struct parcel__text *error)
 {
     struct walk walk = start_walk();
     for (setting->source = PARCEL__GIVEN; options; setting->source = PARCEL__FROM_SCOPE) {
@@ -184,8 +184,8 @@ static bool find_setting(const struct option *option, const parcel_options *opti
         options = next_scope(&walk);
     }
     setting->source = PARCEL__FROM_DEFAULT;
-    bool has_variable = !walk.is_closed && option->variable;
-    const char *value = has_variable ? parcel__port_variable(option->variable) : NULL;
+    bool asks = has_variables && !walk.is_closed && option->variable;
+    const char *value = asks ? parcel__port_variable(option->variable) : NULL;
     return !value || read_variable(option, value, setting, error);
 }
 
@@ -259,7 +259,7 @@ int parcel_effective_n_jobs(int n_jobs)
     const parcel_options options = {.n_jobs = n_jobs};
     struct setting setting = {PARCEL__FROM_DEFAULT, 0, NULL};
     plan = (struct parcel__plan){.n_jobs = 1};
-    if (find_setting(&options_table[PARCEL__N_JOBS], &options, &setting, &error))
+    if (find_setting(&options_table[PARCEL__N_JOBS], &options, true, &setting, &error))
         resolve_workers(&plan, &setting);
     parcel__text_free(&plan.warnings);
     parcel__text_free(&error);
@@ -391,6 +391,7 @@ bool parcel__config_resolve(struct parcel__plan *plan, const parcel_options *opt
 {
     static const parcel_options defaults;
     struct setting settings[PARCEL__N_OPTIONS];
+    const bool has_variables = parcel__port_has_variables("PARCEL_");
     *plan = (struct parcel__plan){.n_jobs = 1};
     options = options ? options : &defaults;
     if (!is_reserved_space_clear(options)) {
@@ -399,7 +400,7 @@ bool parcel__config_resolve(struct parcel__plan *plan, const parcel_options *opt
         return false;
     }
     for (int i = 0; i < PARCEL__N_OPTIONS; i++) {
-        if (!find_setting(&options_table[i], options, &settings[i], error))
+        if (!find_setting(&options_table[i], options, has_variables, &settings[i], error))
             return false;
         plan->sources[i] = settings[i].source;
     }

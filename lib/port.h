@@ -35,6 +35,9 @@ int parcel__port_thread_limit(void);
 /* A variable of the environment, or NULL when it is missing or empty. */
 const char *parcel__port_variable(const char *name);
 
+/* True when the name of some variable begins so: one look instead of one for each option. */
+bool parcel__port_has_variables(const char *prefix);
+
 /* Reads a whole number, with nothing before or behind it but spaces. False: it is none, or out of
  * range. */
 bool parcel__port_parse(const char *text, long long least, long long most, long long *number);

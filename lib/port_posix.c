@@ -80,6 +80,15 @@ const char *parcel__port_variable(const char *name)
     return text && *text ? text : NULL;
 }
 
+bool parcel__port_has_variables(const char *prefix)
+{
+    size_t length = strlen(prefix);
+    for (char **variable = environ; variable && *variable; variable++)
+        if (**variable == *prefix && strncmp(*variable, prefix, length) == 0)
+            return true;
+    return false;
+}
+
 bool parcel__port_parse(const char *text, long long least, long long most, long long *number)
 {
     char *end;

@@ -27,21 +27,24 @@ static size_t aligned(size_t size)
     return (size + 63) / 64 * 64;
 }
 
-/* Lays slots, functions and marks out in one block, and the records, of which a run of short calls
- * writes few, in another; false when they cannot be had. */
+/* Lays slots, functions, long records and marks out in one block, and the records, of which a run
+ * of short calls writes few, in another; false when they cannot be had. */
 static bool lay_out(parcel_results *results, bool is_mixed)
 {
     size_t count = results->count;
     if (count > SIZE_MAX / 4 / (results->slot_size + sizeof(struct parcel__record) + 16))
         return false;
     size_t functions = aligned(count * results->slot_size);
-    size_t marks = functions + (is_mixed ? aligned(count * sizeof *results->functions) : 0);
+    size_t long_records = functions + (is_mixed ? aligned(count * sizeof *results->functions) : 0);
+    size_t n_long = (count >> PARCEL__LONG_SHIFT) + 1;
+    size_t marks = long_records + aligned(n_long * sizeof *results->long_records);
     if (!parcel__memory_take(&results->memory, marks + count, false) ||
         !parcel__memory_take(&results->record_memory, count * sizeof *results->records, true))
         return false;
     unsigned char *bytes = results->memory.bytes;
     results->slots = bytes;
     results->functions = is_mixed ? (const parcel_function **)(void *)(bytes + functions) : NULL;
+    results->long_records = (struct parcel__record *)(void *)(bytes + long_records);
     results->marks = bytes + marks;
     results->records = results->record_memory.bytes;
     memset(results->marks, PARCEL_NOT_RUN, count);
@@ -93,6 +96,14 @@ void parcel__results_set_error(parcel_results *results, char *error)
     results->owns_error = error != NULL;
 }
 
+/* Where the record of a call that is marked FIRST stands. */
+static struct parcel__record *record_at(const parcel_results *results, size_t first)
+{
+    return results->marks[first] & PARCEL__MARK_LONG
+               ? &results->long_records[first >> PARCEL__LONG_SHIFT]
+               : &results->records[first];
+}
+
 void parcel__results_mark(parcel_results *results, size_t first, size_t count, parcel_status status,
                           struct parcel__record record)
 {
@@ -100,10 +111,11 @@ void parcel__results_mark(parcel_results *results, size_t first, size_t count, p
     assert(count > 0 && first + count <= results->count);
     assert(results->marks[first] == PARCEL_NOT_RUN); /* exactly once */
     record.duration /= (double)count;
-    results->records[first] = record;
+    unsigned char place = count >> PARCEL__LONG_SHIFT ? PARCEL__MARK_LONG : 0;
     if (count > 1)
         memset(results->marks + first + 1, (int)status | shared, count - 1);
-    results->marks[first] = (unsigned char)(status | PARCEL__MARK_FIRST | shared);
+    results->marks[first] = (unsigned char)(status | PARCEL__MARK_FIRST | shared | place);
+    *record_at(results, first) = record;
 }
 
 void parcel__results_hand_out(parcel_results *results, size_t first, size_t count)
@@ -242,14 +254,14 @@ double parcel_results_start(const parcel_results *results, size_t index)
     size_t first = record_of(results, index);
     if (first == SIZE_MAX)
         return NAN;
-    const struct parcel__record *record = &results->records[first];
+    const struct parcel__record *record = record_at(results, first);
     return record->start + (double)(index - first) * record->duration;
 }
 
 double parcel_results_duration(const parcel_results *results, size_t index)
 {
     size_t first = record_of(results, index);
-    return first == SIZE_MAX ? NAN : results->records[first].duration;
+    return first == SIZE_MAX ? NAN : record_at(results, first)->duration;
 }
 
 bool parcel_results_estimated(const parcel_results *results, size_t index)
@@ -260,7 +272,7 @@ bool parcel_results_estimated(const parcel_results *results, size_t index)
 int parcel_results_worker(const parcel_results *results, size_t index)
 {
     size_t first = record_of(results, index);
-    return first == SIZE_MAX ? -1 : results->records[first].worker;
+    return first == SIZE_MAX ? -1 : record_at(results, first)->worker;
 }
 
 int parcel_results_workers(const parcel_results *results)

@@ -22,12 +22,13 @@ struct parcel__record {
 struct parcel_results {
     size_t count;
     size_t slot_size;
-    unsigned char *slots;              /* values; for a call without one, its message */
-    struct parcel__record *records;    /* where the mark says that a record stands */
+    unsigned char *slots;                /* values; for a call without one, its message */
+    struct parcel__record *records;      /* where the mark says that a record stands */
+    struct parcel__record *long_records; /* one for each 512 calls, so that they lie close */
     unsigned char *marks;              /* one for each call: its parcel_status and the bits below */
     const parcel_function *function;   /* of all calls, or NULL when they differ */
     const parcel_function **functions; /* one for each call, or NULL */
-    struct parcel__block memory;       /* of slots, functions and marks */
+    struct parcel__block memory;       /* of all but records */
     struct parcel__block record_memory; /* of records */
     struct parcel__arena *arenas;       /* one for each worker: what slots point at */
     int n_arenas;
@@ -46,7 +47,9 @@ enum {
     PARCEL__MARK_STATUS = 0x0F,
     PARCEL__MARK_FIRST = 0x10,  /* the record at this index is this call's */
     PARCEL__MARK_SHARED = 0x20, /* the record at the nearest FIRST before is shared */
-    PARCEL__MARK_HANDED = 0x40  /* the first of a batch that a backend holds; its record counts */
+    PARCEL__MARK_HANDED = 0x40, /* the first of a batch that a backend holds; its record counts */
+    PARCEL__MARK_LONG = 0x80,   /* beside FIRST: the record is among the long ones */
+    PARCEL__LONG_SHIFT = 9      /* no two stretches of 512 and more calls start within 512 */
 };
 
 /* New results for the calls, all NOT_RUN, or NULL when memory ran out. */
