@@ -105,43 +105,47 @@ static bool check_number(const struct option *option, long long number, struct p
     return false;
 }
 
-/* Reads the option's variable, strictly. False: its value is wrong. */
-static bool read_variable(const struct option *option, const char *value, struct setting *setting,
-                          struct parcel__text *error)
+static bool read_choice(const struct option *option, const char *value, struct setting *setting,
+                        struct parcel__text *error)
 {
-    long long least = option->least, most = option->most;
-    setting->source = PARCEL__FROM_ENVIRONMENT;
-    setting->name = value;
-    if (option->type == NAME)
-        return true;
-    for (int i = 0; option->type == CHOICE && option->choices[i]; i++)
+    for (int i = 0; option->choices[i]; i++)
         if (strcmp(value, option->choices[i]) == 0) {
             setting->number = i + 1;
             return true;
         }
-    if (option->type == CHOICE) {
-        parcel__text_format(error, "%s=%s: stop or collect is allowed", option->variable, value);
-        return false;
-    }
-    if (!parcel__port_parse(value, LLONG_MIN, LLONG_MAX, &setting->number)) {
-        parcel__text_format(error,
-                            "%s=%s: %s could not be converted to int: an integer from %lld to "
-                            "%lld is allowed",
-                            option->variable, value, option->name, least, most);
-        return false;
-    }
-    if (setting->number == 0 && option - options_table == PARCEL__N_JOBS) {
-        parcel__text_format(error,
-                            "%s=%s: n_jobs == 0 in Parallel has no meaning: an integer from %lld "
-                            "to %lld other than 0 is allowed",
-                            option->variable, value, least, most);
-        return false;
-    }
-    if (setting->number < least || setting->number > most) {
-        parcel__text_format(error, "%s=%s is out of range: an integer from %lld to %lld is allowed",
-                            option->variable, value, least, most);
-        return false;
-    }
+    parcel__text_format(error, "%s=%s: stop or collect is allowed", option->variable, value);
+    return false;
+}
+
+static bool read_integer(const struct option *option, const char *value, struct setting *setting,
+                         struct parcel__text *error)
+{
+    const char *fault = "";
+    bool is_n_jobs = option - options_table == PARCEL__N_JOBS;
+    if (!parcel__port_parse(value, LLONG_MIN, LLONG_MAX, &setting->number))
+        fault = "could not be converted to int";
+    else if (setting->number == 0 && is_n_jobs)
+        fault = "== 0 in Parallel has no meaning";
+    else if (setting->number < option->least || setting->number > option->most)
+        fault = "is out of range";
+    else
+        return true;
+    parcel__text_format(error, "%s=%s: %s %s: an integer from %lld to %lld is allowed%s",
+                        option->variable, value, option->name, fault, option->least, option->most,
+                        is_n_jobs ? ", but not 0" : "");
+    return false;
+}
+
+/* Reads the option's variable, strictly. False: its value is wrong. */
+static bool read_variable(const struct option *option, const char *value, struct setting *setting,
+                          struct parcel__text *error)
+{
+    setting->source = PARCEL__FROM_ENVIRONMENT;
+    if (option->type == CHOICE)
+        return read_choice(option, value, setting, error);
+    if (option->type != NAME)
+        return read_integer(option, value, setting, error);
+    setting->name = value;
     return true;
 }
 

@@ -1,4 +1,4 @@
-/* job.h: one run: who takes which calls, and what became of them. */
+/* job.h: one run: who takes which calls (job.c), and how they are run and recorded (work.c). */
 #ifndef PARCEL__JOB_H
 #define PARCEL__JOB_H
 
@@ -71,6 +71,17 @@ struct parcel_job {
 
 /* False when memory ran out. */
 bool parcel__job_open(struct parcel_job *job, const struct parcel__job_options *options);
+
+/* Takes the next batch for a worker; false when nothing is left for it, or the run stops. */
+bool parcel__job_take(const struct parcel_job *job, int worker, parcel_batch *batch);
+
+/* Nothing is handed out any more, and each worker is told. Threads: any. */
+void parcel__job_stop(struct parcel_job *job);
+
+bool parcel__job_has_worker(const struct parcel_job *job, int worker);
+
+/* The message of calls of which the backend said nothing. */
+extern const char parcel__job_dropped[];
 
 /* After the backend returned: records what it lost, and adds the workers' sums to the results. */
 void parcel__job_close(struct parcel_job *job);

@@ -34,6 +34,11 @@ uint32_t parcel__schedule_length(parcel__range range)
     return parcel__schedule_high(range) - parcel__schedule_low(range);
 }
 
+uint32_t parcel__schedule_bounded(size_t number)
+{
+    return number < UINT32_MAX ? (uint32_t)number : UINT32_MAX;
+}
+
 size_t parcel__schedule_unit(size_t count)
 {
     return count / (UINT32_MAX - 1) + 1;

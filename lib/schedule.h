@@ -22,6 +22,9 @@ uint32_t parcel__schedule_low(parcel__range range);
 uint32_t parcel__schedule_high(parcel__range range);
 uint32_t parcel__schedule_length(parcel__range range);
 
+/* The number, or the largest of 32 bits. */
+uint32_t parcel__schedule_bounded(size_t number);
+
 /* Calls to a unit, so that the units of count calls fit a range. */
 size_t parcel__schedule_unit(size_t count);
 

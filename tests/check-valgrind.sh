@@ -1,11 +1,11 @@
 #!/bin/sh
-# The white-box suites under valgrind: no error and no leak, in one process (CK_FORK=no).
+# The white-box suites that own memory under valgrind: no error and no leak, in one process (CK_FORK=no).
 # shellcheck source=script.sh
 . "${srcdir:-.}/script.sh"
 
 need valgrind
 export CK_FORK=no
-for suite in $WHITE_BOX; do
+for suite in $WITH_MEMORY; do
     echo "$suite"
     valgrind -q --leak-check=full --error-exitcode=9 \
         --suppressions="$TOP_SRCDIR/tests/valgrind.supp" "./$suite" || fail "$suite"
