@@ -6,6 +6,21 @@
 #include "structure.h"
 #include "value.h"
 
+/* True when kind, size and type belong together. */
+static bool is_sound(const parcel_parameter *parameter)
+{
+    size_t size = parcel__kind_size(parameter->kind);
+    return parameter->kind <= PARCEL_VALUE && parameter->type &&
+           (parameter->size == size || parameter->kind == PARCEL_STRUCT_BYTES);
+}
+
+/* The alignment of a result stands where a parameter has its offset. */
+static bool is_sound_result(const parcel_parameter *result)
+{
+    bool is_power_of_two = result->offset > 0 && (result->offset & (result->offset - 1)) == 0;
+    return is_sound(result) && (result->kind == PARCEL_NONE || is_power_of_two);
+}
+
 const char *parcel__function_check(const parcel_function *function)
 {
     if (!function)
@@ -16,10 +31,13 @@ const char *parcel__function_check(const parcel_function *function)
     if (function->n_parameters > PARCEL_MAX_PARAMETERS ||
         function->argument_bytes > PARCEL_MAX_ARGUMENT_BYTES || function->argument_alignment > 16)
         return "a parcel_function has more than 10 parameters, 240 bytes or 16 bytes of alignment";
+    if (!is_sound_result(&function->result))
+        return "the result of a parcel_function has a kind, size, alignment and type that disagree";
     for (unsigned i = 0; i < function->n_parameters; i++) {
         const parcel_parameter *parameter = &function->parameters[i];
-        if (parameter->kind == PARCEL_NONE || parameter->kind > PARCEL_VALUE ||
-            parameter->offset > function->argument_bytes ||
+        if (parameter->kind == PARCEL_NONE || !is_sound(parameter))
+            return "a parameter of a parcel_function has a kind, size and type that disagree";
+        if (parameter->offset > function->argument_bytes ||
             parameter->size > function->argument_bytes - parameter->offset)
             return "a parameter of a parcel_function lies outside of its arguments";
     }

@@ -4,7 +4,7 @@
  * Invariant: a call is handed out at most once, by the compare-and-swap that took it off a range,
  * and its slot, mark and record are written by the one worker that took it. A range that is
  * BUSY belongs to a worker that is just taking part of another's: who finds only empty and busy
- * ranges looks again, so that nobody leaves while work is on its way.
+ * ranges, or that work moved while it looked, looks again: nobody leaves while work is on its way.
  */
 #include "job.h"
 
@@ -52,16 +52,16 @@ static parcel__range claim(const struct parcel_job *job, struct parcel__worker *
     return cut.taken;
 }
 
-/* The worker with most to give, or NULL; *again is set when a range is busy. */
+/* The worker with most to give, or NULL; *somebody_is_busy is set when one is. */
 static struct parcel__worker *find_victim(const struct parcel_job *job, parcel__range *largest,
-                                          bool *again)
+                                          bool *somebody_is_busy)
 {
     struct parcel__worker *victim = NULL;
     *largest = 0;
     for (int i = 0; i < job->options.n_workers; i++) {
         parcel__range range = atomic_load_explicit(&job->workers[i].range, memory_order_acquire);
         if (range == busy) {
-            *again = true;
+            *somebody_is_busy = true;
         } else if (parcel__schedule_length(range) > parcel__schedule_length(*largest)) {
             *largest = range;
             victim = &job->workers[i];
@@ -70,33 +70,42 @@ static struct parcel__worker *find_victim(const struct parcel_job *job, parcel__
     return victim;
 }
 
-/* Takes the far half of what another has: a batch for now, and the rest as the worker's own. */
-static parcel__range steal(const struct parcel_job *job, struct parcel__worker *worker)
+/* Takes the far half of what the victim had, if it is still there: a batch for now, and the rest as
+ * the worker's own. Returns the batch, or 0. */
+static parcel__range rob(struct parcel_job *job, struct parcel__worker *worker,
+                         struct parcel__worker *victim, parcel__range range)
 {
-    bool again = true;
-    while (again) {
-        parcel__range range;
-        again = false;
-        struct parcel__worker *victim = find_victim(job, &range, &again);
-        if (!victim) {
-            if (again)
-                parcel__port_yield(); /* whoever is busy may wait for this very cpu */
-            continue;
-        }
-        struct parcel__cut cut = parcel__schedule_steal(range, victim->current.worker);
-        atomic_store_explicit(&worker->range, busy, memory_order_release);
-        bool taken = atomic_compare_exchange_strong_explicit(
-            &victim->range, &range, cut.left, memory_order_acq_rel, memory_order_relaxed);
-        if (taken) {
-            uint32_t length = batch_length(job, worker, parcel__schedule_length(cut.taken));
-            cut = parcel__schedule_claim(cut.taken, length, worker->current.worker);
-        }
-        atomic_store_explicit(&worker->range, taken ? cut.left : 0, memory_order_release);
-        if (taken)
-            return cut.taken;
-        again = true;
+    struct parcel__cut cut = parcel__schedule_steal(range, victim->current.worker);
+    atomic_store_explicit(&worker->range, busy, memory_order_release);
+    atomic_fetch_add_explicit(&job->n_thefts, 1, memory_order_acq_rel);
+    if (!atomic_compare_exchange_strong_explicit(&victim->range, &range, cut.left,
+                                                 memory_order_acq_rel, memory_order_relaxed)) {
+        atomic_store_explicit(&worker->range, 0, memory_order_release);
+        return 0;
     }
-    return 0;
+    uint32_t length = batch_length(job, worker, parcel__schedule_length(cut.taken));
+    cut = parcel__schedule_claim(cut.taken, length, worker->current.worker);
+    atomic_store_explicit(&worker->range, cut.left, memory_order_release);
+    return cut.taken;
+}
+
+static parcel__range steal(struct parcel_job *job, struct parcel__worker *worker)
+{
+    for (;;) {
+        parcel__range range;
+        bool somebody_is_busy = false;
+        unsigned thefts = atomic_load_explicit(&job->n_thefts, memory_order_acquire);
+        struct parcel__worker *victim = find_victim(job, &range, &somebody_is_busy);
+        parcel__range taken = victim ? rob(job, worker, victim, range) : 0;
+        if (taken != 0)
+            return taken;
+        if (victim)
+            continue;
+        if (somebody_is_busy)
+            parcel__port_yield(); /* whoever is busy may wait for this very cpu */
+        else if (atomic_load_explicit(&job->n_thefts, memory_order_acquire) == thefts)
+            return 0;
+    }
 }
 
 bool parcel_job_stopped(const parcel_job *job)
@@ -117,7 +126,7 @@ bool parcel__job_has_worker(const struct parcel_job *job, int worker)
     return job && worker >= 0 && worker < job->options.n_workers;
 }
 
-bool parcel__job_take(const struct parcel_job *job, int worker, parcel_batch *batch)
+bool parcel__job_take(struct parcel_job *job, int worker, parcel_batch *batch)
 {
     struct parcel__worker *own = &job->workers[worker];
     if (parcel_job_stopped(job))

@@ -63,6 +63,11 @@ struct parcel_job {
     /* Set once, by whoever stops the run. Relaxed: it is only a hint to stop early. */
     _Alignas(PARCEL__LINE) atomic_bool is_stopped;
 
+    /* Counts thefts, between the thief's BUSY and its compare-and-swap: who finds all ranges empty
+     * looks again if the count has changed meanwhile, since work may have moved behind its back.
+     * Acquire and release, so that who sees a victim's new range sees the count too. */
+    atomic_uint n_thefts;
+
     /* How often a thread began or ended to work. Release when it ends and acquire when the job is
      * closed: what the workers wrote is then seen whatever kind of join the backend has, and tools
      * that do not know a runtime's join see it too. */
@@ -73,7 +78,7 @@ struct parcel_job {
 bool parcel__job_open(struct parcel_job *job, const struct parcel__job_options *options);
 
 /* Takes the next batch for a worker; false when nothing is left for it, or the run stops. */
-bool parcel__job_take(const struct parcel_job *job, int worker, parcel_batch *batch);
+bool parcel__job_take(struct parcel_job *job, int worker, parcel_batch *batch);
 
 /* Nothing is handed out any more, and each worker is told. Threads: any. */
 void parcel__job_stop(struct parcel_job *job);

@@ -62,13 +62,20 @@ void parcel__text_format_list(struct parcel__text *text, const char *format, va_
     text->length += (size_t)length;
 }
 
+/* A byte that goes on with a character of UTF-8. */
+static bool goes_on(char byte)
+{
+    return ((unsigned char)byte & 0xC0) == 0x80;
+}
+
 void parcel__text_cut(struct parcel__text *text, size_t length, size_t most)
 {
-    if (text->length - length <= most)
+    size_t end = length;
+    for (size_t count = 0; end < text->length; end++)
+        if (!goes_on(text->bytes[end]) && ++count > most)
+            break;
+    if (end == text->length)
         return;
-    size_t end = length + most;
-    while (end > length && ((unsigned char)text->bytes[end] & 0xC0) == 0x80)
-        end--; /* never inside a character of UTF-8 */
     text->length = end;
     parcel__text_put(text, "...");
 }

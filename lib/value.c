@@ -60,6 +60,37 @@ parcel_value parcel_value_pointer(void *pointer)
 
 /* ---- kinds ---- */
 
+size_t parcel__kind_size(unsigned kind)
+{
+    static const unsigned char sizes[] = {
+        [PARCEL_BOOL] = sizeof(bool),
+        [PARCEL_CHAR] = 1,
+        [PARCEL_SCHAR] = 1,
+        [PARCEL_UCHAR] = 1,
+        [PARCEL_SHORT] = sizeof(short),
+        [PARCEL_USHORT] = sizeof(short),
+        [PARCEL_INT] = sizeof(int),
+        [PARCEL_UINT] = sizeof(int),
+        [PARCEL_LONG] = sizeof(long),
+        [PARCEL_ULONG] = sizeof(long),
+        [PARCEL_LLONG] = sizeof(long long),
+        [PARCEL_ULLONG] = sizeof(long long),
+        [PARCEL_FLOAT] = sizeof(float),
+        [PARCEL_DOUBLE] = sizeof(double),
+        [PARCEL_LDOUBLE] = sizeof(long double),
+        [PARCEL_CFLOAT] = 2 * sizeof(float),
+        [PARCEL_CDOUBLE] = 2 * sizeof(double),
+        [PARCEL_CLDOUBLE] = 2 * sizeof(long double),
+        [PARCEL_STRING] = sizeof(char *),
+        [PARCEL_WRITABLE_STRING] = sizeof(char *),
+        [PARCEL_POINTER] = sizeof(void *),
+        [PARCEL_STRUCT_BYTES] = 0,
+        [PARCEL_ARRAY] = sizeof(parcel_array),
+        [PARCEL_VALUE] = sizeof(parcel_value),
+    };
+    return kind < sizeof sizes ? sizes[kind] : 0;
+}
+
 bool parcel__kind_is_integer(unsigned kind)
 {
     return kind >= PARCEL_CHAR && kind <= PARCEL_ULLONG;
@@ -177,21 +208,7 @@ parcel_value parcel__value_box_field(const parcel_field *field, const unsigned c
         string[field->size] = '\0';
         return parcel_value_string(string);
     }
-    static const unsigned char sizes[] = {[PARCEL_BOOL] = sizeof(bool),
-                                          [PARCEL_CHAR] = 1,
-                                          [PARCEL_SCHAR] = 1,
-                                          [PARCEL_UCHAR] = 1,
-                                          [PARCEL_SHORT] = sizeof(short),
-                                          [PARCEL_USHORT] = sizeof(short),
-                                          [PARCEL_INT] = sizeof(int),
-                                          [PARCEL_UINT] = sizeof(int),
-                                          [PARCEL_LONG] = sizeof(long),
-                                          [PARCEL_ULONG] = sizeof(long),
-                                          [PARCEL_LLONG] = sizeof(long long),
-                                          [PARCEL_ULLONG] = sizeof(long long),
-                                          [PARCEL_FLOAT] = sizeof(float),
-                                          [PARCEL_DOUBLE] = sizeof(double)};
-    unsigned size = field->element < sizeof sizes ? sizes[field->element] : 1;
+    unsigned size = (unsigned)parcel__kind_size(field->element);
     union {
         const void *read;
         void *write;
@@ -293,7 +310,9 @@ static bool unbox_number(parcel_value value, unsigned kind, size_t size, void *m
     if (!truncate_real(&number))
         return false;
     write_integer(number.natural, size, memory);
-    return true;
+    /* Nor may the integer be too narrow: what C leaves undefined is refused as well. */
+    return number.class != FLOATING ||
+           read_number(parcel__value_box(kind, size, 0, memory)).real == truncl(number.real);
 }
 
 static bool unbox_pointer(parcel_value value, unsigned kind, void *memory)
@@ -363,4 +382,27 @@ bool parcel__value_fits(parcel_value value, unsigned kind, size_t size)
         return unbox_pointer(value, kind, copy.bytes);
     return value.tag == PARCEL_TAG_BYTES && value.size == size &&
            (value.kind == kind || value.kind == PARCEL_NONE);
+}
+
+int parcel__value_parts(parcel_value value, long double parts[2])
+{
+    float small[2];
+    double number[2];
+    int count = value.kind == PARCEL_LDOUBLE ? 1 : 2;
+    switch (value.kind) {
+    case PARCEL_LDOUBLE:
+    case PARCEL_CLDOUBLE:
+        memcpy(parts, value.as.bytes, (size_t)count * sizeof *parts);
+        return count;
+    case PARCEL_CFLOAT:
+        memcpy(small, value.as.bytes, sizeof small);
+        parts[0] = small[0], parts[1] = small[1];
+        return count;
+    case PARCEL_CDOUBLE:
+        memcpy(number, value.as.bytes, sizeof number);
+        parts[0] = number[0], parts[1] = number[1];
+        return count;
+    default:
+        return 0;
+    }
 }

@@ -21,6 +21,10 @@ parcel_value parcel__value_box(unsigned kind, size_t size, unsigned short type, 
 parcel_value parcel__value_box_field(const parcel_field *field, const unsigned char *bytes,
                                      parcel_array *scratch, char *string);
 
+/* Reads the one or two floating numbers that a value's bytes hold (a long double, or a complex
+ * number), without their padding. Returns how many there are; 0 for other bytes. */
+int parcel__value_parts(parcel_value value, long double parts[2]);
+
 /* Adds the value as Python prints it; as an argument in a message, where 2.0 is plain 2. */
 void parcel__value_put(struct parcel__text *text, parcel_value value);
 void parcel__value_put_argument(struct parcel__text *text, parcel_value value);
@@ -32,6 +36,8 @@ bool parcel__value_unbox(parcel_value value, unsigned kind, size_t size, void *m
 /* True when the value, taken as that kind, is the very same number, string or bytes. */
 bool parcel__value_fits(parcel_value value, unsigned kind, size_t size);
 
+/* Bytes of a C object of that kind; 0 for none and for structs, which have no one size. */
+size_t parcel__kind_size(unsigned kind);
 bool parcel__kind_is_integer(unsigned kind);
 bool parcel__kind_is_floating(unsigned kind);
 

@@ -5,30 +5,6 @@
 #include "structure.h"
 #include "value.h"
 
-/* Reads the one or two numbers that bytes hold; their padding says nothing. Returns how many. */
-static int read_parts(parcel_value value, long double parts[2])
-{
-    float small[2];
-    double number[2];
-    int count = value.kind == PARCEL_LDOUBLE ? 1 : 2;
-    switch (value.kind) {
-    case PARCEL_LDOUBLE:
-    case PARCEL_CLDOUBLE:
-        memcpy(parts, value.as.bytes, (size_t)count * sizeof *parts);
-        return count;
-    case PARCEL_CFLOAT:
-        memcpy(small, value.as.bytes, sizeof small);
-        parts[0] = small[0], parts[1] = small[1];
-        return count;
-    case PARCEL_CDOUBLE:
-        memcpy(number, value.as.bytes, sizeof number);
-        parts[0] = number[0], parts[1] = number[1];
-        return count;
-    default:
-        return 0;
-    }
-}
-
 static bool equal_numbers(long double one, long double other)
 {
     return one == other || (isnan(one) && isnan(other));
@@ -40,6 +16,8 @@ static bool equal_arrays(const parcel_array *one, const parcel_array *other)
         one->element_size != other->element_size)
         return false;
     const unsigned char *a = one->data, *b = other->data;
+    if (!a || !b)
+        return one->count == 0 || a == b;
     for (size_t i = 0; i < one->count; i++)
         if (!parcel_value_equal(
                 parcel__value_box(one->kind, one->element_size, 0, a + i * one->element_size),
@@ -69,8 +47,8 @@ static bool equal_bytes(parcel_value one, parcel_value other)
     if (structure)
         return equal_fields(structure, one.as.bytes, other.as.bytes);
     long double parts[2], others[2];
-    int count = read_parts(one, parts);
-    read_parts(other, others);
+    int count = parcel__value_parts(one, parts);
+    parcel__value_parts(other, others);
     if (count > 0)
         return equal_numbers(parts[0], others[0]) &&
                (count < 2 || equal_numbers(parts[1], others[1]));
@@ -123,7 +101,7 @@ static uint64_t hash_array(uint64_t hash, const parcel_array *array)
     const unsigned char *element = array->data;
     hash = hash_bytes(hash, &array->kind, sizeof array->kind);
     hash = hash_bytes(hash, &array->count, sizeof array->count);
-    for (size_t i = 0; i < array->count; i++)
+    for (size_t i = 0; element && i < array->count; i++)
         hash = hash_value(hash, parcel__value_box(array->kind, array->element_size, 0,
                                                   element + i * array->element_size));
     return hash;
@@ -136,7 +114,7 @@ static uint64_t hash_content(uint64_t hash, parcel_value value)
     char string[PARCEL__LONGEST_FIELD];
     hash = hash_bytes(hash, &value.size, sizeof value.size);
     long double parts[2];
-    int count = read_parts(value, parts);
+    int count = parcel__value_parts(value, parts);
     for (int i = 0; i < count; i++)
         hash = hash_number(hash, (double)parts[i]);
     if (count > 0)

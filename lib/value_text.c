@@ -4,7 +4,6 @@
  * Numbers are the shortest digits that read back, in plain notation from 1e-4 to 1e16. All digits
  * come from printf and are put together here, so that the locale's decimal point never shows.
  */
-#include <complex.h>
 #include <float.h>
 #include <math.h>
 #include <stdlib.h>
@@ -140,24 +139,33 @@ static void put_number(struct parcel__text *text, double number, bool is_float, 
     put_digits(text, &digits, whole);
 }
 
-static void put_long_double(struct parcel__text *text, long double number)
+static void put_long_double(struct parcel__text *text, long double number, const char *whole)
 {
     struct digits digits;
     if (!isfinite(number)) {
-        put_number(text, (double)number, false, ".0");
+        put_number(text, (double)number, false, whole);
         return;
     }
     find_long_digits(&digits, number);
-    put_digits(text, &digits, ".0");
+    put_digits(text, &digits, whole);
 }
 
-static void put_complex(struct parcel__text *text, double real, double imaginary, bool is_float)
+/* kind: that of the complex number whose part it is. */
+static void put_part(struct parcel__text *text, long double part, unsigned kind)
+{
+    if (kind == PARCEL_CLDOUBLE)
+        put_long_double(text, part, "");
+    else
+        put_number(text, (double)part, kind == PARCEL_CFLOAT, "");
+}
+
+static void put_complex(struct parcel__text *text, const long double parts[2], unsigned kind)
 {
     parcel__text_put(text, "(");
-    put_number(text, real, is_float, "");
-    if (!signbit(imaginary) || isnan(imaginary))
+    put_part(text, parts[0], kind);
+    if (!signbit(parts[1]) || isnan(parts[1]))
         parcel__text_put(text, "+");
-    put_number(text, imaginary, is_float, "");
+    put_part(text, parts[1], kind);
     parcel__text_put(text, "j)");
 }
 
@@ -261,35 +269,16 @@ static void put_struct(struct parcel__text *text, parcel_value value)
 
 static void put_bytes(struct parcel__text *text, parcel_value value)
 {
-    const unsigned char *byte = value.as.bytes;
-    long double number;
-    float complex cfloat;
-    double complex cdouble;
-    switch (value.kind) {
-    case PARCEL_STRUCT_BYTES:
+    long double parts[2];
+    int n_parts = parcel__value_parts(value, parts);
+    if (value.kind == PARCEL_STRUCT_BYTES)
         put_struct(text, value);
-        return;
-    case PARCEL_LDOUBLE:
-        memcpy(&number, byte, sizeof number);
-        put_long_double(text, number);
-        return;
-    case PARCEL_CFLOAT:
-        memcpy(&cfloat, byte, sizeof cfloat);
-        put_complex(text, crealf(cfloat), cimagf(cfloat), true);
-        return;
-    case PARCEL_CDOUBLE:
-        memcpy(&cdouble, byte, sizeof cdouble);
-        put_complex(text, creal(cdouble), cimag(cdouble), false);
-        return;
-    case PARCEL_CLDOUBLE: {
-        long double parts[2];
-        memcpy(parts, byte, sizeof parts);
-        put_complex(text, (double)parts[0], (double)parts[1], false);
-        return;
-    }
-    default:
-        put_plain_bytes(text, byte, value.size);
-    }
+    else if (n_parts == 2)
+        put_complex(text, parts, value.kind);
+    else if (n_parts == 1)
+        put_long_double(text, parts[0], ".0");
+    else
+        put_plain_bytes(text, value.as.bytes, value.size);
 }
 
 void parcel__value_put(struct parcel__text *text, parcel_value value)

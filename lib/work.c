@@ -5,7 +5,6 @@
  * lie side by side are run by one loop, which looks at one word between two calls, and a record is
  * written for each stretch; only calls that are long against a reading of the clock have their own.
  */
-#include <stdlib.h>
 #include <string.h>
 
 #include "calls.h"
@@ -38,7 +37,7 @@ static bool keep_result(struct parcel__worker *worker, const unsigned char *argu
         size_t size = array->count * array->element_size;
         if (!parcel__function_argument_holds(function, arguments, array->data))
             return true;
-        void *copy = malloc(size ? size : 1);
+        void *copy = parcel__memory_new(size);
         if (copy && size > 0)
             memcpy(copy, array->data, size);
         array->data = copy;
@@ -291,7 +290,8 @@ static bool is_batch(const struct parcel_job *job, const parcel_batch *batch)
 {
     return job && batch && batch->count > 0 && parcel__job_has_worker(job, batch->worker) &&
            batch->first < job->options.results->count &&
-           batch->count <= job->options.results->count - batch->first;
+           batch->count <= job->options.results->count - batch->first &&
+           parcel_results_status(job->options.results, batch->first) == PARCEL_NOT_RUN;
 }
 
 void parcel_job_execute(parcel_job *job, parcel_batch *batch)

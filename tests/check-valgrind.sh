@@ -1,5 +1,5 @@
 #!/bin/sh
-# The white-box suites that own memory under valgrind: no error and no leak, in one process (CK_FORK=no).
+# The white-box suites that own memory, under valgrind in one process: no error and no leak.
 # shellcheck source=script.sh
 . "${srcdir:-.}/script.sh"
 
