@@ -257,8 +257,8 @@ typedef struct parcel_results parcel_results;
 parcel_results *parcel_run(const parcel_options *options, const parcel_calls *calls);
 
 /* Prints each resolved option and where its value came from (given, scope, the environment's
- * variable, default). options: borrowed; NULL for every default. file: borrowed; NULL prints
- * nothing. Returns false when an option is wrong (the sentence is printed too) or a write failed.
+ * variable, default). options: borrowed; NULL for every default. file: borrowed. Returns
+ * false when file is NULL, an option is wrong (the sentence is printed too) or a write failed.
  * Threads: any. Since 0.1. */
 bool parcel_explain(const parcel_options *options, FILE *file);
 

@@ -49,9 +49,13 @@
 #define parcel__VOID_void ~, 1
 #define parcel__IS_VOID(R) parcel__EXPAND_SECOND(parcel__PASTE(parcel__VOID_, R))
 
+/* The number of arguments; too_many for 13 to 20, which is a message of our own. */
 #define parcel__COUNT(...) \
-    parcel__COUNT_(__VA_ARGS__, too_many, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0)
-#define parcel__COUNT_(a, b, c, d, e, f, g, h, i, j, k, l, m, n, ...) n
+    parcel__COUNT_(__VA_ARGS__, too_many, too_many, too_many, too_many, too_many, too_many, \
+                   too_many, too_many, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0)
+#define parcel__COUNT_(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t, count, ...) count
+#define parcel__DELAYED_too_many(...) \
+    _Static_assert(0, "a delayed function has at most 10 parameters")
 
 #define parcel__STRIP(...) __VA_ARGS__
 #define parcel__ARGUMENTS(f, fields) \
