@@ -9,14 +9,11 @@
 #include "job.h"
 
 #include <assert.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "calls.h"
 #include "memory.h"
-#include "openmp.h"
 #include "port.h"
-#include "scope.h"
 
 /* No range has its low end above its high end. */
 static const parcel__range busy = (uint64_t)UINT32_MAX << 32;
