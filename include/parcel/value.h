@@ -99,7 +99,8 @@ parcel_value parcel_value_pointer(void *pointer);
 
 /* Prints the value as Python does: True, 1, 2.5 (the shortest that reads back), nan, 'text',
  * None, [1.0, 2.0], model(temperature=2.5, size=4) for a described struct, <struct, 16 bytes> for
- * another. file: borrowed. Returns false when file is NULL, a write failed or memory ran out. Threads: any. Since 0.1. */
+ * another. file: borrowed. Returns false when file is NULL, a write failed or memory ran out.
+ * Threads: any. Since 0.1. */
 bool parcel_value_print(parcel_value value, FILE *file);
 
 /* The same text as a new string (free with free), or NULL when memory ran out. Since 0.1. */
