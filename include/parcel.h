@@ -248,7 +248,8 @@ typedef struct parcel_results parcel_results;
  * options: borrowed; NULL for every default. calls: borrowed; several threads may run one list at
  * once. Returns new results (free with parcel_results_free), never NULL.
  * Errors: in parcel_results_error. Threads: any, also inside a call: a nested run shares its
- * call's part of the workers. Since 0.1.
+ * call's part of the workers. A run with one worker (n_jobs = 1, or the sequential backend) is
+ * transparent: runs inside its calls have what they would have in its place. Since 0.1.
  *
  * Worker threads have the stack size that OMP_STACKSIZE says. They keep their floating-point
  * environment, errno and threadprivate data from one run to the next. A C++ exception must not

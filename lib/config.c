@@ -12,8 +12,10 @@
 #include <string.h>
 
 #include "backend.h"
+#include "openmp.h"
 #include "port.h"
 #include "scope.h"
+#include "threads.h"
 
 enum { MOST_JOBS = 1000000 };
 
@@ -200,7 +202,7 @@ static pthread_once_t cpus_once = PTHREAD_ONCE_INIT;
 
 static void count_cpus(void)
 {
-    cpus = parcel__port_cpu_count();
+    cpus = parcel__port_cpu_count(parcel__openmp_bound_cpus());
 }
 
 int parcel_cpu_count(void)
@@ -215,14 +217,27 @@ int parcel__config_limit(const struct parcel_current_call *current, int n_jobs)
     return most > 0 && n_jobs > most ? most : n_jobs;
 }
 
+/* The first number of OMP_NUM_THREADS, or 0 when it has none. */
+static int openmp_n_jobs(void)
+{
+    const char *variable = parcel__port_variable("OMP_NUM_THREADS");
+    long number = variable ? strtol(variable, NULL, 10) : 0;
+    return number > 0 && number <= MOST_JOBS ? (int)number : 0;
+}
+
 /* What a run has when nobody says. */
 static int default_n_jobs(const struct parcel_current_call *current)
 {
     if (current && current->nest->workers > 0)
         return current->nest->workers;
-    const char *variable = parcel__port_variable("OMP_NUM_THREADS");
-    long number = variable ? strtol(variable, NULL, 10) : 0;
-    return number > 0 && number <= MOST_JOBS ? (int)number : parcel_cpu_count();
+    int number = openmp_n_jobs();
+    return number > 0 ? number : parcel_cpu_count();
+}
+
+static bool is_default_from_openmp(void)
+{
+    const struct parcel_current_call *current = parcel__current_get();
+    return !(current && current->nest->workers > 0) && openmp_n_jobs() > 0;
 }
 
 /* The workers that a setting means. */
@@ -240,8 +255,9 @@ static void resolve_workers(struct parcel__plan *plan, const struct setting *set
 {
     const struct parcel_current_call *current = parcel__current_get();
     int wanted = count_workers(setting->number, current);
-    /* As many workers as cpus are always safe; what the system allows is asked for beyond. */
+    /* What the system allows is read for more workers than cpus only. */
     int limit = wanted > parcel_cpu_count() ? parcel__port_thread_limit() : wanted;
+    limit = parcel__threads_startable(limit < wanted ? limit : wanted);
     plan->n_jobs_asked = setting->number ? (int)setting->number : wanted;
     plan->n_jobs = parcel__config_limit(current, wanted);
     if (plan->n_jobs > limit) {
@@ -250,9 +266,6 @@ static void resolve_workers(struct parcel__plan *plan, const struct setting *set
                             "may start safely here\n",
                             wanted, limit);
         plan->n_jobs = limit;
-    } else if (!current && plan->n_jobs > parcel_cpu_count()) {
-        parcel__text_format(&plan->warnings, "%d workers share %d cpu%s\n", plan->n_jobs,
-                            parcel_cpu_count(), parcel_cpu_count() > 1 ? "s" : "");
     }
 }
 
@@ -461,8 +474,11 @@ static void put_plan(struct parcel__text *text, const struct parcel__plan *plan)
                                           [PARCEL__GIVEN] = "given"};
     for (int i = 0; i < PARCEL__N_OPTIONS; i++) {
         enum parcel__source source = plan->sources[i];
-        const char *from =
-            source == PARCEL__FROM_ENVIRONMENT ? options_table[i].variable : sources[source];
+        const char *from = sources[source];
+        if (source == PARCEL__FROM_ENVIRONMENT)
+            from = options_table[i].variable;
+        else if (i == PARCEL__N_JOBS && source == PARCEL__FROM_DEFAULT && is_default_from_openmp())
+            from = "OMP_NUM_THREADS";
         size_t start = text->length;
         parcel__text_format(text, "%-10s = ", options_table[i].name);
         put_value(text, plan, i);

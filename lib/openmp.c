@@ -22,6 +22,8 @@ struct runtime {
     void (*set_max_active_levels)(int);
     int (*get_max_active_levels)(void);
     int (*get_active_level)(void);
+    int (*get_num_places)(void);     /* may be NULL: OpenMP 4.5 */
+    int (*get_place_num_procs)(int); /* the same */
 };
 
 /* Constant once found_once has run. One without set_num_threads is none. */
@@ -41,6 +43,8 @@ static void find_users_runtime(struct runtime *runtime)
     find("omp_set_max_active_levels", &runtime->set_max_active_levels);
     find("omp_get_max_active_levels", &runtime->get_max_active_levels);
     find("omp_get_active_level", &runtime->get_active_level);
+    find("omp_get_num_places", &runtime->get_num_places);
+    find("omp_get_place_num_procs", &runtime->get_place_num_procs);
     find("omp_set_num_threads", &runtime->set_num_threads);
     if (!runtime->get_max_threads || !runtime->set_max_active_levels ||
         !runtime->get_max_active_levels || !runtime->get_active_level)
@@ -51,9 +55,10 @@ static void find_runtimes(void)
 {
     find_users_runtime(&runtimes[0]);
 #ifdef _OPENMP
-    const struct runtime linked = {omp_set_num_threads, omp_get_max_threads,
+    const struct runtime linked = {omp_set_num_threads,       omp_get_max_threads,
                                    omp_set_max_active_levels, omp_get_max_active_levels,
-                                   omp_get_active_level};
+                                   omp_get_active_level,      omp_get_num_places,
+                                   omp_get_place_num_procs};
     if (linked.set_num_threads != runtimes[0].set_num_threads)
         runtimes[1] = linked;
 #endif
@@ -91,4 +96,20 @@ void parcel__openmp_restore(const struct parcel__openmp_settings *saved)
     for (int i = PARCEL__OPENMP_RUNTIMES - 1; saved->changed && i >= 0; i--)
         if (runtimes[i].set_num_threads)
             restore(&runtimes[i], &saved->of[i]);
+}
+
+int parcel__openmp_bound_cpus(void)
+{
+    int most = 0;
+    pthread_once(&found_once, find_runtimes);
+    for (int i = 0; i < PARCEL__OPENMP_RUNTIMES; i++) {
+        const struct runtime *runtime = &runtimes[i];
+        int cpus = 0;
+        if (!runtime->get_num_places || !runtime->get_place_num_procs)
+            continue;
+        for (int place = 0; place < runtime->get_num_places(); place++)
+            cpus += runtime->get_place_num_procs(place);
+        most = cpus > most ? cpus : most;
+    }
+    return most;
 }

@@ -22,4 +22,7 @@ void parcel__openmp_limit(int threads, struct parcel__openmp_settings *saved);
 /* Puts the settings back; nothing when changed is false. */
 void parcel__openmp_restore(const struct parcel__openmp_settings *saved);
 
+/* The cpus of all places that threads may be bound to; 0 when they are not bound. */
+int parcel__openmp_bound_cpus(void);
+
 #endif

@@ -77,16 +77,27 @@ static void report_failures(parcel_results *results, const parcel_calls *calls)
     parcel__results_set_error(results, parcel__text_take(&text));
 }
 
-static void report(parcel_results *results, const parcel_calls *calls,
-                   const struct parcel__plan *plan)
+/* What the user of this run should know: the plan's warnings, and too few cpus for its workers. */
+static void note_warnings(parcel_results *results, const struct parcel__plan *plan)
+{
+    struct parcel__text text = {0};
+    int cpus = parcel_cpu_count();
+    if (plan->warnings.length > 0)
+        parcel__text_put(&text, plan->warnings.bytes);
+    if (!parcel__current_get() && results->n_workers > cpus)
+        parcel__text_format(&text, "%d workers share %d cpu%s\n", results->n_workers, cpus,
+                            cpus > 1 ? "s" : "");
+    if (text.length > 0)
+        results->warnings = parcel__text_take(&text);
+}
+
+static void report(parcel_results *results, const parcel_calls *calls)
 {
     const char *refused = parcel_calls_error(calls);
     if (results->failures > 0)
         report_failures(results, calls);
     if (refused)
         parcel__results_set_error(results, parcel__memory_copy_string(refused));
-    if (plan->warnings.length > 0)
-        results->warnings = parcel__memory_copy_string(plan->warnings.bytes);
 }
 
 parcel_results *parcel__parallel_refuse(struct parcel__text *error, const parcel_calls *calls)
@@ -147,7 +158,7 @@ static bool run_into(parcel_results *results, const struct parcel__plan *plan,
         options.watcher.completed = parcel__progress_completed;
         options.watcher.state = &progress;
         parcel__progress_open(&progress, team->backend->name, results->n_workers,
-                              plan->warnings.bytes);
+                              results->warnings);
     }
     bool opened = parcel__job_open(&job, &options);
     if (opened && results->count > 0)
@@ -177,6 +188,7 @@ parcel_results *parcel__parallel_run(const struct parcel__plan *plan,
     if (!results)
         return out_of_memory(calls);
     results->backend = team->backend->name;
+    note_warnings(results, plan);
     parcel__calls_begin_run(calls);
     bool ran = run_into(results, plan, team, calls, n_jobs);
     parcel__calls_end_run(calls);
@@ -184,7 +196,7 @@ parcel_results *parcel__parallel_run(const struct parcel__plan *plan,
         parcel_results_free(results);
         return out_of_memory(calls);
     }
-    report(results, calls, plan);
+    report(results, calls);
     return results;
 }
 

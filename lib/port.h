@@ -25,8 +25,10 @@ int parcel__port_affinity_cpus(void);
 int parcel__port_cgroup_cpus(const char *root, const char *groups); /* groups: a file like
                                                                      * /proc/self/cgroup */
 
-/* min(online, affinity, cgroup quota, SLURM_CPUS_PER_TASK, OMP_THREAD_LIMIT), at least 1. */
-int parcel__port_cpu_count(void);
+/* min(online, affinity, cgroup quota, SLURM_CPUS_PER_TASK, OMP_THREAD_LIMIT), at least 1.
+ * bound_cpus: the cpus that an OpenMP runtime binds its threads to, or 0. Such a runtime has bound
+ * the calling thread to one of them, whose own affinity then says nothing of the process's. */
+int parcel__port_cpu_count(int bound_cpus);
 
 /* How many threads one run may start without asking the system for more than it gives: an
  * OpenMP runtime ends the process when a thread cannot be made. */

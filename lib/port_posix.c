@@ -245,9 +245,10 @@ static int limit_in(const char *variable)
     return text && parcel__port_parse(text, 1, INT_MAX, &number) ? (int)number : INT_MAX;
 }
 
-int parcel__port_cpu_count(void)
+int parcel__port_cpu_count(int bound_cpus)
 {
-    const int limits[] = {parcel__port_online_cpus(), parcel__port_affinity_cpus(),
+    int affinity = parcel__port_affinity_cpus();
+    const int limits[] = {parcel__port_online_cpus(), affinity > bound_cpus ? affinity : bound_cpus,
                           parcel__port_cgroup_cpus(cgroup_root, process_cgroups),
                           limit_in("SLURM_CPUS_PER_TASK"), limit_in("OMP_THREAD_LIMIT")};
     int least = INT_MAX;

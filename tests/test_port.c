@@ -139,7 +139,7 @@ START_TEST(test_cpu_count)
 {
     unsetenv("SLURM_CPUS_PER_TASK");
     unsetenv("OMP_THREAD_LIMIT");
-    int cpus = parcel__port_cpu_count();
+    int cpus = parcel__port_cpu_count(0);
     ck_assert_int_ge(cpus, 1);
     ck_assert_int_le(cpus, parcel__port_online_cpus());
     ck_assert_int_le(cpus, parcel__port_affinity_cpus());
@@ -153,13 +153,13 @@ START_TEST(test_cpu_count_is_limited)
     static const char *const not_limits[] = {"", "0", "-2", "1.5", "one", "1x", "99999999999"};
     unsetenv(variables[0]);
     unsetenv(variables[1]);
-    int cpus = parcel__port_cpu_count();
+    int cpus = parcel__port_cpu_count(0);
     for (size_t i = 0; i < LENGTH(variables); i++) {
         setenv(variables[i], "1", 1);
-        ck_assert_int_eq(parcel__port_cpu_count(), 1);
+        ck_assert_int_eq(parcel__port_cpu_count(0), 1);
         for (size_t j = 0; j < LENGTH(not_limits); j++) {
             setenv(variables[i], not_limits[j], 1);
-            ck_assert_int_eq(parcel__port_cpu_count(), cpus);
+            ck_assert_int_eq(parcel__port_cpu_count(0), cpus);
         }
         unsetenv(variables[i]);
     }
