@@ -15,7 +15,6 @@
 #include "openmp.h"
 #include "port.h"
 #include "scope.h"
-#include "threads.h"
 
 enum { MOST_JOBS = 1000000 };
 
@@ -257,7 +256,6 @@ static void resolve_workers(struct parcel__plan *plan, const struct setting *set
     int wanted = count_workers(setting->number, current);
     /* What the system allows is read for more workers than cpus only. */
     int limit = wanted > parcel_cpu_count() ? parcel__port_thread_limit() : wanted;
-    limit = parcel__threads_startable(limit < wanted ? limit : wanted);
     plan->n_jobs_asked = setting->number ? (int)setting->number : wanted;
     plan->n_jobs = parcel__config_limit(current, wanted);
     if (plan->n_jobs > limit) {

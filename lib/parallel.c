@@ -7,6 +7,7 @@
 #include "job.h"
 #include "memory.h"
 #include "progress.h"
+#include "threads.h"
 
 #define TEXT_OF(number) TEXT_OF_(number)
 #define TEXT_OF_(number) #number
@@ -77,13 +78,19 @@ static void report_failures(parcel_results *results, const parcel_calls *calls)
     parcel__results_set_error(results, parcel__text_take(&text));
 }
 
-/* What the user of this run should know: the plan's warnings, and too few cpus for its workers. */
-static void note_warnings(parcel_results *results, const struct parcel__plan *plan)
+/* What the user of this run should know: the plan's warnings, and too few threads or cpus for the
+ * workers that were wanted. */
+static void note_warnings(parcel_results *results, const struct parcel__plan *plan, int wanted)
 {
     struct parcel__text text = {0};
     int cpus = parcel_cpu_count();
     if (plan->warnings.length > 0)
         parcel__text_put(&text, plan->warnings.bytes);
+    if (results->n_workers < wanted)
+        parcel__text_format(&text,
+                            "the run has %d workers instead of %d: no more threads could be "
+                            "started safely\n",
+                            results->n_workers, wanted);
     if (!parcel__current_get() && results->n_workers > cpus)
         parcel__text_format(&text, "%d workers share %d cpu%s\n", results->n_workers, cpus,
                             cpus > 1 ? "s" : "");
@@ -183,12 +190,13 @@ parcel_results *parcel__parallel_run(const struct parcel__plan *plan,
         return parcel__results_of_error(fault, parcel_calls_count(calls));
     size_t count = parcel_calls_count(calls);
     int n_jobs = parcel__config_limit(parcel__current_get(), team->n_workers);
-    int n_workers = count < (size_t)n_jobs ? (int)count : n_jobs;
-    parcel_results *results = parcel__results_new(calls, n_workers > 0 ? n_workers : 1);
+    int wanted = count < (size_t)n_jobs ? (int)count : n_jobs;
+    wanted = wanted > 0 ? wanted : 1;
+    parcel_results *results = parcel__results_new(calls, parcel__threads_startable(wanted));
     if (!results)
         return out_of_memory(calls);
     results->backend = team->backend->name;
-    note_warnings(results, plan);
+    note_warnings(results, plan, wanted);
     parcel__calls_begin_run(calls);
     bool ran = run_into(results, plan, team, calls, n_jobs);
     parcel__calls_end_run(calls);
