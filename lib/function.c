@@ -126,7 +126,7 @@ bool parcel__function_copy_value(parcel_value *value, struct parcel__arena *aren
     if (value->tag != PARCEL_TAG_ARRAY)
         return true;
     const parcel_array *array = value->as.array;
-    size_t size = array->count * array->element_size;
+    size_t size = array->data ? array->count * array->element_size : 0;
     parcel_array *copy = parcel__arena_new(arena, sizeof *copy, 16);
     void *data = copy ? parcel__arena_new(arena, size, 16) : NULL;
     if (!data)
@@ -134,7 +134,7 @@ bool parcel__function_copy_value(parcel_value *value, struct parcel__arena *aren
     if (size > 0)
         memcpy(data, array->data, size);
     *copy = *array;
-    copy->data = data;
+    copy->data = array->data ? data : NULL;
     value->as.array = copy;
     return true;
 }
@@ -170,6 +170,8 @@ static bool lies_in(const char *string, const void *start, size_t size)
 bool parcel__function_argument_holds(const parcel_function *function,
                                      const unsigned char *arguments, const char *string)
 {
+    if (!string)
+        return false;
     for (unsigned i = 0; i < function->n_parameters; i++) {
         const parcel_parameter *parameter = &function->parameters[i];
         const char *pointer;
@@ -191,12 +193,12 @@ bool parcel__function_argument_holds(const parcel_function *function,
     return false;
 }
 
-static parcel_value box_argument(const parcel_parameter *parameter, const unsigned char *arguments)
+parcel_value parcel__function_box(const parcel_parameter *parameter, const void *place)
 {
-    unsigned short type = parameter->kind == PARCEL_STRUCT_BYTES && parameter->type
+    unsigned short type = parameter->kind == PARCEL_STRUCT_BYTES
                               ? parcel__structure_find(parameter->type, parameter->size)
                               : 0;
-    return parcel__value_box(parameter->kind, parameter->size, type, arguments + parameter->offset);
+    return parcel__value_box(parameter->kind, parameter->size, type, place);
 }
 
 void parcel__function_put_call(struct parcel__text *text, const parcel_function *function,
@@ -207,7 +209,9 @@ void parcel__function_put_call(struct parcel__text *text, const parcel_function 
         if (i > 0)
             parcel__text_put(text, ", ");
         size_t before = text->length;
-        parcel__value_put_argument(text, box_argument(&function->parameters[i], arguments));
+        const parcel_parameter *parameter = &function->parameters[i];
+        parcel__value_put_argument(text,
+                                   parcel__function_box(parameter, arguments + parameter->offset));
         parcel__text_cut(text, before, PARCEL__LONGEST_ARGUMENT);
     }
     parcel__text_put(text, ")");

@@ -48,6 +48,9 @@ bool parcel__function_argument_holds(const parcel_function *function,
 /* Copies what a value points at into the arena. False when memory ran out. */
 bool parcel__function_copy_value(parcel_value *value, struct parcel__arena *arena);
 
+/* A parameter's value in the arguments, or a result's at its place: as a described struct, too. */
+parcel_value parcel__function_box(const parcel_parameter *parameter, const void *place);
+
 /* Adds "root(-1)"; each argument is cut at PARCEL__LONGEST_ARGUMENT characters. */
 void parcel__function_put_call(struct parcel__text *text, const parcel_function *function,
                                const unsigned char *arguments);

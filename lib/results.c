@@ -14,7 +14,6 @@
 
 #include "calls.h"
 #include "function.h"
-#include "structure.h"
 #include "text.h"
 #include "value.h"
 
@@ -136,8 +135,8 @@ void parcel__results_fail(parcel_results *results, size_t index, parcel_status s
                           const char *message)
 {
     memcpy(results->slots + index * results->slot_size, &message, sizeof message);
-    results->marks[index] =
-        (unsigned char)((results->marks[index] & ~PARCEL__MARK_STATUS) | (unsigned)status);
+    results->marks[index] &= (unsigned char)~PARCEL__MARK_STATUS;
+    results->marks[index] |= (unsigned char)status;
 }
 
 /* ---- freeing ---- */
@@ -331,10 +330,7 @@ parcel_value parcel_results_value(const parcel_results *results, size_t index)
     if (!is_readable(results, index) || !has_value(results, index))
         return parcel_value_none();
     const parcel_parameter *result = &function_of(results, index)->result;
-    unsigned short type = result->kind == PARCEL_STRUCT_BYTES && result->type
-                              ? parcel__structure_find(result->type, result->size)
-                              : 0;
-    return parcel__value_box(result->kind, result->size, type, place_of(results, index));
+    return parcel__function_box(result, place_of(results, index));
 }
 
 /* What there is instead of a value. */
@@ -349,24 +345,18 @@ static void write_nothing(parcel_kind kind, size_t size, void *place)
 static bool read_value(const parcel_results *results, size_t index, parcel_kind kind, size_t size,
                        void *place)
 {
-    if (!is_readable(results, index) || !has_value(results, index)) {
-        if (kind == PARCEL_VALUE)
-            memset(place, 0, size);
-        else
-            write_nothing(kind, size, place);
-        return false;
+    if (is_readable(results, index) && has_value(results, index)) {
+        const parcel_parameter *result = &function_of(results, index)->result;
+        if (result->kind == kind && result->size == size) {
+            memcpy(place, place_of(results, index), size);
+            return true;
+        }
+        if (result->kind != PARCEL_NONE &&
+            parcel__value_unbox(parcel_results_value(results, index), kind, size, place))
+            return true;
     }
-    const parcel_parameter *result = &function_of(results, index)->result;
-    if (result->kind == kind && result->size == size) {
-        memcpy(place, place_of(results, index), size);
-        return true;
-    }
-    if (result->kind == PARCEL_NONE ||
-        !parcel__value_unbox(parcel_results_value(results, index), kind, size, place)) {
-        write_nothing(kind, size, place);
-        return false;
-    }
-    return true;
+    write_nothing(kind, size, place);
+    return false;
 }
 
 const void *parcel__results_get(const parcel_results *results, size_t index, parcel_kind kind,
@@ -388,9 +378,7 @@ bool parcel__results_holds(const parcel_results *results, size_t index, parcel_k
     const parcel_parameter *result = &function_of(results, index)->result;
     if (result->kind == kind && result->size == size)
         return true;
-    if (result->kind == PARCEL_NONE || size > sizeof copy)
-        return false;
-    return parcel__value_unbox(parcel_results_value(results, index), kind, size, copy.bytes);
+    return size <= sizeof copy && read_value(results, index, kind, size, copy.bytes);
 }
 
 size_t parcel__results_get_all(const parcel_results *results, void *array, size_t count,

@@ -219,12 +219,15 @@ START_TEST(test_copies_of_values)
     struct parcel__arena arena = {0};
     double numbers[] = {1, 2};
     parcel_array array = parcel_array(numbers, 2), empty = {NULL, 0, PARCEL_DOUBLE, 8};
+    parcel_array missing = {NULL, 7, PARCEL_DOUBLE, 8}; /* a count, and nothing behind it */
     parcel_value values[] = {parcel_value_array(&array), parcel_value_bytes("ab", 2),
-                             parcel_value_array(&empty), parcel_value_int(3), parcel_value_none()};
-    static const char *const expected[] = {"[1.0, 2.0]", "b'ab'", "[]", "3", "None"};
+                             parcel_value_array(&empty), parcel_value_array(&missing),
+                             parcel_value_int(3),        parcel_value_none()};
+    static const char *const expected[] = {"[1.0, 2.0]", "b'ab'", "[]", "[]", "3", "None"};
     for (size_t i = 0; i < LENGTH(values); i++)
         ck_assert(parcel__function_copy_value(&values[i], &arena));
-    numbers[0] = array.count = 0;
+    numbers[0] = 0;
+    array.count = 0;
     for (size_t i = 0; i < LENGTH(values); i++) {
         char *text = parcel_value_text(values[i]);
         ck_assert_str_eq(text, expected[i]);
@@ -250,6 +253,8 @@ START_TEST(test_arguments_hold_results)
     ck_assert(parcel__function_argument_holds(call.function, call.arguments, text + 1));
     ck_assert(!parcel__function_argument_holds(call.function, call.arguments, text + 3));
     ck_assert(parcel__function_argument_holds(call.function, call.arguments, other));
+    call = delayed(all)(true, 1, 1, NULL, parcel_array(text, 3), 1);
+    ck_assert(!parcel__function_argument_holds(call.function, call.arguments, NULL));
 }
 END_TEST
 
