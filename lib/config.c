@@ -210,6 +210,23 @@ int parcel_cpu_count(void)
     return cpus;
 }
 
+static int most_threads;
+static pthread_once_t most_threads_once = PTHREAD_ONCE_INIT;
+
+static void read_thread_limit(void)
+{
+    most_threads = parcel__port_thread_limit();
+}
+
+/* What the system allows is read once, and only for a run that wants more workers than cpus. */
+static int limit_threads(int wanted)
+{
+    if (wanted <= parcel_cpu_count())
+        return wanted;
+    pthread_once(&most_threads_once, read_thread_limit);
+    return wanted < most_threads ? wanted : most_threads;
+}
+
 int parcel__config_limit(const struct parcel_current_call *current, int n_jobs)
 {
     int most = current ? current->nest->workers : 0;
@@ -254,8 +271,7 @@ static void resolve_workers(struct parcel__plan *plan, const struct setting *set
 {
     const struct parcel_current_call *current = parcel__current_get();
     int wanted = count_workers(setting->number, current);
-    /* What the system allows is read for more workers than cpus only. */
-    int limit = wanted > parcel_cpu_count() ? parcel__port_thread_limit() : wanted;
+    int limit = limit_threads(wanted);
     plan->n_jobs_asked = setting->number ? (int)setting->number : wanted;
     plan->n_jobs = parcel__config_limit(current, wanted);
     if (plan->n_jobs > limit) {

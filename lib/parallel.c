@@ -107,7 +107,8 @@ static void report(parcel_results *results, const parcel_calls *calls)
         parcel__results_set_error(results, parcel__memory_copy_string(refused));
 }
 
-parcel_results *parcel__parallel_refuse(struct parcel__text *error, const parcel_calls *calls)
+/* Results that report the error, which is taken. */
+static parcel_results *refuse(struct parcel__text *error, const parcel_calls *calls)
 {
     parcel_results *results = parcel__results_of_error(
         error->failed || !error->bytes ? "out of memory" : error->bytes, parcel_calls_count(calls));
@@ -142,7 +143,7 @@ static void run_job(struct parcel_job *job, const struct parcel__plan *plan,
         parcel__blas_restore();
 }
 
-/* Runs the calls into results, which may be none of an empty list. False: out of memory. */
+/* Runs the calls into results. False: out of memory. */
 static bool run_into(parcel_results *results, const struct parcel__plan *plan,
                      const struct parcel__team *team, const parcel_calls *calls, int n_jobs)
 {
@@ -219,7 +220,7 @@ parcel_results *parcel_run(const parcel_options *options, const parcel_calls *ca
         results = parcel__parallel_run(&plan, &team, calls);
         parcel__parallel_close(&team);
     } else {
-        results = parcel__parallel_refuse(&error, calls);
+        results = refuse(&error, calls);
     }
     parcel__config_free(&plan);
     return results;

@@ -20,7 +20,4 @@ void parcel__parallel_close(struct parcel__team *team);
 parcel_results *parcel__parallel_run(const struct parcel__plan *plan,
                                      const struct parcel__team *team, const parcel_calls *calls);
 
-/* Results that report the error, which is taken. */
-parcel_results *parcel__parallel_refuse(struct parcel__text *error, const parcel_calls *calls);
-
 #endif

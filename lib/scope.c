@@ -41,7 +41,8 @@ static void disown(const char **string)
     *string = NULL;
 }
 
-bool parcel__scope_copy_options(parcel_options *copy, const parcel_options *options)
+/* Copies options with their strings; false, with nothing owned, when memory ran out. */
+static bool copy_options(parcel_options *copy, const parcel_options *options)
 {
     *copy = *options;
     if (own(&copy->backend)) {
@@ -55,7 +56,7 @@ bool parcel__scope_copy_options(parcel_options *copy, const parcel_options *opti
     return false;
 }
 
-void parcel__scope_free_options(parcel_options *options)
+static void free_options(parcel_options *options)
 {
     disown(&options->backend);
     disown(&options->prefer);
@@ -68,7 +69,7 @@ bool parcel_config_push_options(const parcel_options *options)
     struct parcel__scope *scope = options ? parcel__memory_new(sizeof *scope) : NULL;
     if (!scope)
         return false;
-    if (!parcel__scope_copy_options(&scope->options, options)) {
+    if (!copy_options(&scope->options, options)) {
         parcel__memory_free(scope);
         return false;
     }
@@ -82,7 +83,7 @@ bool parcel_config_push_options(const parcel_options *options)
 static struct parcel__scope *close_one(struct parcel__scope *scope)
 {
     struct parcel__scope *outer = scope->outer;
-    parcel__scope_free_options(&scope->options);
+    free_options(&scope->options);
     parcel__memory_free(scope);
     return outer;
 }

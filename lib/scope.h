@@ -15,8 +15,4 @@ struct parcel__scope *parcel__scope_of_thread(void);
 /* Closes the scope and all around it. */
 void parcel__scope_close_all(struct parcel__scope *scope);
 
-/* Copies options with their strings; false, with nothing owned, when memory ran out. */
-bool parcel__scope_copy_options(parcel_options *copy, const parcel_options *options);
-void parcel__scope_free_options(parcel_options *options);
-
 #endif

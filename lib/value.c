@@ -91,7 +91,7 @@ size_t parcel__kind_size(unsigned kind)
     return kind < sizeof sizes ? sizes[kind] : 0;
 }
 
-bool parcel__kind_is_integer(unsigned kind)
+static bool is_integer(unsigned kind)
 {
     return kind >= PARCEL_CHAR && kind <= PARCEL_ULLONG;
 }
@@ -176,7 +176,7 @@ parcel_value parcel__value_box(unsigned kind, size_t size, unsigned short type, 
         value = parcel_value_bool(*(const unsigned char *)memory != 0);
     else if (is_unsigned(kind))
         value = parcel_value_uint(read_unsigned(memory, size));
-    else if (parcel__kind_is_integer(kind))
+    else if (is_integer(kind))
         value = parcel_value_int(read_signed(memory, size));
     else if (kind == PARCEL_FLOAT || kind == PARCEL_DOUBLE)
         value = parcel_value_double(read_floating(kind, memory));
@@ -335,7 +335,7 @@ bool parcel__value_unbox(parcel_value value, unsigned kind, size_t size, void *m
         memcpy(memory, &value, sizeof value);
         return true;
     }
-    if (kind == PARCEL_BOOL || parcel__kind_is_integer(kind) || parcel__kind_is_floating(kind))
+    if (kind == PARCEL_BOOL || is_integer(kind) || parcel__kind_is_floating(kind))
         return unbox_number(value, kind, size, memory);
     if (kind == PARCEL_STRING || kind == PARCEL_WRITABLE_STRING || kind == PARCEL_POINTER)
         return unbox_pointer(value, kind, memory);
@@ -369,8 +369,7 @@ bool parcel__value_fits(parcel_value value, unsigned kind, size_t size)
     if (kind == PARCEL_VALUE)
         return true;
     struct number number = read_number(value);
-    bool wants_number =
-        kind == PARCEL_BOOL || parcel__kind_is_integer(kind) || parcel__kind_is_floating(kind);
+    bool wants_number = kind == PARCEL_BOOL || is_integer(kind) || parcel__kind_is_floating(kind);
     if (wants_number && number.class != NOT_A_NUMBER)
         return parcel__value_unbox(value, kind, size, copy.bytes) &&
                same_number(number, read_number(parcel__value_box(kind, size, 0, copy.bytes)));

@@ -38,7 +38,6 @@ bool parcel__value_fits(parcel_value value, unsigned kind, size_t size);
 
 /* Bytes of a C object of that kind; 0 for none and for structs, which have no one size. */
 size_t parcel__kind_size(unsigned kind);
-bool parcel__kind_is_integer(unsigned kind);
 bool parcel__kind_is_floating(unsigned kind);
 
 #endif

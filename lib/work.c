@@ -233,6 +233,12 @@ static size_t run_measured(struct parcel_job *job, struct parcel__worker *worker
     return ran;
 }
 
+static void tell_watcher(const struct parcel_job *job, size_t count)
+{
+    if (job->options.watcher.completed)
+        job->options.watcher.completed(job->options.watcher.state, count);
+}
+
 /* Runs a batch. A long one that somebody asked for is measured in pieces, as large as adaptive
  * batches are: long calls in it are then timed on their own. */
 static void run_batch(struct parcel_job *job, struct parcel__worker *worker, parcel_batch *batch)
@@ -245,8 +251,8 @@ static void run_batch(struct parcel_job *job, struct parcel__worker *worker, par
         done += run_measured(job, worker, batch->first + done, piece);
     }
     batch->count = 0;
-    if (done > 0 && job->options.watcher.completed)
-        job->options.watcher.completed(job->options.watcher.state, done);
+    if (done > 0)
+        tell_watcher(job, done);
 }
 
 /* What a thread keeps while it works as a worker. */
@@ -319,7 +325,6 @@ void parcel_job_lost(parcel_job *job, parcel_batch *batch, const char *why)
     worker->n_done += batch->count;
     if (!job->options.collect)
         parcel__job_stop(job);
-    if (job->options.watcher.completed)
-        job->options.watcher.completed(job->options.watcher.state, batch->count);
+    tell_watcher(job, batch->count);
     batch->count = 0;
 }
