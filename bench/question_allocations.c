@@ -11,6 +11,7 @@
 #include "allocations.h"
 #include "functions.h"
 #include "questions.h"
+#include "report.h"
 
 DELAYED(const char *, name_of, int);
 DELAYED(struct small, small_of, int);
