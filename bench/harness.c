@@ -134,16 +134,15 @@ static void fall_asleep(void)
     libomp.set(before);
 }
 
-/* Wakes the OpenMP threads: a runtime lets them sleep after some milliseconds, and whoever came
- * first after a pause would pay for it. */
-static void warm_openmp(void)
+void bench_warm(void (*run)(void), double awake)
 {
-    static const double awake = 10e-6, patience = 20e-3;
-    double start = bench_now(), last = start, region = patience;
-    while (region > awake && last - start < patience) {
-        open_region();
+    static const double enough = 3e-3, patience = 50e-3;
+    double start = bench_now(), last = start, bad = start;
+    while (last - bad < enough && last - start < patience) {
+        run();
         double now = bench_now();
-        region = now - last;
+        if (now - last > awake)
+            bad = now;
         last = now;
     }
 }
@@ -151,7 +150,7 @@ static void warm_openmp(void)
 static void warm(const struct bench_team *team)
 {
     if (!team)
-        warm_openmp();
+        bench_warm(open_region, 10e-6);
     else if (team->warm)
         team->warm();
 }

@@ -14,31 +14,36 @@
 
 /* ---- teams ---- */
 
-/* Runs some short calls until two threads take part. */
-static void warm(peer_function *run)
+enum { N_WARM_CALLS = 64 };
+static const double warm_length = 10e-6;
+static const double awake = 0.7 * N_WARM_CALLS * 10e-6; /* two threads take part */
+
+static void run_some(peer_function *run)
 {
-    enum { N_CALLS = 64 };
-    static const double length = 10e-6, awake = 0.7 * N_CALLS * 10e-6, patience = 20e-3;
-    struct raw_call calls[N_CALLS];
-    double start = bench_now(), last = start, took = patience;
-    for (int i = 0; i < N_CALLS; i++)
-        calls[i] = (struct raw_call){spin, steps_of(length), i, 0};
-    while (took > awake && last - start < patience) {
-        run(calls, N_CALLS);
-        double now = bench_now();
-        took = now - last;
-        last = now;
-    }
+    struct raw_call calls[N_WARM_CALLS];
+    for (int i = 0; i < N_WARM_CALLS; i++)
+        calls[i] = (struct raw_call){spin, steps_of(warm_length), i, 0};
+    run(calls, N_WARM_CALLS);
+}
+
+static void run_some_by_tbb(void)
+{
+    run_some(tbb_auto);
+}
+
+static void run_some_by_pthreadpool(void)
+{
+    run_some(pthreadpool_1d);
 }
 
 static void warm_tbb(void)
 {
-    warm(tbb_auto);
+    bench_warm(run_some_by_tbb, awake);
 }
 
 static void warm_pthreadpool(void)
 {
-    warm(pthreadpool_1d);
+    bench_warm(run_some_by_pthreadpool, awake);
 }
 
 /* The algorithms of the C++ library run on oneTBB's threads too. */

@@ -110,8 +110,7 @@ static void ask(struct bench *bench, const char *name, struct bench_contender co
     enum { PARCEL, BY_HAND, N };
     struct by_hand by_hand = {function};
     struct bench_contender contenders[N] = {
-        contender,
-        {.name = "omp for static, malloc each", .measure = run_by_hand, .state = &by_hand}};
+        contender, {.name = "omp static, malloc each", .measure = run_by_hand, .state = &by_hand}};
     char text[64];
     bench_rounds(bench, contenders, N);
     bench_print_row(bench, &(struct bench_row){name, &contenders[PARCEL], &contenders[BY_HAND],

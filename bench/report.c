@@ -83,7 +83,7 @@ static const char *judge_row(struct bench *bench, const struct bench_row *row, d
 
 void bench_heading(const char *question)
 {
-    printf("\n%s\n%-36s %9s %-10s %5s  %9s  %-22s %6s  %-13s\n", question, "", "measured", "", "+-",
+    printf("\n%s\n%-36s %9s %-10s %5s  %9s  %-24s %6s  %-13s\n", question, "", "measured", "", "+-",
            "baseline", "", "ratio", "target");
 }
 
@@ -114,10 +114,10 @@ void bench_print_row(struct bench *bench, const struct bench_row *row)
            spread(bench, row->measured));
     if (row->baseline) {
         ratio = bench_ratio(bench, row->measured, row->baseline);
-        printf("  %9.2f  %-22s %6.2f", row->scale * bench_median(bench, row->baseline),
+        printf("  %9.2f  %-24s %6.2f", row->scale * bench_median(bench, row->baseline),
                row->baseline->name, ratio);
     } else {
-        printf("  %9s  %-22s %6s", "", "", "");
+        printf("  %9s  %-24s %6s", "", "", "");
     }
     const char *verdict = judge_row(bench, row, figure, ratio);
     printf("  %-13s %s\n", target, verdict);
