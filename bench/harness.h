@@ -48,7 +48,7 @@ struct bench_contender {
 /* The part of the processors' time that others may take in a turn without its being repeated. */
 extern const double bench_tolerated;
 
-/* Runs something short until it took no longer than that for some milliseconds: a runtime's threads
+/* Runs something short until it took no longer than that for a millisecond: a runtime's threads
  * fall asleep, wake up where another runs, and who comes first after a pause would pay for it. */
 void bench_warm(void (*run)(void), double awake);
 
