@@ -20,6 +20,9 @@ LOOP(omp_dynamic_1, "omp parallel for num_threads(PEER_WORKERS) schedule(dynamic
 LOOP(omp_dynamic_64, "omp parallel for num_threads(PEER_WORKERS) schedule(dynamic, 64)")
 LOOP(omp_dynamic_1024, "omp parallel for num_threads(PEER_WORKERS) schedule(dynamic, 1024)")
 
+/* clang warns of conversions in code of its own. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wsign-conversion"
 void omp_taskloop(struct raw_call *calls, size_t count)
 {
 #pragma omp parallel num_threads(PEER_WORKERS)
@@ -28,6 +31,7 @@ void omp_taskloop(struct raw_call *calls, size_t count)
     for (size_t i = 0; i < count; i++)
         run_call(&calls[i]);
 }
+#pragma GCC diagnostic pop
 
 void omp_task(struct raw_call *calls, size_t count)
 {
