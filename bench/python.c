@@ -107,6 +107,12 @@ static bool is_there(enum python_peer peer, char *answer, size_t size)
     return strncmp(answer, "missing", strlen("missing")) != 0;
 }
 
+bool has_python(void)
+{
+    char answer[256];
+    return is_there(POOL_MAP, answer, sizeof answer);
+}
+
 static double measure_python(void *state)
 {
     char answer[256], *end;

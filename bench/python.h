@@ -22,6 +22,9 @@ struct python_run {
     int steps; /* what spin is given */
 };
 
+/* Whether there is a Python; multiprocessing comes with it, joblib need not. */
+bool has_python(void);
+
 /* Writes contenders for the peers that there are, one a run. Returns how many. */
 size_t python_contenders(struct bench_contender *contenders, struct python_run *runs,
                          const char *function, int count, int steps);

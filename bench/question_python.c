@@ -87,6 +87,8 @@ static void ask_length(struct bench *bench, const char *name, double length, boo
 
 void question_python(struct bench *bench)
 {
+    if (!has_python())
+        return;
     ask_empty(bench);
     ask_length(bench, "1 us", 1e-6, true);
     ask_length(bench, "10 us", 10e-6, false);
