@@ -41,6 +41,14 @@ def open_pool():
     return multiprocessing.Pool(WORKERS)
 
 
+def close():
+    """Ends the workers; else joblib complains of what they leave behind."""
+    if open_pool.cache_info().currsize:
+        open_pool().terminate()
+    if open_parallel.cache_info().currsize:
+        joblib.externals.loky.get_reusable_executor().shutdown(wait=True)
+
+
 def run_joblib(backend, function, arguments):
     return open_parallel(backend)(joblib.delayed(function)(*each) for each in arguments)
 
@@ -84,3 +92,4 @@ def serve():
         else:
             answer = measure(peer, globals()[function], int(count), int(steps))
         print(answer, flush=True)
+    close()

@@ -126,7 +126,9 @@ static void ask(struct bench *bench, const char *name, struct bench_contender co
 static void ask_results(struct bench *bench, const char *name, parcel_calls *calls,
                         void *(*function)(int))
 {
-    ask(bench, name, (struct bench_contender){.measure = run_list, .state = calls}, function);
+    ask(bench, name,
+        (struct bench_contender){.name = "parcel list", .measure = run_list, .state = calls},
+        function);
     parcel_calls_free(calls);
 }
 
@@ -144,5 +146,5 @@ void question_allocations(struct bench *bench)
     ask_results(bench, "results struct of 24 bytes", smalls, copy_small);
     ask_results(bench, "results struct of 96 bytes", larges, copy_large);
     ask(bench, "building, arguments const char *",
-        (struct bench_contender){.measure = build_strings}, copy_name);
+        (struct bench_contender){.name = "parcel add", .measure = build_strings}, copy_name);
 }
