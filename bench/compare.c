@@ -83,7 +83,8 @@ static void ask(const struct command_line *line)
 {
     struct bench bench = {.is_quick = line->is_quick,
                           .rounds = line->is_quick ? 5 : 9,
-                          .patience = line->is_quick ? 4 : 60};
+                          .patience = line->is_quick ? 4 : 60,
+                          .start = bench_now()};
     bench_open_report(&bench, line->csv_path);
     for (size_t i = 0; i < N_QUESTIONS; i++) {
         if (!line->is_asked[i])

@@ -9,7 +9,7 @@ set xlabel 'length of a call'
 set ylabel 'efficiency'
 set logscale x
 set xrange [9:120000]
-set yrange [0:1.05]
+set yrange [0:1.1]
 set xtics ('10 ns' 10, '100 ns' 100, '1 µs' 1000, '10 µs' 10000, '100 µs' 100000)
 set key autotitle columnhead
 plot for [c = 2:columns] data using (nanoseconds(stringcolumn(1))):c \

@@ -20,6 +20,7 @@ struct bench {
     bool is_crowded;      /* a question makes threads wait for processors: that is no disturbance */
     const char *question; /* its name on the command line and in the csv file */
     FILE *csv;            /* or NULL */
+    double start;         /* when the first question was asked */
     int n_ok;
     int n_missed;
     int n_turns;

@@ -209,9 +209,10 @@ void bench_open_report(struct bench *bench, const char *csv_path)
 void bench_close_report(struct bench *bench)
 {
     printf("\n%d targets: %d ok, %d MISSED. Of %d turns %d were disturbed: others took more than\n"
-           "%g %% of the cpus, also when it was repeated (%d repetitions).\n",
+           "%g %% of the cpus, also when it was repeated (%d repetitions). It took %.0f s.\n",
            bench->n_ok + bench->n_missed, bench->n_ok, bench->n_missed, bench->n_turns,
-           bench->n_disturbed, 100 * bench_tolerated, bench->n_repeated);
+           bench->n_disturbed, 100 * bench_tolerated, bench->n_repeated,
+           bench_now() - bench->start);
     if (bench->csv)
         bench_require(fclose(bench->csv) == 0, strerror(errno));
 }
