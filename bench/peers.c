@@ -117,7 +117,7 @@ struct bench_contender peer_contender(const struct peer *peer, struct peer_run *
                                     .team = peer->team};
 }
 
-void run_serial(struct raw_call *calls, size_t count)
+static void run_serial(struct raw_call *calls, size_t count)
 {
     for (size_t i = 0; i < count; i++)
         calls[i].result = calls[i].function(calls[i].first, calls[i].second);

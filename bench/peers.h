@@ -63,7 +63,6 @@ struct peer_run {
 struct bench_contender peer_contender(const struct peer *peer, struct peer_run *run);
 
 /* The loop in one thread. */
-void run_serial(struct raw_call *calls, size_t count);
 struct bench_contender serial_contender(struct peer_run *run);
 
 /* Calls of one function with these arguments; free with free. */
