@@ -8,13 +8,20 @@
 #include "functions.h"
 #include "harness.h"
 
+static const double mean = 10e-6;
+
 const char *const shape_names[N_SHAPES] = {[SHAPE_UP] = "linear up",
                                            [SHAPE_DOWN] = "linear down",
-                                           [SHAPE_LOGNORMAL] = "lognormal, sigma 2",
-                                           [SHAPE_SORTED_DOWN] = "lognormal, sorted down",
+                                           [SHAPE_LOGNORMAL] = "lognormal",
+                                           [SHAPE_SORTED_UP] = "sorted up",
+                                           [SHAPE_SORTED_DOWN] = "sorted down",
                                            [SHAPE_GIANT_LAST] = "giant last",
                                            [SHAPE_GIANT_FIRST] = "giant first",
-                                           [SHAPE_STEP] = "step of 100 in the middle"};
+                                           [SHAPE_BIMODAL] = "bimodal",
+                                           [SHAPE_SLOW_BLOCK] = "slow block",
+                                           [SHAPE_STEP] = "step of 100"};
+
+static const uint64_t seed = 88172645463325252u;
 
 /* A number in (0, 1). Source: Marsaglia, Xorshift RNGs, 2003. */
 static double next_uniform(uint64_t *state)
@@ -29,17 +36,29 @@ static double next_uniform(uint64_t *state)
 static void fill_lognormal(double *costs, size_t count)
 {
     static const double tau = 6.283185307179586, sigma = 2;
-    uint64_t state = 88172645463325252u;
+    uint64_t state = seed;
     for (size_t i = 0; i < count; i++) {
         double radius = sqrt(-2 * log(next_uniform(&state)));
         costs[i] = exp(sigma * radius * cos(tau * next_uniform(&state)));
     }
 }
 
-static int compare_down(const void *one, const void *other)
+static void fill_bimodal(double *costs, size_t count)
+{
+    uint64_t state = seed;
+    for (size_t i = 0; i < count; i++)
+        costs[i] = next_uniform(&state) < 0.1 ? 100 : 1;
+}
+
+static int compare_up(const void *one, const void *other)
 {
     double a = *(const double *)one, b = *(const double *)other;
-    return (a < b) - (a > b);
+    return (a > b) - (a < b);
+}
+
+static int compare_down(const void *one, const void *other)
+{
+    return compare_up(other, one);
 }
 
 /* A cost of the shapes that need no more than the place. */
@@ -55,30 +74,44 @@ static double cost_at(enum shape shape, size_t i, size_t count)
         return i == count - 1 ? giant : 1;
     case SHAPE_GIANT_FIRST:
         return i == 0 ? giant : 1;
+    case SHAPE_SLOW_BLOCK:
+        return i >= count / 3 && i < count / 3 + count / 10 ? 100 : 1;
     default:
         return i < count / 2 ? 1 : 100;
     }
 }
 
-static void scale_to(double *costs, size_t count, double mean)
+static void fill_costs(enum shape shape, double *costs, size_t count)
 {
-    double sum = 0;
+    switch (shape) {
+    case SHAPE_LOGNORMAL:
+    case SHAPE_SORTED_UP:
+    case SHAPE_SORTED_DOWN:
+        fill_lognormal(costs, count);
+        break;
+    case SHAPE_BIMODAL:
+        fill_bimodal(costs, count);
+        break;
+    default:
+        for (size_t i = 0; i < count; i++)
+            costs[i] = cost_at(shape, i, count);
+    }
+    if (shape == SHAPE_SORTED_UP)
+        qsort(costs, count, sizeof *costs, compare_up);
+    if (shape == SHAPE_SORTED_DOWN)
+        qsort(costs, count, sizeof *costs, compare_down);
+}
+
+void fill_shape(enum shape shape, struct pair *pairs, size_t count)
+{
+    double *costs = malloc(count * sizeof *costs), sum = 0;
+    bench_require(costs != NULL, "out of memory");
+    fill_costs(shape, costs, count);
     for (size_t i = 0; i < count; i++)
         sum += costs[i];
     for (size_t i = 0; i < count; i++)
-        costs[i] *= mean * (double)count / sum;
-}
-
-void fill_costs(enum shape shape, double *costs, size_t count, double mean)
-{
-    if (shape == SHAPE_LOGNORMAL || shape == SHAPE_SORTED_DOWN)
-        fill_lognormal(costs, count);
-    else
-        for (size_t i = 0; i < count; i++)
-            costs[i] = cost_at(shape, i, count);
-    if (shape == SHAPE_SORTED_DOWN)
-        qsort(costs, count, sizeof *costs, compare_down);
-    scale_to(costs, count, mean);
+        pairs[i] = (struct pair){steps_of(costs[i] * mean * (double)count / sum), (int)i};
+    free(costs);
 }
 
 /* Seconds a step: the least of several measurements, which nobody disturbed. */

@@ -1,11 +1,11 @@
-/* harness.c: interleaved rounds, medians, the machine, and the table. */
+/* harness.c: turns, interleaved rounds, and their medians. */
 #include "harness.h"
 
 #include <dlfcn.h>
 #include <glob.h>
 #include <math.h>
-#include <parcel.h>
-#include <stdio.h>
+#include <omp.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -15,10 +15,9 @@
 #error "the baselines of bench/ are OpenMP loops: configure without --disable-openmp"
 #endif
 
-/* The part of the processors' time that others may take in a turn without its being repeated. */
-static const double tolerated = 0.02;
+const double bench_tolerated = 0.02;
 
-enum { MOST_TURNS = 6 };
+enum { MOST_TURNS = 6, MOST_TEAMS = 8 };
 
 /* ---- time, and who takes it ---- */
 
@@ -70,24 +69,118 @@ static double time_stolen_by_others(void)
     return seconds;
 }
 
-static double time_stolen(void)
+static double time_stolen(const struct bench *bench)
 {
-    return time_stolen_by_host() + time_stolen_by_others();
+    return time_stolen_by_host() + (bench->is_crowded ? 0 : time_stolen_by_others());
 }
 
-/* Wakes the OpenMP threads: a runtime lets them sleep after some milliseconds, and whoever came
- * first after a pause would pay for it. */
-static void warm_team(void)
+/* ---- teams ---- */
+
+static double processor_seconds(void)
 {
-    static const double awake = 10e-6, patience = 20e-3;
-    double start = bench_now(), last = start, region = patience;
-    while (region > awake && last - start < patience) {
+    struct timespec used;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
+    return (double)used.tv_sec + 1e-9 * (double)used.tv_nsec;
+}
+
+/* One region, so that the OpenMP threads come back to where they wait. */
+static void open_region(void)
+{
 #pragma omp parallel num_threads(BENCH_WORKERS)
-        __asm__ volatile("" ::: "memory");
+    __asm__ volatile("" ::: "memory");
+}
+
+/* What libomp calls the time, in milliseconds, for which its threads look for work. */
+struct block_time {
+    int (*get)(void);
+    void (*set)(int);
+};
+
+static struct block_time find_block_time(void)
+{
+    struct block_time found;
+    void *get = dlsym(RTLD_DEFAULT, "kmp_get_blocktime");
+    void *set = dlsym(RTLD_DEFAULT, "kmp_set_blocktime");
+    memcpy(&found.get, &get, sizeof get); /* C converts no object pointer into a function's */
+    memcpy(&found.set, &set, sizeof set);
+    return found;
+}
+
+/* Returns when no other thread of this process runs any more. */
+static void wait_until_idle(void)
+{
+    static const double idle = 0.1, patience = 0.3;
+    static const struct timespec pause = {.tv_nsec = 2000000};
+    double start = bench_now(), slept, used;
+    do {
+        slept = bench_now();
+        used = processor_seconds();
+        nanosleep(&pause, NULL);
+        used = processor_seconds() - used;
+        slept = bench_now() - slept;
+    } while (used > idle * slept && bench_now() - start < patience);
+}
+
+/* Other runtimes' threads give up within 20 ms, libomp's after 200 ms if they are let. */
+static void fall_asleep(void)
+{
+    struct block_time libomp = find_block_time();
+    if (!libomp.get || !libomp.set) {
+        wait_until_idle();
+        return;
+    }
+    int before = libomp.get();
+    libomp.set(0);
+    open_region(); /* so that its threads start to wait anew */
+    wait_until_idle();
+    libomp.set(before);
+}
+
+void bench_warm(void (*run)(void), double awake)
+{
+    static const double enough = 1e-3, patience = 50e-3;
+    double start = bench_now(), last = start, bad = start;
+    while (last - bad < enough && last - start < patience) {
+        run();
         double now = bench_now();
-        region = now - last;
+        if (now - last > awake)
+            bad = now;
         last = now;
     }
+}
+
+/* Moves the calling thread to the cpu of that number among those that it may use. It may then go
+ * where it likes. */
+static void move_to_cpu(int number)
+{
+    cpu_set_t all, one;
+    if (sched_getaffinity(0, sizeof all, &all) != 0)
+        return;
+    for (size_t cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+        if (!CPU_ISSET(cpu, &all) || number-- > 0)
+            continue;
+        CPU_ZERO(&one);
+        CPU_SET(cpu, &one);
+        sched_setaffinity(0, sizeof one, &one);
+        sched_setaffinity(0, sizeof all, &all);
+        return;
+    }
+}
+
+/* Threads are often woken on the cpu of the caller, which spins there, and stay for long. */
+static void warm_openmp(void)
+{
+#pragma omp parallel num_threads(BENCH_WORKERS)
+    move_to_cpu(omp_get_thread_num());
+    bench_warm(open_region, 100e-6);
+}
+
+static void warm(const struct bench_team *team)
+{
+    if (!team)
+        warm_openmp();
+    else if (team->warm)
+        team->warm();
 }
 
 /* ---- rounds ---- */
@@ -97,12 +190,12 @@ static void warm_team(void)
 static void take_turn(struct bench *bench, struct bench_contender *contender, int round)
 {
     double least = INFINITY;
-    for (int turn = 0; turn < MOST_TURNS && least > tolerated; turn++) {
-        warm_team();
-        double stolen = time_stolen(), start = bench_now();
+    for (int turn = 0; turn < MOST_TURNS && least > bench_tolerated; turn++) {
+        warm(contender->team);
+        double stolen = time_stolen(bench), start = bench_now();
         double sample = contender->measure(contender->state);
         double took = bench_now() - start;
-        stolen = (time_stolen() - stolen) / (BENCH_WORKERS * took);
+        stolen = (time_stolen(bench) - stolen) / (BENCH_WORKERS * took);
         if (stolen < least)
             contender->samples[round] = sample;
         least = fmin(least, stolen);
@@ -113,19 +206,56 @@ static void take_turn(struct bench *bench, struct bench_contender *contender, in
         if (bench->patience < 0)
             break;
     }
-    bench->n_disturbed += least > tolerated;
-    contender->n_disturbed += least > tolerated;
+    bench->n_disturbed += least > bench_tolerated;
+    contender->n_disturbed += least > bench_tolerated;
     bench->n_turns++;
+}
+
+/* Writes the contenders' teams, each once. Returns how many. */
+static size_t find_teams(const struct bench_contender *contenders, size_t count,
+                         const struct bench_team **teams)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < count; i++) {
+        size_t same = 0;
+        while (same < n && teams[same] != contenders[i].team)
+            same++;
+        if (same < n)
+            continue;
+        bench_require(n < MOST_TEAMS, "too many teams");
+        teams[n++] = contenders[i].team;
+    }
+    return n;
+}
+
+/* A team's turns follow each other: putting a team to sleep takes longer than most turns. */
+static void run_round(struct bench *bench, struct bench_contender *contenders, size_t count,
+                      int round)
+{
+    const struct bench_team *teams[MOST_TEAMS];
+    size_t n_teams = find_teams(contenders, count, teams);
+    for (size_t t = 0; t < n_teams; t++) {
+        const struct bench_team *team = teams[(t + (size_t)round) % n_teams];
+        if (n_teams > 1)
+            fall_asleep();
+        for (size_t i = 0; i < count; i++) {
+            struct bench_contender *contender = &contenders[(i + (size_t)round) % count];
+            if (contender->team == team)
+                take_turn(bench, contender, round);
+        }
+    }
 }
 
 void bench_rounds(struct bench *bench, struct bench_contender *contenders, size_t count)
 {
+    fall_asleep();                     /* whoever was measured last */
     for (size_t i = 0; i < count; i++) /* for caches, memory and the processors' clock */
         contenders[i].measure(contenders[i].state);
     for (int round = 0; round < bench->rounds; round++)
-        for (size_t i = 0; i < count; i++)
-            take_turn(bench, &contenders[(i + (size_t)round) % count], round);
+        run_round(bench, contenders, count, round);
 }
+
+/* ---- statistics ---- */
 
 static int compare(const void *one, const void *other)
 {
@@ -142,9 +272,15 @@ static double quantile(const double *samples, int count, double part)
     return sorted[(int)(part * (count - 1) + 0.5)];
 }
 
+double bench_quantile(const struct bench *bench, const struct bench_contender *contender,
+                      double part)
+{
+    return quantile(contender->samples, bench->rounds, part);
+}
+
 double bench_median(const struct bench *bench, const struct bench_contender *contender)
 {
-    return quantile(contender->samples, bench->rounds, 0.5);
+    return bench_quantile(bench, contender, 0.5);
 }
 
 double bench_ratio(const struct bench *bench, const struct bench_contender *contender,
@@ -156,152 +292,7 @@ double bench_ratio(const struct bench *bench, const struct bench_contender *cont
     return quantile(ratios, bench->rounds, 0.5);
 }
 
-/* Half the distance between the quartiles, in percent of the median. */
-static double spread(const struct bench *bench, const struct bench_contender *contender)
-{
-    double low = quantile(contender->samples, bench->rounds, 0.25);
-    double high = quantile(contender->samples, bench->rounds, 0.75);
-    double median = bench_median(bench, contender);
-    return median > 0 ? 50 * (high - low) / median : 0;
-}
-
-/* ---- the table ---- */
-
-void bench_heading(const char *question)
-{
-    printf("\n%s\n%-36s %9s %-10s %5s  %9s  %-26s %6s  %-12s\n", question, "", "measured", "", "+-",
-           "baseline", "", "ratio", "target");
-}
-
 bool bench_is_disturbed(const struct bench *bench, const struct bench_contender *contender)
 {
     return 2 * contender->n_disturbed > bench->rounds;
-}
-
-const char *bench_verdict(struct bench *bench, bool is_kept, bool is_disturbed)
-{
-    bench->n_ok += is_kept;
-    bench->n_missed += !is_kept;
-    if (is_disturbed)
-        return is_kept ? "ok (disturbed)" : "MISSED (disturbed)";
-    return is_kept ? "ok" : "MISSED";
-}
-
-static bool is_kept(const struct bench_row *row, double figure, double ratio)
-{
-    switch (row->promise) {
-    case BENCH_AT_MOST:
-        return figure <= row->target;
-    case BENCH_AT_LEAST:
-        return figure >= row->target;
-    default:
-        return ratio <= row->target;
-    }
-}
-
-static void print_promise(struct bench *bench, const struct bench_row *row, double figure,
-                          double ratio)
-{
-    static const char *const forms[] = {[BENCH_AT_MOST] = "<= %g",
-                                        [BENCH_AT_LEAST] = ">= %g",
-                                        [BENCH_RATIO_AT_MOST] = "ratio <= %g"};
-    char text[32];
-    if (row->promise == BENCH_NONE)
-        return;
-    bool is_disturbed =
-        bench_is_disturbed(bench, row->measured) ||
-        (row->promise == BENCH_RATIO_AT_MOST && bench_is_disturbed(bench, row->baseline));
-    snprintf(text, sizeof text, forms[row->promise], row->target);
-    printf("  %-12s %s", text, bench_verdict(bench, is_kept(row, figure, ratio), is_disturbed));
-}
-
-void bench_print_row(struct bench *bench, const struct bench_row *row)
-{
-    double figure = row->scale * bench_median(bench, row->measured), ratio = 0;
-    printf("%-30s %9.2f %-10s %3.0f %%", row->name, figure, row->unit,
-           spread(bench, row->measured));
-    if (row->baseline) {
-        ratio = bench_ratio(bench, row->measured, row->baseline);
-        printf("  %9.2f  %-28s %5.2f", row->scale * bench_median(bench, row->baseline),
-               row->baseline->name, ratio);
-    } else {
-        printf("  %9s  %-28s %5s", "", "", "");
-    }
-    print_promise(bench, row, figure, ratio);
-    putchar('\n');
-    fflush(stdout);
-}
-
-/* ---- the machine ---- */
-
-/* The text behind the colon of the first line of /proc/cpuinfo with that key. */
-static void put_processor(char *text, size_t size)
-{
-    char line[256];
-    FILE *file = fopen("/proc/cpuinfo", "r");
-    snprintf(text, size, "unknown processor");
-    while (file && fgets(line, sizeof line, file)) {
-        const char *value = strchr(line, ':');
-        if (!value || strncmp(line, "model name", strlen("model name")) != 0)
-            continue;
-        snprintf(text, size, "%.*s", (int)strcspn(value + 2, "\n"), value + 2);
-        break;
-    }
-    if (file)
-        fclose(file);
-}
-
-/* libomp has libgomp's entry points too, so its own are looked for first. */
-static const char *runtime_name(void)
-{
-    if (dlsym(RTLD_DEFAULT, "__kmpc_fork_call"))
-        return "libomp";
-    return dlsym(RTLD_DEFAULT, "GOMP_parallel") ? "libgomp" : "unknown OpenMP runtime";
-}
-
-static void print_machine(void)
-{
-    static const char *const variables[] = {"OMP_PROC_BIND", "OMP_PLACES", "OMP_WAIT_POLICY",
-                                            "GOMP_SPINCOUNT", "KMP_BLOCKTIME"};
-    char processor[128];
-    double load[3] = {0};
-    put_processor(processor, sizeof processor);
-    if (getloadavg(load, 3) < 1)
-        load[0] = -1;
-    printf("%s, %d cpus (%ld online), load %.2f\n", processor, parcel_cpu_count(),
-           sysconf(_SC_NPROCESSORS_ONLN), load[0]);
-#ifdef __clang__
-    printf("%s, %s, parcel %s", __VERSION__, runtime_name(), parcel_version());
-#else
-    printf("gcc %s, %s, parcel %s", __VERSION__, runtime_name(), parcel_version());
-#endif
-    for (size_t i = 0; i < sizeof variables / sizeof *variables; i++)
-        if (getenv(variables[i]))
-            printf(", %s=%s", variables[i], getenv(variables[i]));
-    putchar('\n');
-}
-
-bool bench_open(struct bench *bench, int argc, char **argv)
-{
-    bool is_quick = argc == 2 && strcmp(argv[1], "quick") == 0;
-    if (argc > 1 && !is_quick) {
-        fprintf(stderr, "usage: %s [quick]\n", argv[0]);
-        return false;
-    }
-    *bench = (struct bench){
-        .is_quick = is_quick, .rounds = is_quick ? 9 : 11, .patience = is_quick ? 5 : 30};
-    print_machine();
-    printf("%d workers, medians of %d interleaved rounds, +- half the quartiles' distance\n",
-           BENCH_WORKERS, bench->rounds);
-    return true;
-}
-
-int bench_close(const struct bench *bench)
-{
-    printf("\n%d targets: %d ok, %d MISSED. Of %d turns %d were disturbed: others took more than "
-           "%g %% "
-           "of the cpus,\nalso when it was repeated (%d repetitions).\n",
-           bench->n_ok + bench->n_missed, bench->n_ok, bench->n_missed, bench->n_turns,
-           bench->n_disturbed, 100 * tolerated, bench->n_repeated);
-    return 0;
 }

@@ -25,7 +25,7 @@ count() {
     sed -n 's/^totals: //p' "$directory/out"
 }
 
-echo "instructions a call of int f(int, int), one thread"
+echo "# instructions a call of int f(int, int), one thread"
 for part in $parts; do
     few=$(count "$part" "$short")
     many=$(count "$part" "$long")

@@ -11,6 +11,7 @@
 #include "allocations.h"
 #include "functions.h"
 #include "questions.h"
+#include "report.h"
 
 DELAYED(const char *, name_of, int);
 DELAYED(struct small, small_of, int);
@@ -109,8 +110,7 @@ static void ask(struct bench *bench, const char *name, struct bench_contender co
     enum { PARCEL, BY_HAND, N };
     struct by_hand by_hand = {function};
     struct bench_contender contenders[N] = {
-        contender,
-        {.name = "omp for static, malloc each", .measure = run_by_hand, .state = &by_hand}};
+        contender, {.name = "omp static, malloc each", .measure = run_by_hand, .state = &by_hand}};
     char text[64];
     bench_rounds(bench, contenders, N);
     bench_print_row(bench, &(struct bench_row){name, &contenders[PARCEL], &contenders[BY_HAND],
@@ -126,7 +126,9 @@ static void ask(struct bench *bench, const char *name, struct bench_contender co
 static void ask_results(struct bench *bench, const char *name, parcel_calls *calls,
                         void *(*function)(int))
 {
-    ask(bench, name, (struct bench_contender){.measure = run_list, .state = calls}, function);
+    ask(bench, name,
+        (struct bench_contender){.name = "parcel list", .measure = run_list, .state = calls},
+        function);
     parcel_calls_free(calls);
 }
 
@@ -144,5 +146,5 @@ void question_allocations(struct bench *bench)
     ask_results(bench, "results struct of 24 bytes", smalls, copy_small);
     ask_results(bench, "results struct of 96 bytes", larges, copy_large);
     ask(bench, "building, arguments const char *",
-        (struct bench_contender){.measure = build_strings}, copy_name);
+        (struct bench_contender){.name = "parcel add", .measure = build_strings}, copy_name);
 }

@@ -1,10 +1,18 @@
-/* question_call.c: what an empty call costs beside the hand-written loops. */
+/*
+ * question_call.c: what an empty call costs beside the peers, and what the memory allows.
+ *
+ * The yardstick is the static loop: dynamic hands out at the speed at which the host's cores
+ * exchange a cache line, which differs between runs.
+ */
 #include <parcel.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 
-#include "loops.h"
+#include "memory.h"
+#include "peers.h"
 #include "questions.h"
+#include "report.h"
 #include "runs.h"
 
 DELAYED(int, empty_pair, struct pair);
@@ -74,66 +82,173 @@ static void free_material(struct material *material)
     parcel_calls_free(material->list);
 }
 
-/* The contenders with warm memory; the loops over records come first. */
-enum { MAP_LOOP = N_LOOPS, LIST, MAP, LIST_ONE, MAP_ONE, N_WARM };
+/* The contenders with warm memory; the peers stand behind the serial loop, which is the first. */
+enum { MAP_LOOP = MOST_PEERS + 1, LIST, MAP, LIST_ONE, MAP_ONE, N_WARM };
 
-static void print_warm(struct bench *bench, const struct bench_contender *contenders)
+struct warm {
+    parcel_calls mapped; /* what parcel_map makes lives no longer than its block */
+    struct run list, map, list_one, map_one;
+    struct apart apart;
+    struct peer_run serial, runs[MOST_PEERS];
+    size_t n_peers;
+    struct bench_contender contenders[N_WARM];
+};
+
+static void add_peers(struct warm *warm, const struct material *material)
 {
+    const struct peer *peers[MOST_PEERS];
+    warm->n_peers = find_peers(peers);
+    warm->serial = (struct peer_run){NULL, material->raw, N_CALLS};
+    warm->contenders[0] = serial_contender(&warm->serial);
+    for (size_t i = 0; i < warm->n_peers; i++) {
+        warm->runs[i] = warm->serial;
+        warm->contenders[1 + i] = peer_contender(peers[i], &warm->runs[i]);
+    }
+}
+
+/* Parcel's follow the last peer, without a gap. */
+static struct bench_contender *find_contender(struct warm *warm, int which)
+{
+    return &warm->contenders[which < MAP_LOOP ? (size_t)which
+                                              : warm->n_peers + 1 + (size_t)(which - MAP_LOOP)];
+}
+
+static void add_parcel(struct warm *warm, const struct material *material)
+{
+    warm->apart = (struct apart){material->pairs, NULL, material->results};
+    warm->list = (struct run){material->list, {.n_jobs = BENCH_WORKERS}, N_CALLS, false};
+    warm->map = warm->list;
+    warm->mapped = *parcel_map(empty_pair, material->pairs, N_CALLS);
+    warm->map.calls = &warm->mapped;
+    warm->list_one = warm->list;
+    warm->map_one = warm->map;
+    warm->list_one.options.n_jobs = warm->map_one.options.n_jobs = 1;
+    *find_contender(warm, MAP_LOOP) = (struct bench_contender){
+        .name = "omp static, array", .measure = measure_map_loop, .state = &warm->apart};
+    *find_contender(warm, LIST) = parcel_contender("parcel list", &warm->list);
+    *find_contender(warm, MAP) = parcel_contender("parcel map", &warm->map);
+    *find_contender(warm, LIST_ONE) = parcel_contender("parcel list, 1", &warm->list_one);
+    *find_contender(warm, MAP_ONE) = parcel_contender("parcel map, 1", &warm->map_one);
+}
+
+/* ---- what the memory allows ---- */
+
+static void run_once(void *state)
+{
+    const struct run *run = state;
+    parcel_results_free(parcel_run(&run->options, run->calls));
+}
+
+/* Bytes a call that a run in fresh memory writes. */
+static double result_bytes(struct run *run)
+{
+    parcel_trim();
+    return grown_by(run_once, run) / N_CALLS;
+}
+
+static void build_list(void *pairs)
+{
+    parcel_calls_free(new_empty_list(pairs, N_CALLS));
+}
+
+static double list_bytes(struct pair *pairs)
+{
+    parcel_trim();
+    return grown_by(build_list, pairs) / N_CALLS;
+}
+
+/* Bytes a second that two threads read and write, copying what no cache holds. */
+static double measure_copy(void *state)
+{
+    enum { SIZE = 1 << 27, PART = SIZE / BENCH_WORKERS };
+    unsigned char *from = state, *to = from + SIZE;
+    double start = bench_now();
+#pragma omp parallel for num_threads(BENCH_WORKERS) schedule(static)
+    for (int i = 0; i < BENCH_WORKERS; i++)
+        memcpy(to + (size_t)i * PART, from + (size_t)i * PART, PART);
+    return 2 * SIZE / (bench_now() - start);
+}
+
+static void ask_copy(struct bench *bench)
+{
+    size_t size = (size_t)1 << 28;
+    unsigned char *memory = malloc(size);
+    bench_require(memory != NULL, "out of memory");
+    memset(memory, 1, size);
+    struct bench_contender copy = {
+        .name = "memcpy on 2 threads", .measure = measure_copy, .state = memory};
+    bench_rounds(bench, &copy, 1);
+    bench_print_row(bench, &(struct bench_row){"copy bandwidth, read and written", &copy, NULL,
+                                               1e-9, "GB/s", BENCH_NONE, 0});
+    free(memory);
+}
+
+/* A row of what a contender moves, by the bytes a call that it reads and writes. */
+static void print_moved(struct bench *bench, const char *what, double bytes,
+                        const struct bench_contender *measured)
+{
+    char name[64];
+    struct bench_contender moved = *measured;
+    for (int round = 0; round < bench->rounds; round++)
+        moved.samples[round] = bytes * N_CALLS / measured->samples[round];
+    snprintf(name, sizeof name, "%s, %.0f bytes a call", what, bytes);
+    bench_print_row(bench, &(struct bench_row){name, &moved, NULL, 1e-9, "GB/s", BENCH_NONE, 0});
+}
+
+static void print_bytes(struct bench *bench, struct warm *warm, const struct material *material)
+{
+    double list = list_bytes(material->pairs) + result_bytes(&warm->list);
+    double map = (double)sizeof(struct pair) + result_bytes(&warm->map);
+    print_moved(bench, "omp static moves", 2.0 * sizeof(struct raw_call), &warm->contenders[1]);
+    print_moved(bench, "the list moves", list, find_contender(warm, LIST));
+    print_moved(bench, "the map moves", map, find_contender(warm, MAP));
+    ask_copy(bench);
+}
+
+/* ---- with warm and with fresh memory ---- */
+
+static void print_warm(struct bench *bench, struct warm *warm)
+{
+    enum { SERIAL = 0, STATIC = 1 };
     static const struct {
         const char *name;
         int measured, baseline;
         double target;
     } rows[] = {
-        {"list, 2 workers", LIST, LOOP_DYNAMIC_1, 2},
-        {"list, 2 workers", LIST, LOOP_STATIC, 2.2},
-        {"map, 2 workers", MAP, LOOP_DYNAMIC_1, 2},
+        {"list, 2 workers", LIST, STATIC, 2.2},
         {"map, 2 workers", MAP, MAP_LOOP, 1.25},
-        {"list, n_jobs = 1", LIST_ONE, LOOP_SERIAL, 2},
-        {"list, n_jobs = 1", LIST_ONE, LOOP_SERIAL, 1.6},
-        {"map, n_jobs = 1", MAP_ONE, LOOP_SERIAL, 1.6},
+        {"list, n_jobs = 1", LIST_ONE, SERIAL, 1.6},
+        {"map, n_jobs = 1", MAP_ONE, SERIAL, 1.6},
     };
-    for (int i = 0; i < N_LOOPS; i++)
-        bench_print_row(bench,
-                        &(struct bench_row){loop_names[i], &contenders[i], &contenders[LOOP_SERIAL],
-                                            ns_a_call, "ns a call", BENCH_NONE, 0});
+    for (size_t i = 0; i <= warm->n_peers; i++)
+        bench_print_row(bench, &(struct bench_row){warm->contenders[i].name, &warm->contenders[i],
+                                                   &warm->contenders[SERIAL], ns_a_call,
+                                                   "ns a call", BENCH_NONE, 0});
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         bench_print_row(bench,
-                        &(struct bench_row){rows[i].name, &contenders[rows[i].measured],
-                                            &contenders[rows[i].baseline], ns_a_call, "ns a call",
-                                            BENCH_RATIO_AT_MOST, rows[i].target});
+                        &(struct bench_row){rows[i].name, find_contender(warm, rows[i].measured),
+                                            find_contender(warm, rows[i].baseline), ns_a_call,
+                                            "ns a call", BENCH_RATIO_AT_MOST, rows[i].target});
 }
 
 static void ask_warm(struct bench *bench, const struct material *material)
 {
-    struct loop_run loops[N_LOOPS];
-    struct bench_contender contenders[N_WARM];
-    struct apart apart = {material->pairs, NULL, material->results};
-    const parcel_calls *map = parcel_map(empty_pair, material->pairs, N_CALLS);
-    struct run list_run = {material->list, BENCH_WORKERS, N_CALLS, false},
-               map_run = {map, BENCH_WORKERS, N_CALLS, false},
-               list_one = {material->list, 1, N_CALLS, false}, map_one = {map, 1, N_CALLS, false};
-    for (int i = 0; i < N_LOOPS; i++) {
-        loops[i] = (struct loop_run){(enum loop)i, material->raw, N_CALLS};
-        contenders[i] = loop_contender(&loops[i]);
-    }
-    contenders[MAP_LOOP] = (struct bench_contender){
-        .name = "omp for static, array", .measure = measure_map_loop, .state = &apart};
-    contenders[LIST] = parcel_contender("list", &list_run);
-    contenders[MAP] = parcel_contender("map", &map_run);
-    contenders[LIST_ONE] = parcel_contender("list, 1", &list_one);
-    contenders[MAP_ONE] = parcel_contender("map, 1", &map_one);
-    bench_rounds(bench, contenders, N_WARM);
-    print_warm(bench, contenders);
+    struct warm warm;
+    add_peers(&warm, material);
+    add_parcel(&warm, material);
+    bench_rounds(bench, warm.contenders, warm.n_peers + 1 + (N_WARM - MAP_LOOP));
+    print_warm(bench, &warm);
+    print_bytes(bench, &warm, material);
 }
 
 static void ask_cold(struct bench *bench, const struct material *material)
 {
     enum { COLD_LIST, FRESH_LOOP, N };
     struct apart apart = {NULL, material->raw, NULL};
-    struct run run = {material->list, BENCH_WORKERS, N_CALLS, true};
+    struct run run = {material->list, {.n_jobs = BENCH_WORKERS}, N_CALLS, true};
     struct bench_contender contenders[N] = {
-        [COLD_LIST] = parcel_contender("list", &run),
-        [FRESH_LOOP] = {.name = "omp for static, fresh",
+        [COLD_LIST] = parcel_contender("parcel list, fresh", &run),
+        [FRESH_LOOP] = {.name = "omp static, fresh",
                         .measure = measure_fresh_loop,
                         .state = &apart},
     };

@@ -1,4 +1,4 @@
-/* questions.h: what the benches ask. Each question prints its rows. */
+/* questions.h: what compare asks. Each question prints its rows. */
 #ifndef BENCH_QUESTIONS_H
 #define BENCH_QUESTIONS_H
 
@@ -7,7 +7,7 @@
 /* What do a list of a million calls and its results cost to build, to hold and to free? */
 void question_build(struct bench *bench);
 
-/* What does a call cost beside the hand-written loops, on two workers and on one? */
+/* What does a call cost beside the peers, on two workers and on one? */
 void question_call(struct bench *bench);
 
 /* What does a run cost that has nothing to do? */
@@ -19,7 +19,22 @@ void question_allocations(struct bench *bench);
 /* From how short a call on does a second worker pay? */
 void question_grain(struct bench *bench);
 
-/* How well are calls of unequal lengths spread? */
-void question_uneven(struct bench *bench);
+/* How well are calls of unequal lengths spread, and how well while a cpu is taken? */
+void question_shapes(struct bench *bench);
+void question_busy(struct bench *bench);
+
+/* Do more workers than cpus do harm? */
+void question_workers(struct bench *bench);
+
+/* How far is the original? */
+void question_python(struct bench *bench);
+
+/* How much memory do ten million calls take? */
+void question_memory(struct bench *bench);
+
+/* What this program does, and returns, when that option is its only argument: it prints the bytes
+ * of question_memory, which have to be a new process's. */
+#define PEAK_OPTION "--peak"
+int print_peak(void);
 
 #endif

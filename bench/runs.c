@@ -10,7 +10,7 @@ double measure_parcel(void *state)
     if (run->is_cold)
         parcel_trim();
     double start = bench_now();
-    parcel_results *results = Parallel(.n_jobs = run->n_jobs)(run->calls);
+    parcel_results *results = parcel_run(&run->options, run->calls);
     double ran = bench_now() - start;
     size_t count = parcel_results_count(results);
     bench_require(!parcel_results_error(results), "a run failed");

@@ -10,7 +10,7 @@
 /* A run of calls with an int result, as a contender's state. */
 struct run {
     const parcel_calls *calls;
-    int n_jobs;
+    parcel_options options;
     int last;     /* what the last call returns */
     bool is_cold; /* no memory of an earlier run is kept */
 };
