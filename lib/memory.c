@@ -3,7 +3,7 @@
  *
  * All of them pass parcel__memory_new, parcel__memory_resize or parcel__memory_take, so that the
  * tests can let the n-th fail. The cache of blocks holds at most CACHE_LIMIT bytes, whatever the
- * program does; parcel_trim empties it.
+ * program does, and the oldest make room for new ones; parcel_trim empties it.
  */
 #include "memory.h"
 
@@ -15,14 +15,14 @@
 
 #include "port.h"
 
-enum { CACHE_LIMIT = 64 << 20, CACHE_SLOTS = 64, SMALLEST_MAPPED = 64 << 10, CHUNK = 64 << 10 };
+enum { CACHE_LIMIT = 128 << 20, CACHE_SLOTS = 64, SMALLEST_MAPPED = 64 << 10, CHUNK = 64 << 10 };
 
 struct parcel__arena_chunk {
     struct parcel__arena_chunk *older;
     size_t size; /* bytes behind this header */
 };
 
-/* Blocks that nobody uses; all protected by mutex. */
+/* Blocks that nobody uses, the oldest first; all protected by mutex. */
 static struct {
     pthread_mutex_t mutex;
     struct parcel__block blocks[CACHE_SLOTS];
@@ -73,10 +73,29 @@ char *parcel__memory_copy_string(const char *string)
     return copy;
 }
 
+/* Called with the mutex held. */
+static struct parcel__block remove_cached(size_t index)
+{
+    struct parcel__block block = cache.blocks[index];
+    cache.bytes -= block.size;
+    cache.count--;
+    memmove(&cache.blocks[index], &cache.blocks[index + 1],
+            (cache.count - index) * sizeof *cache.blocks);
+    return block;
+}
+
+/* Called with the mutex held: drops the oldest blocks until no more bytes are cached. */
+static void shrink_cache(size_t bytes)
+{
+    while (cache.bytes > bytes) {
+        struct parcel__block block = remove_cached(0);
+        parcel__port_unmap(block.bytes, block.size);
+    }
+}
+
 /* Takes the smallest cached block that is large enough and not more than twice too large. */
 static bool take_cached(struct parcel__block *block, size_t size, bool sparse)
 {
-    bool found = false;
     pthread_mutex_lock(&cache.mutex);
     size_t best = CACHE_SLOTS;
     for (size_t i = 0; i < cache.count; i++) {
@@ -85,28 +104,26 @@ static bool take_cached(struct parcel__block *block, size_t size, bool sparse)
             (best == CACHE_SLOTS || held < cache.blocks[best].size))
             best = i;
     }
-    if (best != CACHE_SLOTS) {
-        *block = cache.blocks[best];
-        cache.bytes -= block->size;
-        cache.blocks[best] = cache.blocks[--cache.count];
-        found = true;
-    }
+    if (best != CACHE_SLOTS)
+        *block = remove_cached(best);
     pthread_mutex_unlock(&cache.mutex);
-    return found;
+    return best != CACHE_SLOTS;
 }
 
 static bool put_into_cache(const struct parcel__block *block)
 {
-    bool kept = false;
     pthread_mutex_lock(&cache.mutex);
-    bool fits = cache.keepers > 0 || block->size <= CACHE_LIMIT - cache.bytes;
-    if (cache.count < CACHE_SLOTS && fits) {
+    bool is_kept = cache.keepers > 0 || block->size <= CACHE_LIMIT;
+    if (is_kept && cache.keepers == 0)
+        shrink_cache(CACHE_LIMIT - block->size);
+    if (is_kept && cache.count == CACHE_SLOTS)
+        shrink_cache(cache.bytes - 1);
+    if (is_kept) {
         cache.blocks[cache.count++] = *block;
         cache.bytes += block->size;
-        kept = true;
     }
     pthread_mutex_unlock(&cache.mutex);
-    return kept;
+    return is_kept;
 }
 
 bool parcel__memory_take(struct parcel__block *block, size_t size, bool sparse)
@@ -135,16 +152,6 @@ void parcel__memory_give_back(struct parcel__block *block)
     else if (block->bytes && !put_into_cache(block))
         parcel__port_unmap(block->bytes, block->size);
     *block = (struct parcel__block){0};
-}
-
-/* Called with the mutex held. */
-static void shrink_cache(size_t limit)
-{
-    while (cache.bytes > limit) {
-        const struct parcel__block *block = &cache.blocks[--cache.count];
-        parcel__port_unmap(block->bytes, block->size);
-        cache.bytes -= block->size;
-    }
 }
 
 void parcel_trim(void)
