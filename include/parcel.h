@@ -188,6 +188,16 @@ typedef enum parcel_switch { PARCEL_YES = 1, PARCEL_NO = 2 } parcel_switch;
 /* After the first failure: hand out nothing new (the default), or run all calls all the same. */
 typedef enum parcel_on_error { PARCEL_STOP = 1, PARCEL_COLLECT = 2 } parcel_on_error;
 
+/* How calls are handed out: in batches by measured time, or as OpenMP's schedules of these names
+ * do: static, a part of the calls for each worker from the start; dynamic, a call at a time in
+ * order; guided, what is left divided by the workers, in order. Since 0.1. */
+typedef enum parcel_schedule {
+    PARCEL_ADAPTIVE = 1,
+    PARCEL_STATIC = 2,
+    PARCEL_DYNAMIC = 3,
+    PARCEL_GUIDED = 4
+} parcel_schedule;
+
 /* Takes a line of progress, without its newline, instead of a stream. line: borrowed for the
  * call. Threads: one at a time per run. */
 typedef void parcel_sink(void *state, const char *line);
@@ -230,7 +240,16 @@ typedef struct parcel_options {
     parcel_sink *sink;
     void *sink_state;
 
-    const void *parcel__reserved[20]; /* must be zero: room to grow without breaking programs */
+    /* Default: PARCEL_ADAPTIVE. The others are there to compare with; batch_size is then the
+     * least number of calls to hand out. Environment: PARCEL_SCHEDULE=adaptive, static, dynamic
+     * or guided. */
+    parcel_schedule schedule;
+
+    /* PARCEL_NO: calls share the measured time of their batch, however long they take (see
+     * parcel_results_estimated). Default: PARCEL_YES. Environment: PARCEL_TIMING=yes or no. */
+    parcel_switch timing;
+
+    const void *parcel__reserved[19]; /* must be zero: room to grow without breaking programs */
     int parcel__first;                /* what the macros set, so that no initialiser is empty */
 } parcel_options;
 
@@ -405,7 +424,7 @@ bool parcel_config_push_options(const parcel_options *options);
 /* Closes the innermost scope of this thread; false when there is none. Since 0.1. */
 bool parcel_config_pop(void);
 
-/* Gives back the memory that is kept between runs (at most 64 MiB). Threads: any. Since 0.1. */
+/* Gives back the memory that is kept between runs (at most 128 MiB). Threads: any. Since 0.1. */
 void parcel_trim(void);
 
 /* ------------------------------------------------------------------------------------------- *

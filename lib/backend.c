@@ -5,6 +5,7 @@
 #include "backend.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <string.h>
 
 enum { MOST_REGISTERED = 64 };
@@ -26,7 +27,9 @@ static struct {
     pthread_mutex_t mutex;
     const parcel_backend *backends[MOST_REGISTERED];
     size_t count;
-    const parcel_backend *preferred; /* the default, when an application made one */
+    /* The default, when an application made one. Read without the mutex, by each run: acquire,
+     * and release to write, so that who finds it finds the descriptor complete. */
+    _Atomic(const parcel_backend *) preferred;
 } registered = {.mutex = PTHREAD_MUTEX_INITIALIZER};
 
 static const parcel_backend *at(size_t index)
@@ -73,10 +76,14 @@ const parcel_backend *parcel__backend_find(const char *name)
 
 const parcel_backend *parcel__backend_default(void)
 {
-    pthread_mutex_lock(&registered.mutex);
-    const parcel_backend *backend = registered.preferred ? registered.preferred : find("threading");
-    pthread_mutex_unlock(&registered.mutex);
-    return backend;
+    const parcel_backend *preferred =
+        atomic_load_explicit(&registered.preferred, memory_order_acquire);
+    return preferred ? preferred : &parcel__backend_openmp;
+}
+
+const parcel_backend *parcel__backend_fallback(void)
+{
+    return &parcel__backend_sequential;
 }
 
 void parcel__backend_put_names(struct parcel__text *text)
@@ -116,7 +123,7 @@ const char *parcel_register_backend(const parcel_backend *backend, bool make_def
     pthread_mutex_lock(&registered.mutex);
     const char *fault = enter(backend);
     if (!fault && make_default)
-        registered.preferred = backend;
+        atomic_store_explicit(&registered.preferred, backend, memory_order_release);
     pthread_mutex_unlock(&registered.mutex);
     return fault;
 }
@@ -131,8 +138,8 @@ bool parcel_unregister_backend(const char *name)
         found = strcmp(registered.backends[i]->name, name) == 0;
         if (!found)
             continue;
-        if (registered.preferred == registered.backends[i])
-            registered.preferred = NULL;
+        if (parcel__backend_default() == registered.backends[i])
+            atomic_store_explicit(&registered.preferred, NULL, memory_order_release);
         registered.count--;
         memmove(&registered.backends[i], &registered.backends[i + 1],
                 (registered.count - i) * sizeof *registered.backends);

@@ -9,8 +9,9 @@
 /* The backend of that name or alias, or NULL. */
 const parcel_backend *parcel__backend_find(const char *name);
 
-/* What runs when nobody names a backend. */
+/* What runs when nobody names a backend, and what runs where that one cannot. */
 const parcel_backend *parcel__backend_default(void);
+const parcel_backend *parcel__backend_fallback(void);
 
 /* Adds "['sequential', 'threading']". */
 void parcel__backend_put_names(struct parcel__text *text);

@@ -27,7 +27,10 @@ static const struct option {
     enum option_type type;
     long long least;
     long long most;
-    const char *choices[3]; /* in the environment, from 1 on */
+    struct {
+        const char *word; /* in the environment */
+        const char *name; /* in a program */
+    } choices[5];         /* from 1 on */
 } options_table[PARCEL__N_OPTIONS] = {
     [PARCEL__N_JOBS] = {"n_jobs",
                         "PARCEL_N_JOBS",
@@ -35,27 +38,49 @@ static const struct option {
                         INTEGER,
                         -MOST_JOBS,
                         MOST_JOBS,
-                        {0}},
-    [PARCEL__VERBOSE] =
-        {"verbose", "PARCEL_VERBOSE", offsetof(parcel_options, verbose), INTEGER, -1, INT_MAX, {0}},
+                        {{0}}},
+    [PARCEL__VERBOSE] = {"verbose",
+                         "PARCEL_VERBOSE",
+                         offsetof(parcel_options, verbose),
+                         INTEGER,
+                         -1,
+                         INT_MAX,
+                         {{0}}},
     [PARCEL__BATCH_SIZE] = {"batch_size",
                             "PARCEL_BATCH_SIZE",
                             offsetof(parcel_options, batch_size),
                             WIDE_INTEGER,
                             1,
                             LLONG_MAX,
-                            {0}},
+                            {{0}}},
     [PARCEL__ON_ERROR] = {"on_error",
                           "PARCEL_ON_ERROR",
                           offsetof(parcel_options, on_error),
                           CHOICE,
                           PARCEL_STOP,
                           PARCEL_COLLECT,
-                          {"stop", "collect", NULL}},
+                          {{"stop", "PARCEL_STOP"}, {"collect", "PARCEL_COLLECT"}}},
     [PARCEL__BACKEND] =
-        {"backend", "PARCEL_BACKEND", offsetof(parcel_options, backend), NAME, 0, 0, {0}},
-    [PARCEL__PREFER] = {"prefer", NULL, offsetof(parcel_options, prefer), NAME, 0, 0, {0}},
-    [PARCEL__REQUIRE] = {"require", NULL, offsetof(parcel_options, require), NAME, 0, 0, {0}},
+        {"backend", "PARCEL_BACKEND", offsetof(parcel_options, backend), NAME, 0, 0, {{0}}},
+    [PARCEL__PREFER] = {"prefer", NULL, offsetof(parcel_options, prefer), NAME, 0, 0, {{0}}},
+    [PARCEL__REQUIRE] = {"require", NULL, offsetof(parcel_options, require), NAME, 0, 0, {{0}}},
+    [PARCEL__SCHEDULE] = {"schedule",
+                          "PARCEL_SCHEDULE",
+                          offsetof(parcel_options, schedule),
+                          CHOICE,
+                          PARCEL_ADAPTIVE,
+                          PARCEL_GUIDED,
+                          {{"adaptive", "PARCEL_ADAPTIVE"},
+                           {"static", "PARCEL_STATIC"},
+                           {"dynamic", "PARCEL_DYNAMIC"},
+                           {"guided", "PARCEL_GUIDED"}}},
+    [PARCEL__TIMING] = {"timing",
+                        "PARCEL_TIMING",
+                        offsetof(parcel_options, timing),
+                        CHOICE,
+                        PARCEL_YES,
+                        PARCEL_NO,
+                        {{"yes", "PARCEL_YES"}, {"no", "PARCEL_NO"}}},
 };
 
 /* An option's value: a number, or a name that is borrowed from its source. */
@@ -86,10 +111,21 @@ static bool read_option(const struct option *option, const parcel_options *optio
     return setting->name || setting->number != 0;
 }
 
+/* Adds "stop or collect is allowed", by words or by names. */
+static void put_choices(struct parcel__text *error, const struct option *option, bool words)
+{
+    for (int i = 0; option->choices[i].word; i++) {
+        if (i > 0)
+            parcel__text_put(error, option->choices[i + 1].word ? ", " : " or ");
+        parcel__text_put(error, words ? option->choices[i].word : option->choices[i].name);
+    }
+    parcel__text_put(error, " is allowed");
+}
+
 static void put_range(struct parcel__text *error, const struct option *option)
 {
     if (option->type == CHOICE)
-        parcel__text_put(error, "PARCEL_STOP or PARCEL_COLLECT is allowed");
+        put_choices(error, option, false);
     else if (option->type == WIDE_INTEGER)
         parcel__text_put(error, "a positive integer is allowed, or 0 for an adaptive size");
     else
@@ -109,12 +145,13 @@ static bool check_number(const struct option *option, long long number, struct p
 static bool read_choice(const struct option *option, const char *value, struct setting *setting,
                         struct parcel__text *error)
 {
-    for (int i = 0; option->choices[i]; i++)
-        if (strcmp(value, option->choices[i]) == 0) {
+    for (int i = 0; option->choices[i].word; i++)
+        if (strcmp(value, option->choices[i].word) == 0) {
             setting->number = i + 1;
             return true;
         }
-    parcel__text_format(error, "%s=%s: stop or collect is allowed", option->variable, value);
+    parcel__text_format(error, "%s=%s: ", option->variable, value);
+    put_choices(error, option, true);
     return false;
 }
 
@@ -178,18 +215,31 @@ static const parcel_options *next_scope(struct walk *walk)
     return &scope->options;
 }
 
-/* Asks each source in turn. False: a value is wrong. has_variables: the environment has some. */
-static bool find_setting(const struct option *option, const parcel_options *options,
-                         bool has_variables, struct setting *setting, struct parcel__text *error)
+/* Where settings may come from: the options given, the scopes around, the environment. */
+struct sources {
+    const parcel_options *options;
+    struct walk walk;
+    bool has_variables; /* the environment has some of ours */
+};
+
+static struct sources find_sources(const parcel_options *options)
 {
-    struct walk walk = start_walk();
+    return (struct sources){options, start_walk(), parcel__port_has_variables("PARCEL_")};
+}
+
+/* Asks each source in turn. False: a value is wrong. */
+static bool find_setting(const struct option *option, const struct sources *sources,
+                         struct setting *setting, struct parcel__text *error)
+{
+    const parcel_options *options = sources->options;
+    struct walk walk = sources->walk;
     for (setting->source = PARCEL__GIVEN; options; setting->source = PARCEL__FROM_SCOPE) {
         if (read_option(option, options, setting))
             return check_number(option, setting->number, error);
         options = next_scope(&walk);
     }
     setting->source = PARCEL__FROM_DEFAULT;
-    bool asks = has_variables && !walk.is_closed && option->variable;
+    bool asks = sources->has_variables && !walk.is_closed && option->variable;
     const char *value = asks ? parcel__port_variable(option->variable) : NULL;
     return !value || read_variable(option, value, setting, error);
 }
@@ -290,7 +340,8 @@ int parcel_effective_n_jobs(int n_jobs)
     const parcel_options options = {.n_jobs = n_jobs};
     struct setting setting = {PARCEL__FROM_DEFAULT, 0, NULL};
     plan = (struct parcel__plan){.n_jobs = 1};
-    if (find_setting(&options_table[PARCEL__N_JOBS], &options, true, &setting, &error))
+    const struct sources sources = find_sources(&options);
+    if (find_setting(&options_table[PARCEL__N_JOBS], &sources, &setting, &error))
         resolve_workers(&plan, &setting);
     parcel__text_free(&plan.warnings);
     parcel__text_free(&error);
@@ -336,7 +387,7 @@ static void find_preferred(struct parcel__plan *plan, const char *prefer)
         plan->backend = parcel__backend_find(strcmp(prefer, "threads") == 0 ? "threading" : prefer);
     if (!plan->backend)
         plan->backend = parcel__backend_default();
-    plan->fallback = parcel__backend_find("sequential");
+    plan->fallback = parcel__backend_fallback();
 }
 
 static bool check_hints(const char *prefer, const char *require, struct parcel__text *error)
@@ -422,16 +473,16 @@ bool parcel__config_resolve(struct parcel__plan *plan, const parcel_options *opt
 {
     static const parcel_options defaults;
     struct setting settings[PARCEL__N_OPTIONS];
-    const bool has_variables = parcel__port_has_variables("PARCEL_");
     *plan = (struct parcel__plan){.n_jobs = 1};
     options = options ? options : &defaults;
+    const struct sources sources = find_sources(options);
     if (!is_reserved_space_clear(options)) {
         parcel__text_put(error, "the options' reserved space is not zero: start from "
                                 "parcel_options options = {0}");
         return false;
     }
     for (int i = 0; i < PARCEL__N_OPTIONS; i++) {
-        if (!find_setting(&options_table[i], options, has_variables, &settings[i], error))
+        if (!find_setting(&options_table[i], &sources, &settings[i], error))
             return false;
         plan->sources[i] = settings[i].source;
     }
@@ -439,6 +490,10 @@ bool parcel__config_resolve(struct parcel__plan *plan, const parcel_options *opt
     plan->verbose = (int)settings[PARCEL__VERBOSE].number;
     plan->batch_size = (size_t)settings[PARCEL__BATCH_SIZE].number;
     plan->collect = settings[PARCEL__ON_ERROR].number == PARCEL_COLLECT;
+    plan->is_timed = settings[PARCEL__TIMING].number != PARCEL_NO;
+    plan->schedule = settings[PARCEL__SCHEDULE].number
+                         ? (parcel_schedule)settings[PARCEL__SCHEDULE].number
+                         : PARCEL_ADAPTIVE;
     find_sink(plan, options);
     return resolve_backend(plan, settings, error);
 }
@@ -449,6 +504,11 @@ void parcel__config_free(struct parcel__plan *plan)
 }
 
 /* ---- explaining ---- */
+
+static void put_choice(struct parcel__text *text, int option, int choice)
+{
+    parcel__text_put(text, options_table[option].choices[choice - 1].name);
+}
 
 static void put_value(struct parcel__text *text, const struct parcel__plan *plan, int option)
 {
@@ -468,13 +528,19 @@ static void put_value(struct parcel__text *text, const struct parcel__plan *plan
             parcel__text_format(text, "%zu", plan->batch_size);
         return;
     case PARCEL__ON_ERROR:
-        parcel__text_put(text, plan->collect ? "PARCEL_COLLECT" : "PARCEL_STOP");
+        put_choice(text, option, plan->collect ? PARCEL_COLLECT : PARCEL_STOP);
         return;
     case PARCEL__BACKEND:
         parcel__text_put(text, plan->backend->name);
         return;
     case PARCEL__PREFER:
         parcel__text_put(text, plan->prefer ? plan->prefer : "none");
+        return;
+    case PARCEL__SCHEDULE:
+        put_choice(text, option, (int)plan->schedule);
+        return;
+    case PARCEL__TIMING:
+        put_choice(text, option, plan->is_timed ? PARCEL_YES : PARCEL_NO);
         return;
     default:
         parcel__text_put(text, plan->require ? plan->require : "none");

@@ -23,6 +23,8 @@ enum {
     PARCEL__BACKEND,
     PARCEL__PREFER,
     PARCEL__REQUIRE,
+    PARCEL__SCHEDULE,
+    PARCEL__TIMING,
     PARCEL__N_OPTIONS
 };
 
@@ -32,6 +34,8 @@ struct parcel__plan {
     int verbose;
     size_t batch_size; /* 0: adaptive */
     bool collect;
+    parcel_schedule schedule;
+    bool is_timed; /* each call of about a microsecond and more has its own time */
     const parcel_backend *backend;
     const parcel_backend *fallback; /* when the backend cannot run; NULL: that is an error */
     const char *prefer;             /* NULL or one of the known hints; constant text */

@@ -19,7 +19,8 @@ struct parcel__scope;
 enum {
     PARCEL__EVENT_FAILED = 1,
     PARCEL__EVENT_SCOPE = 2,
-    PARCEL__EVENT_STOP = 4 /* the run stops; set by whichever worker stopped it */
+    PARCEL__EVENT_STOP = 4, /* the run stops; set by whichever worker stopped it */
+    PARCEL__EVENT_ASKED = 8 /* another worker has nothing to do; set by that one */
 };
 
 struct parcel_current_call {

@@ -3,6 +3,7 @@
 #define PARCEL__JOB_H
 
 #include <parcel/backend.h>
+#include <pthread.h>
 #include <stdatomic.h>
 
 #include "current.h"
@@ -13,26 +14,38 @@
 /* Two cache lines, since processors fetch lines in pairs. */
 enum { PARCEL__LINE = 128 };
 
-/* A worker's state. All but range and clock is written by the thread that works as this worker;
- * range by thieves too. */
+/* A worker's state. All is written by the thread that works as this worker; range by thieves too,
+ * and the events of current as it says. */
 struct parcel__worker {
     /* Calls this worker has still to claim. Release on each change and acquire on each load: who
      * reads a range that a thief published reads what the thief knew. */
     _Alignas(PARCEL__LINE) _Atomic(parcel__range) range;
+
+    /* True while the worker runs a batch of several calls, and would give back what it has not
+     * begun if it were asked. Relaxed before the change of range that takes the batch, so that who
+     * sees the one sees the other; release when it ends, after what was given back. */
+    atomic_bool may_share;
+
+    /* Set by the worker's thread when it begins to work; relaxed, since it is only looked for. */
+    atomic_bool has_begun;
 
     _Alignas(PARCEL__LINE) struct parcel_current_call current;
     struct parcel__arena *arena;  /* what results point at */
     struct parcel__arena scratch; /* private copies of char * arguments */
     struct parcel__traits traits; /* of the function that ran last */
     double clock;                 /* the end of the last batch, when the next follows at once */
+    uint64_t ticks;               /* the same in ticks */
     double seconds_per_call;      /* as measured last; 0 before */
     size_t last_count;            /* calls of that measurement */
+    bool is_asked;                /* to give back what it has not begun */
     size_t n_done;
     size_t n_failed;
     double total_time;
     double longest;
     size_t slowest;
 };
+
+enum { PARCEL__FEW_WORKERS = 4 };
 
 /* Listens to a job. Called after each batch, by whichever thread ran it, with the calls that it
  * completed. */
@@ -46,6 +59,8 @@ struct parcel__job_options {
     parcel_results *results;
     size_t batch_size; /* 0: adaptive */
     bool collect;      /* go on after a failure */
+    bool is_timed;     /* longer calls have each their own time */
+    parcel_schedule schedule;
     int n_workers;
     struct parcel__nest nest;       /* what each call's own runs may use */
     struct parcel__watcher watcher; /* completed is NULL when nobody listens */
@@ -54,10 +69,14 @@ struct parcel__job_options {
 /* Constant while the run lasts, but for the members that say otherwise. */
 struct parcel_job {
     struct parcel__job_options options;
-    size_t unit;  /* calls to a unit of the schedule */
-    double start; /* of the run, by the clock */
+    size_t unit;      /* calls to a unit of the schedule */
+    bool may_share;   /* workers give back what they have not begun, when they are asked */
+    double start;     /* of the run, by the clock */
+    bool is_cold;     /* the threads may be asleep */
+    int cpu;          /* if so, that of the thread that opened the job, */
+    pthread_t opener; /* and that thread */
     struct parcel__worker *workers;
-    void *memory;                       /* of the workers, not aligned */
+    void *memory;                       /* of many workers, not aligned; NULL: they are in few */
     struct parcel_current_call *around; /* the call that the run is in, or NULL */
 
     /* Set once, by whoever stops the run. Relaxed: it is only a hint to stop early. */
@@ -68,10 +87,13 @@ struct parcel_job {
      * Acquire and release, so that who sees a victim's new range sees the count too. */
     atomic_uint n_thefts;
 
-    /* How often a thread began or ended to work. Release when it ends and acquire when the job is
-     * closed: what the workers wrote is then seen whatever kind of join the backend has, and tools
-     * that do not know a runtime's join see it too. */
+    /* How often a thread ended to work. Release when the job is opened and when a thread ends,
+     * acquire when a thread begins and when the job is closed: what the others wrote is then seen
+     * whatever kind of fork and join the backend has, and tools that do not know a runtime's see
+     * it too. */
     atomic_int n_visits;
+
+    struct parcel__worker few[PARCEL__FEW_WORKERS]; /* a short run should allocate little */
 };
 
 /* False when memory ran out. */
@@ -80,8 +102,18 @@ bool parcel__job_open(struct parcel_job *job, const struct parcel__job_options *
 /* Takes the next batch for a worker; false when nothing is left for it, or the run stops. */
 bool parcel__job_take(struct parcel_job *job, int worker, parcel_batch *batch);
 
+/* After a batch, or the part of it that ran: gives the count calls from first on back, so that
+ * they are handed out again. False: they stay with the worker. */
+bool parcel__job_give_back(struct parcel_job *job, struct parcel__worker *worker, size_t first,
+                           size_t count);
+
 /* Nothing is handed out any more, and each worker is told. Threads: any. */
 void parcel__job_stop(struct parcel_job *job);
+
+static inline bool parcel__job_is_stopped(const struct parcel_job *job)
+{
+    return atomic_load_explicit(&job->is_stopped, memory_order_relaxed);
+}
 
 bool parcel__job_has_worker(const struct parcel_job *job, int worker);
 

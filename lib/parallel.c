@@ -36,7 +36,8 @@ static int open_backend(struct parcel__team *team, const parcel_backend *backend
 bool parcel__parallel_open(struct parcel__team *team, struct parcel__plan *plan,
                            struct parcel__text *error)
 {
-    char why[512] = "";
+    char why[512];
+    why[0] = '\0';
     int active = open_backend(team, plan->backend, plan->n_jobs, why, sizeof why);
     if (active < 0 && plan->fallback) {
         parcel__text_format(&plan->warnings, "%s; backend %s runs instead\n", why,
@@ -159,6 +160,8 @@ static bool run_into(parcel_results *results, const struct parcel__plan *plan,
         .results = results,
         .batch_size = plan->batch_size,
         .collect = plan->collect,
+        .is_timed = plan->is_timed,
+        .schedule = plan->schedule,
         .n_workers = results->n_workers,
         .nest = parcel__config_nest(current, n_jobs, results->n_workers),
     };

@@ -4,15 +4,24 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* Seconds of a monotonic clock; 25 to 35 ns a reading. */
 double parcel__port_now(void);
 
-/* Seconds that a reading takes on this machine, measured once. */
-double parcel__port_clock_cost(void);
+/* A counter that goes up at a steady rate, which two readings of the clock around it tell; quicker
+ * to read than the clock where the processor has one. Not exact when a thread moves to another
+ * cpu. */
+uint64_t parcel__port_ticks(void);
 
-/* Lets other threads run on this cpu. */
+/* Lets other threads run on this cpu, for an instant or for so many seconds. */
 void parcel__port_yield(void);
+void parcel__port_sleep(double seconds);
+
+/* The cpu that the calling thread runs on, or -1; and moves the thread to another one, if it may
+ * run there. Its affinity is then as before. */
+int parcel__port_cpu(void);
+void parcel__port_leave_cpu(int cpu);
 
 /* Zeroed pages, or NULL. Blocks of 2 MiB and more ask for huge pages, unless they are written
  * here and there only. */

@@ -32,29 +32,41 @@ double parcel__port_now(void)
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
-static double clock_cost;
-static pthread_once_t clock_once = PTHREAD_ONCE_INIT;
-
-/* The least of several readings: a preempted one says nothing about the clock. */
-static void measure_clock(void)
+uint64_t parcel__port_ticks(void)
 {
-    clock_cost = 1;
-    for (int i = 0; i < 16; i++) {
-        double start = parcel__port_now();
-        double cost = parcel__port_now() - start;
-        clock_cost = cost < clock_cost ? cost : clock_cost;
-    }
-}
-
-double parcel__port_clock_cost(void)
-{
-    pthread_once(&clock_once, measure_clock);
-    return clock_cost;
+#if defined __x86_64__ || defined __i386__
+    return __builtin_ia32_rdtsc(); /* 10 ns */
+#else
+    return (uint64_t)(parcel__port_now() * 1e9);
+#endif
 }
 
 void parcel__port_yield(void)
 {
     sched_yield();
+}
+
+void parcel__port_sleep(double seconds)
+{
+    struct timespec duration = {.tv_sec = (time_t)seconds};
+    duration.tv_nsec = (long)((seconds - (double)duration.tv_sec) * 1e9);
+    nanosleep(&duration, NULL); /* a signal may cut it short: it is only a pause */
+}
+
+int parcel__port_cpu(void)
+{
+    return sched_getcpu();
+}
+
+void parcel__port_leave_cpu(int cpu)
+{
+    cpu_set_t all, others;
+    if (cpu < 0 || cpu >= CPU_SETSIZE || sched_getaffinity(0, sizeof all, &all) != 0)
+        return;
+    others = all;
+    CPU_CLR((size_t)cpu, &others);
+    if (CPU_COUNT(&others) > 0 && sched_setaffinity(0, sizeof others, &others) == 0)
+        sched_setaffinity(0, sizeof all, &all);
 }
 
 void *parcel__port_map(size_t size, bool sparse)

@@ -26,6 +26,9 @@ static size_t aligned(size_t size)
     return (size + 63) / 64 * 64;
 }
 
+/* Below so many calls a block of their own for the records costs more than it spares. */
+enum { FEW_RECORDS = 256 };
+
 /* Lays slots, functions, long records and marks out in one block, and the records, of which a run
  * of short calls writes few, in another; false when they cannot be had. */
 static bool lay_out(parcel_results *results, bool is_mixed)
@@ -37,39 +40,41 @@ static bool lay_out(parcel_results *results, bool is_mixed)
     size_t long_records = functions + (is_mixed ? aligned(count * sizeof *results->functions) : 0);
     size_t n_long = (count >> PARCEL__LONG_SHIFT) + 1;
     size_t marks = long_records + aligned(n_long * sizeof *results->long_records);
-    if (!parcel__memory_take(&results->memory, marks + count, false) ||
-        !parcel__memory_take(&results->record_memory, count * sizeof *results->records, true))
+    size_t records = marks + aligned(count), record_bytes = count * sizeof *results->records;
+    bool is_one_block = count <= FEW_RECORDS;
+    if (!parcel__memory_take(&results->memory, records + (is_one_block ? record_bytes : 0), false))
+        return false;
+    if (!is_one_block && !parcel__memory_take(&results->record_memory, record_bytes, true))
         return false;
     unsigned char *bytes = results->memory.bytes;
     results->slots = bytes;
     results->functions = is_mixed ? (const parcel_function **)(void *)(bytes + functions) : NULL;
     results->long_records = (struct parcel__record *)(void *)(bytes + long_records);
     results->marks = bytes + marks;
-    results->records = results->record_memory.bytes;
+    results->records = is_one_block ? (void *)(bytes + records) : results->record_memory.bytes;
     memset(results->marks, PARCEL_NOT_RUN, count);
     return true;
 }
 
 parcel_results *parcel__results_new(const parcel_calls *calls, int n_workers)
 {
-    parcel_results *results = parcel__memory_new(sizeof *results);
+    size_t arenas = (size_t)n_workers * sizeof(struct parcel__arena);
+    parcel_results *results = parcel__memory_new(sizeof *results + arenas);
     if (!results)
         return NULL;
     *results = (parcel_results){.count = parcel_calls_count(calls),
                                 .slot_size = parcel__calls_slot_size(calls),
                                 .function = parcel__calls_only_function(calls),
+                                .n_arenas = n_workers,
                                 .n_workers = n_workers,
                                 .backend = "",
                                 .slowest = SIZE_MAX};
-    size_t arenas = (size_t)n_workers * sizeof *results->arenas;
     bool is_mixed = results->count > 0 && !results->function;
-    results->arenas = parcel__memory_new(arenas);
-    if (!results->arenas || !lay_out(results, is_mixed)) {
+    memset(results->arenas, 0, arenas);
+    if (!lay_out(results, is_mixed)) {
         parcel_results_free(results);
         return NULL;
     }
-    memset(results->arenas, 0, arenas);
-    results->n_arenas = n_workers;
     for (size_t i = 0; is_mixed && i < results->count; i++)
         results->functions[i] = parcel__calls_function(calls, i);
     return results;
@@ -183,7 +188,6 @@ void parcel_results_free(parcel_results *results)
             free_taken(results, i);
     for (int i = 0; i < results->n_arenas; i++)
         parcel__arena_free(&results->arenas[i]);
-    parcel__memory_free(results->arenas);
     parcel__memory_give_back(&results->memory);
     parcel__memory_give_back(&results->record_memory);
     if (results->owns_error)

@@ -24,13 +24,12 @@ struct parcel_results {
     size_t slot_size;
     unsigned char *slots;                /* values; for a call without one, its message */
     struct parcel__record *records;      /* where the mark says that a record stands */
-    struct parcel__record *long_records; /* one for each 512 calls, so that they lie close */
+    struct parcel__record *long_records; /* one for each 32 calls, so that they lie close */
     unsigned char *marks;              /* one for each call: its parcel_status and the bits below */
     const parcel_function *function;   /* of all calls, or NULL when they differ */
     const parcel_function **functions; /* one for each call, or NULL */
-    struct parcel__block memory;       /* of all but records */
-    struct parcel__block record_memory; /* of records */
-    struct parcel__arena *arenas;       /* one for each worker: what slots point at */
+    struct parcel__block memory;       /* of all but records, and of few records too */
+    struct parcel__block record_memory; /* of many records */
     int n_arenas;
     int n_workers;
     const char *backend;
@@ -41,6 +40,7 @@ struct parcel_results {
     size_t slowest; /* SIZE_MAX while nothing ran */
     double wall_time;
     double total_time;
+    struct parcel__arena arenas[]; /* one for each worker: what slots point at */
 };
 
 enum {
@@ -49,7 +49,7 @@ enum {
     PARCEL__MARK_SHARED = 0x20, /* the record at the nearest FIRST before is shared */
     PARCEL__MARK_HANDED = 0x40, /* the first of a batch that a backend holds; its record counts */
     PARCEL__MARK_LONG = 0x80,   /* beside FIRST: the record is among the long ones */
-    PARCEL__LONG_SHIFT = 9      /* no two stretches of 512 and more calls start within 512 */
+    PARCEL__LONG_SHIFT = 5      /* no two stretches of 32 and more calls start within 32 */
 };
 
 /* New results for the calls, all NOT_RUN, or NULL when memory ran out. */

@@ -10,7 +10,7 @@
 
 #include <assert.h>
 
-static const double target = 10e-6; /* seconds a batch: dispatch, some 50 ns, is then 0.5 % */
+const double parcel__schedule_target = 20e-6; /* dispatch, some 100 ns, is then 0.5 % */
 
 enum { LARGEST_BATCH = 8192 }; /* calls; bounds what one wrong guess may cost */
 
@@ -85,11 +85,23 @@ uint32_t parcel__schedule_batch(uint32_t left, int n_workers, uint32_t last,
     uint32_t most = n_workers > 1 ? left - left / 2 : left;
     if (last == 0 || most <= 1)
         return most < 1 ? most : 1;
-    double wanted = seconds_per_unit > 0 ? target / seconds_per_unit : LARGEST_BATCH;
+    double wanted =
+        seconds_per_unit > 0 ? parcel__schedule_target / seconds_per_unit : LARGEST_BATCH;
     if (wanted > 4.0 * last)
         wanted = 4.0 * last;
     if (wanted > LARGEST_BATCH)
         wanted = LARGEST_BATCH;
     uint32_t length = wanted < 1 ? 1 : (uint32_t)wanted;
     return length < most ? length : most;
+}
+
+uint32_t parcel__schedule_plain(parcel_schedule schedule, uint32_t left, int n_workers,
+                                uint32_t least)
+{
+    uint32_t length = least;
+    if (schedule == PARCEL_STATIC)
+        length = left;
+    else if (schedule == PARCEL_GUIDED && left / (uint32_t)n_workers > least)
+        length = left / (uint32_t)n_workers;
+    return length < left ? length : left;
 }

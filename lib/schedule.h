@@ -2,6 +2,7 @@
 #ifndef PARCEL__SCHEDULE_H
 #define PARCEL__SCHEDULE_H
 
+#include <parcel.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -38,10 +39,18 @@ struct parcel__cut parcel__schedule_claim(parcel__range range, uint32_t length, 
 /* Cuts the far half off an owner's range, for a thief; all of it when it is one unit. */
 struct parcel__cut parcel__schedule_steal(parcel__range range, int owner);
 
-/* The next batch: as many units as take about TARGET seconds, at most four times the last batch
+/* Seconds that a batch should take. */
+extern const double parcel__schedule_target;
+
+/* The next batch: as many units as take about that long, at most four times the last batch
  * (the next calls may be giants), and at most half of what is left when others may take the rest.
  * last: units of this worker's last batch, 0 at first. seconds_per_unit: as it measured then. */
 uint32_t parcel__schedule_batch(uint32_t left, int n_workers, uint32_t last,
                                 double seconds_per_unit);
+
+/* The next batch by a plain schedule, of what is left for the worker (static) or for all of them
+ * (dynamic, guided); least: units to hand out at least. */
+uint32_t parcel__schedule_plain(parcel_schedule schedule, uint32_t left, int n_workers,
+                                uint32_t least);
 
 #endif

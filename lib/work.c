@@ -14,8 +14,9 @@
 #include "port.h"
 #include "scope.h"
 
-/* Calls that take longer than this many readings of the clock are timed each on its own. */
-static const double timed_alone = 32;
+/* Calls of so many seconds are timed each on its own: reading the ticks, 10 ns, and writing the
+ * record then cost about one percent. */
+static const double timed_alone = 0.8e-6;
 
 static const char out_of_memory[] = "out of memory";
 
@@ -101,6 +102,8 @@ static void handle_events(struct parcel_job *job, struct parcel__worker *worker)
     unsigned events = __atomic_exchange_n(&current->running.events, 0, __ATOMIC_ACQUIRE);
     parcel__scope_close_all(current->scopes);
     current->scopes = NULL;
+    if (events & PARCEL__EVENT_ASKED)
+        worker->is_asked = true;
     if (!(events & PARCEL__EVENT_FAILED))
         return;
     char *message = parcel__current_take_message(current);
@@ -113,24 +116,58 @@ static void handle_events(struct parcel_job *job, struct parcel__worker *worker)
         parcel__job_stop(job);
 }
 
+static void read_clocks(struct parcel__worker *worker)
+{
+    worker->clock = parcel__port_now();
+    worker->ticks = parcel__port_ticks();
+}
+
+static void note_longest(struct parcel__worker *worker, size_t index, double duration)
+{
+    if (duration <= worker->longest)
+        return;
+    worker->longest = duration;
+    worker->slowest = index;
+}
+
+/* True while the worker has no reason to end its batch early. */
+static bool goes_on(const struct parcel_job *job, const struct parcel__worker *worker)
+{
+    return !worker->is_asked && !parcel__job_is_stopped(job);
+}
+
 /* Records that the worker ran count calls from first on, from its clock to now. */
 static void record(struct parcel_job *job, struct parcel__worker *worker, size_t first,
                    size_t count)
 {
-    double now = parcel__port_now();
-    double duration = now - worker->clock;
-    const struct parcel__record time = {worker->clock - job->start, duration,
-                                        worker->current.worker};
+    double start = worker->clock;
+    read_clocks(worker);
+    double duration = worker->clock - start;
+    const struct parcel__record time = {start - job->start, duration, worker->current.worker};
     parcel__results_mark(job->options.results, first, count, PARCEL_OK, time);
     worker->n_done += count;
     worker->total_time += duration;
-    if (duration / (double)count > worker->longest) {
-        worker->longest = duration / (double)count;
-        worker->slowest = first;
-    }
-    worker->clock = now;
+    note_longest(worker, first, duration / (double)count);
     if (pending_events(worker))
         handle_events(job, worker);
+}
+
+/* Turns the records of count calls, which hold ticks from the worker's on, to the end of the last,
+ * into seconds. One reading of the clock serves them all. */
+static void settle(struct parcel_job *job, struct parcel__worker *worker, size_t first,
+                   size_t count, uint64_t end)
+{
+    struct parcel__record *records = &job->options.results->records[first];
+    double clock = worker->clock, passed = (double)(end - worker->ticks);
+    read_clocks(worker);
+    double scale = passed > 0 ? (worker->clock - clock) / passed : 0;
+    for (size_t i = 0; i < count; i++) {
+        records[i].start = clock - job->start + scale * records[i].start;
+        records[i].duration *= scale;
+        note_longest(worker, first + i, records[i].duration);
+    }
+    worker->n_done += count;
+    worker->total_time += worker->clock - clock;
 }
 
 /* The calls of the span, from its i-th on, that have one function: all of a map, and of a list as
@@ -158,6 +195,19 @@ static parcel_stretch find_stretch(const struct parcel_job *job, struct parcel__
                             .count = count};
 }
 
+/* Runs the stretch's i-th call. */
+static void run_call(struct parcel__worker *worker, const parcel_stretch *stretch, size_t i)
+{
+    const struct parcel__traits *traits = &worker->traits;
+    const unsigned char *arguments = stretch->arguments + i * stretch->stride;
+    unsigned char *slot = stretch->results + i * stretch->result_stride;
+    worker->current.running.index = stretch->first + i;
+    if (traits->is_plain)
+        traits->function->thunk(arguments, slot);
+    else if (!run_boxed(worker, arguments, slot))
+        parcel_fail_in(&worker->current, "%s", out_of_memory);
+}
+
 /* Runs one call of the stretch after the other, until one leaves an event behind or the run
  * stops. Returns how many ran. */
 static size_t run_stretch(struct parcel__worker *worker, const parcel_stretch *stretch)
@@ -166,16 +216,9 @@ static size_t run_stretch(struct parcel__worker *worker, const parcel_stretch *s
     size_t i = 0;
     if (traits->is_plain && traits->function->loop)
         return traits->function->loop(stretch, &worker->current.running);
-    do {
-        const unsigned char *arguments = stretch->arguments + i * stretch->stride;
-        unsigned char *slot = stretch->results + i * stretch->result_stride;
-        worker->current.running.index = stretch->first + i;
-        if (traits->is_plain)
-            traits->function->thunk(arguments, slot);
-        else if (!run_boxed(worker, arguments, slot))
-            parcel_fail_in(&worker->current, "%s", out_of_memory);
-        i++;
-    } while (i < stretch->count && !pending_events(worker));
+    do
+        run_call(worker, stretch, i++);
+    while (i < stretch->count && !pending_events(worker));
     return i;
 }
 
@@ -194,23 +237,40 @@ static size_t run_together(struct parcel_job *job, struct parcel__worker *worker
     return i;
 }
 
+/* Runs the stretch's calls one by one, each with a record of its own, in ticks: before is what the
+ * last of them ended at. Returns how many ran. */
+static size_t run_one_by_one(struct parcel_job *job, struct parcel__worker *worker,
+                             const parcel_stretch *stretch, uint64_t *before)
+{
+    parcel_results *results = job->options.results;
+    size_t i = 0;
+    do {
+        run_call(worker, stretch, i);
+        uint64_t now = parcel__port_ticks();
+        now = now > *before ? now : *before; /* the ticks of two cpus may differ */
+        results->marks[stretch->first + i] = (unsigned char)PARCEL_OK | PARCEL__MARK_FIRST;
+        results->records[stretch->first + i] = (struct parcel__record){
+            (double)(*before - worker->ticks), (double)(now - *before), worker->current.worker};
+        *before = now;
+        i++;
+        if (pending_events(worker))
+            handle_events(job, worker);
+    } while (i < stretch->count && goes_on(job, worker));
+    return i;
+}
+
 /* Runs calls that lie side by side, each with a record of its own. Returns how many ran. */
 static size_t run_apart(struct parcel_job *job, struct parcel__worker *worker, size_t first,
                         const struct parcel__span *span)
 {
+    uint64_t ticks = worker->ticks;
     size_t i = 0;
-    while (i < span->count && !parcel_job_stopped(job)) {
+    while (i < span->count && goes_on(job, worker)) {
         parcel_stretch stretch = find_stretch(job, worker, span, first, i);
-        size_t end = i + stretch.count;
-        stretch.count = 1;
-        for (; i < end && !parcel_job_stopped(job); i++) {
-            run_stretch(worker, &stretch);
-            record(job, worker, stretch.first, 1);
-            stretch.first++;
-            stretch.arguments += stretch.stride;
-            stretch.results += stretch.result_stride;
-        }
+        i += run_one_by_one(job, worker, &stretch, &ticks);
     }
+    if (i > 0)
+        settle(job, worker, first, i, ticks);
     return i;
 }
 
@@ -219,12 +279,15 @@ static size_t run_measured(struct parcel_job *job, struct parcel__worker *worker
                            size_t count)
 {
     double start = worker->clock;
-    bool apart = count == 1 || worker->seconds_per_call > timed_alone * parcel__port_clock_cost();
+    bool apart = count > 1 && job->options.is_timed && worker->seconds_per_call > timed_alone;
     size_t ran = 0;
-    while (ran < count && !parcel_job_stopped(job)) {
+    while (ran < count && goes_on(job, worker)) {
         struct parcel__span span = parcel__calls_span(job->options.calls, first + ran, count - ran);
-        ran += apart ? run_apart(job, worker, first + ran, &span)
-                     : run_together(job, worker, first + ran, &span);
+        if (pending_events(worker)) /* somebody asks: nothing would run before it is heard */
+            handle_events(job, worker);
+        else
+            ran += apart ? run_apart(job, worker, first + ran, &span)
+                         : run_together(job, worker, first + ran, &span);
     }
     if (ran > 0) {
         worker->seconds_per_call = (worker->clock - start) / (double)ran;
@@ -239,16 +302,39 @@ static void tell_watcher(const struct parcel_job *job, size_t count)
         job->options.watcher.completed(job->options.watcher.state, count);
 }
 
-/* Runs a batch. A long one that somebody asked for is measured in pieces, as large as adaptive
- * batches are: long calls in it are then timed on their own. */
+/* How many of the calls left in a batch are measured together. A long batch that somebody asked
+ * for goes in pieces as large as adaptive batches are: its longer calls then have their own time.
+ */
+static size_t piece_length(const struct parcel_job *job, const struct parcel__worker *worker,
+                           size_t left)
+{
+    if (!job->options.is_timed)
+        return left;
+    return parcel__schedule_batch(parcel__schedule_bounded(left), 1,
+                                  parcel__schedule_bounded(worker->last_count),
+                                  worker->seconds_per_call);
+}
+
+/* Answers who asked: gives back what is left of the batch, unless it is too little to be worth a
+ * theft. */
+static bool give_back(struct parcel_job *job, struct parcel__worker *worker, size_t first,
+                      size_t count)
+{
+    static const double worth = 2e-6;
+    worker->is_asked = false;
+    return count > 1 && (double)count * worker->seconds_per_call > worth &&
+           parcel__job_give_back(job, worker, first, count);
+}
+
 static void run_batch(struct parcel_job *job, struct parcel__worker *worker, parcel_batch *batch)
 {
     size_t done = 0;
-    while (done < batch->count && !parcel_job_stopped(job)) {
-        uint32_t piece = parcel__schedule_batch(parcel__schedule_bounded(batch->count - done), 1,
-                                                parcel__schedule_bounded(worker->last_count),
-                                                worker->seconds_per_call);
-        done += run_measured(job, worker, batch->first + done, piece);
+    worker->is_asked = false;
+    while (done < batch->count && !parcel__job_is_stopped(job)) {
+        done += run_measured(job, worker, batch->first + done,
+                             piece_length(job, worker, batch->count - done));
+        if (worker->is_asked && give_back(job, worker, batch->first + done, batch->count - done))
+            break;
     }
     batch->count = 0;
     if (done > 0)
@@ -264,12 +350,12 @@ struct surroundings {
 static void enter(struct parcel_job *job, struct parcel__worker *worker,
                   struct surroundings *surroundings)
 {
-    atomic_fetch_add_explicit(&job->n_visits, 1, memory_order_acquire);
+    (void)atomic_load_explicit(&job->n_visits, memory_order_acquire);
     surroundings->settings.changed = false;
     if (job->options.nest.threads > 0)
         parcel__openmp_limit(job->options.nest.threads, &surroundings->settings);
     surroundings->before = parcel__current_enter(&worker->current);
-    worker->clock = parcel__port_now();
+    read_clocks(worker);
 }
 
 static void leave(struct parcel_job *job, const struct surroundings *surroundings)
@@ -279,16 +365,58 @@ static void leave(struct parcel_job *job, const struct surroundings *surrounding
     atomic_fetch_add_explicit(&job->n_visits, 1, memory_order_release);
 }
 
+/* ---- threads that were asleep ---- */
+
+static bool all_have_begun(const struct parcel_job *job)
+{
+    for (int i = 0; i < job->options.n_workers; i++)
+        if (!atomic_load_explicit(&job->workers[i].has_begun, memory_order_relaxed))
+            return false;
+    return true;
+}
+
+/* Lets the others begin, for so many seconds at most. */
+static void await_others(const struct parcel_job *job, double patience)
+{
+    double start = parcel__port_now();
+    while (!all_have_begun(job) && parcel__port_now() - start < patience)
+        parcel__port_yield();
+}
+
+/* The kernel often wakes a thread on the cpu of who woke it, where it waits for milliseconds while
+ * that thread works, or spins until it comes. So that one makes way for an instant, and the thread
+ * that was woken moves to another cpu. */
+static void begin_cold(const struct parcel_job *job)
+{
+    static const double patience = 50e-6;
+    if (pthread_equal(pthread_self(), job->opener))
+        await_others(job, patience);
+    else if (parcel__port_cpu() == job->cpu)
+        parcel__port_leave_cpu(job->cpu);
+}
+
+static void end_cold(const struct parcel_job *job)
+{
+    static const double patience = 1e-3;
+    if (pthread_equal(pthread_self(), job->opener))
+        await_others(job, patience);
+}
+
 void parcel_job_work(parcel_job *job, int worker)
 {
     struct surroundings surroundings;
     parcel_batch batch;
     if (!parcel__job_has_worker(job, worker))
         return;
+    atomic_store_explicit(&job->workers[worker].has_begun, true, memory_order_relaxed);
+    if (job->is_cold)
+        begin_cold(job);
     enter(job, &job->workers[worker], &surroundings);
     while (parcel__job_take(job, worker, &batch))
         run_batch(job, &job->workers[worker], &batch);
     leave(job, &surroundings);
+    if (job->is_cold)
+        end_cold(job);
 }
 
 /* False when the batch is not one of this job's, or was dealt with before. */

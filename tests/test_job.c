@@ -67,7 +67,8 @@ static void watch(void *state, size_t completed)
     atomic_fetch_add(&drive->watched, completed);
 }
 
-/* options: batch_size, collect and n_workers; the rest is filled in. */
+/* options: schedule (adaptive when it is 0), batch_size, collect and n_workers; the rest is filled
+ * in. */
 static void open_drive(struct drive *drive, size_t n, bool mixed,
                        struct parcel__job_options options)
 {
@@ -75,6 +76,8 @@ static void open_drive(struct drive *drive, size_t n, bool mixed,
     drive->calls = make_calls(n, mixed);
     drive->results = parcel__results_new(drive->calls, options.n_workers);
     atomic_init(&drive->watched, 0);
+    options.schedule = options.schedule ? options.schedule : PARCEL_ADAPTIVE;
+    options.is_timed = true;
     options.calls = drive->calls;
     options.results = drive->results;
     options.nest = (struct parcel__nest){1, 1, 0, false};
@@ -448,10 +451,11 @@ END_TEST
 
 START_TEST(test_out_of_memory)
 {
-    struct drive drive = {.calls = squares(3)};
-    drive.results = parcel__results_new(drive.calls, 2);
+    enum { MANY = PARCEL__FEW_WORKERS + 1 };
+    struct drive drive = {.calls = squares(MANY)};
+    drive.results = parcel__results_new(drive.calls, MANY);
     const struct parcel__job_options options = {
-        .calls = drive.calls, .results = drive.results, .n_workers = 2};
+        .calls = drive.calls, .results = drive.results, .n_workers = MANY};
     parcel__memory_fail_from(1);
     bool opened = parcel__job_open(&drive.job, &options);
     parcel__memory_fail_from(0);

@@ -253,9 +253,47 @@ START_TEST(test_clock)
         ck_assert(now >= before);
         before = now;
     }
-    double cost = parcel__port_clock_cost();
-    ck_assert(cost >= 0 && cost < 1);
-    ck_assert(parcel__port_clock_cost() == cost);
+}
+END_TEST
+
+/* Ticks of two cpus may differ, so only many of them must have gone up. */
+START_TEST(test_ticks)
+{
+    uint64_t before = parcel__port_ticks();
+    parcel__port_sleep(2e-3);
+    ck_assert_uint_gt(parcel__port_ticks(), before);
+}
+END_TEST
+
+START_TEST(test_leaving_a_cpu)
+{
+    cpu_set_t before, after;
+    ck_assert_int_eq(sched_getaffinity(0, sizeof before, &before), 0);
+    int cpu = parcel__port_cpu();
+    ck_assert(CPU_ISSET((size_t)cpu, &before));
+    parcel__port_leave_cpu(cpu);
+    parcel__port_leave_cpu(-1);
+    parcel__port_leave_cpu(CPU_SETSIZE);
+    ck_assert_int_eq(sched_getaffinity(0, sizeof after, &after), 0);
+    ck_assert(CPU_EQUAL(&before, &after));
+}
+END_TEST
+
+/* A thread that is bound to one cpu stays there. */
+START_TEST(test_leaving_the_only_cpu)
+{
+    cpu_set_t before, one, after;
+    int cpu = parcel__port_cpu();
+    ck_assert_int_eq(sched_getaffinity(0, sizeof before, &before), 0);
+    CPU_ZERO(&one);
+    CPU_SET((size_t)cpu, &one);
+    ck_assert_int_eq(sched_setaffinity(0, sizeof one, &one), 0);
+    int bound = parcel__port_cpu();
+    parcel__port_leave_cpu(bound);
+    ck_assert_int_eq(parcel__port_cpu(), bound);
+    ck_assert_int_eq(sched_getaffinity(0, sizeof after, &after), 0);
+    ck_assert(CPU_EQUAL(&one, &after));
+    sched_setaffinity(0, sizeof before, &before);
 }
 END_TEST
 
@@ -286,6 +324,9 @@ int main(void)
     tcase_add_test(tests, test_parse_extremes);
     tcase_add_test(tests, test_variable);
     tcase_add_test(tests, test_clock);
+    tcase_add_test(tests, test_ticks);
+    tcase_add_test(tests, test_leaving_a_cpu);
+    tcase_add_test(tests, test_leaving_the_only_cpu);
     tcase_add_test(tests, test_map);
     return suite_run(suite);
 }

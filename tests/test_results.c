@@ -320,8 +320,8 @@ END_TEST
 
 START_TEST(test_no_memory_for_results)
 {
-    parcel_calls *calls = squares(3);
-    for (size_t n = 1; n <= 4; n++) {
+    parcel_calls *calls = squares(1000);
+    for (size_t n = 1; n <= 3; n++) {
         parcel__memory_fail_from(n);
         parcel_results *results = parcel__results_new(calls, 2);
         parcel__memory_fail_from(0);
