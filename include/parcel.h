@@ -132,12 +132,13 @@ typedef struct parcel_calls {
     const parcel_function *parcel__repeated; /* a call of this one needs no more than a copy */
     size_t parcel__stride;                   /* bytes from a record to the next */
     size_t parcel__count;
-    int parcel__running; /* runs of this list now; atomic, written by each run */
-    unsigned parcel__argument_offset;
+    size_t parcel__argument_offset;
     void *parcel__list;                    /* a list's memory; NULL for a map */
     const parcel_function *parcel__mapped; /* a map's function; NULL for a list */
     const void *parcel__elements;          /* a map's array; borrowed */
     void *parcel__reserved[6];
+    /* Runs of this list now; atomic, written by each run, and so apart from what workers read. */
+    long parcel__running;
 } parcel_calls;
 
 /* A new, empty list (free with parcel_calls_free), or NULL when memory ran out.

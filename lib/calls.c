@@ -260,7 +260,7 @@ const char *parcel__calls_check(const parcel_calls *calls)
 
 /* The count is the one thing that a run writes into calls it borrows as constant. Lists come from
  * parcel_calls_new and a map is never added to, so nothing constant is written. */
-static int *running(const parcel_calls *calls)
+static long *running(const parcel_calls *calls)
 {
     return &list_of(calls)->head.parcel__running;
 }

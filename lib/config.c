@@ -219,12 +219,16 @@ static const parcel_options *next_scope(struct walk *walk)
 struct sources {
     const parcel_options *options;
     struct walk walk;
-    bool has_variables; /* the environment has some of ours */
+    bool has_variables;    /* the environment has some of ours */
+    bool are_only_options; /* there is nothing else, as for most runs */
 };
 
 static struct sources find_sources(const parcel_options *options)
 {
-    return (struct sources){options, start_walk(), parcel__port_has_variables("PARCEL_")};
+    struct walk walk = start_walk();
+    bool has_variables = parcel__port_has_variables("PARCEL_");
+    bool is_outermost = !walk.current && !walk.next;
+    return (struct sources){options, walk, has_variables, is_outermost && !has_variables};
 }
 
 /* Asks each source in turn. False: a value is wrong. */
@@ -236,6 +240,8 @@ static bool find_setting(const struct option *option, const struct sources *sour
     for (setting->source = PARCEL__GIVEN; options; setting->source = PARCEL__FROM_SCOPE) {
         if (read_option(option, options, setting))
             return check_number(option, setting->number, error);
+        if (sources->are_only_options)
+            break;
         options = next_scope(&walk);
     }
     setting->source = PARCEL__FROM_DEFAULT;

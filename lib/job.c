@@ -27,6 +27,11 @@ const char parcel__job_dropped[] = "the backend returned without running the cal
 
 /* ---- handing out ---- */
 
+static int number_of(const struct parcel_job *job, const struct parcel__worker *worker)
+{
+    return (int)(worker - job->workers);
+}
+
 /* The units that hold so many calls. */
 static uint32_t units_of(const struct parcel_job *job, size_t calls)
 {
@@ -72,7 +77,7 @@ static parcel__range claim(const struct parcel_job *job, const struct parcel__wo
         uint32_t left = parcel__schedule_length(range);
         if (left == 0)
             return 0;
-        cut = parcel__schedule_claim(range, batch_length(job, worker, left), owner->current.worker);
+        cut = parcel__schedule_claim(range, batch_length(job, worker, left), number_of(job, owner));
         announce(job, owner, cut.taken);
     } while (!atomic_compare_exchange_weak_explicit(&owner->range, &range, cut.left,
                                                     memory_order_acq_rel, memory_order_acquire));
@@ -102,7 +107,7 @@ static struct parcel__worker *find_victim(const struct parcel_job *job, parcel__
 static parcel__range rob(struct parcel_job *job, struct parcel__worker *worker,
                          struct parcel__worker *victim, parcel__range range)
 {
-    struct parcel__cut cut = parcel__schedule_steal(range, victim->current.worker);
+    struct parcel__cut cut = parcel__schedule_steal(range, number_of(job, victim));
     atomic_store_explicit(&worker->range, busy, memory_order_release);
     atomic_fetch_add_explicit(&job->n_thefts, 1, memory_order_acq_rel);
     if (!atomic_compare_exchange_strong_explicit(&victim->range, &range, cut.left,
@@ -112,7 +117,7 @@ static parcel__range rob(struct parcel_job *job, struct parcel__worker *worker,
     }
     worker->last_count = 0; /* what was measured elsewhere says little of these */
     uint32_t length = batch_length(job, worker, parcel__schedule_length(cut.taken));
-    cut = parcel__schedule_claim(cut.taken, length, worker->current.worker);
+    cut = parcel__schedule_claim(cut.taken, length, number_of(job, worker));
     announce(job, worker, cut.taken);
     atomic_store_explicit(&worker->range, cut.left, memory_order_release);
     return cut.taken;
@@ -124,7 +129,7 @@ static struct parcel__worker *find_sharer(const struct parcel_job *job,
 {
     int n_workers = job->options.n_workers;
     for (int i = 1; i < n_workers; i++) {
-        struct parcel__worker *other = &job->workers[(worker->current.worker + i) % n_workers];
+        struct parcel__worker *other = &job->workers[(number_of(job, worker) + i) % n_workers];
         if (atomic_load_explicit(&other->may_share, memory_order_acquire))
             return other;
     }
@@ -228,7 +233,10 @@ bool parcel__job_take(struct parcel_job *job, int worker, parcel_batch *batch)
 
 bool parcel_job_next(parcel_job *job, int worker, parcel_batch *batch)
 {
-    if (!batch || !parcel__job_has_worker(job, worker) || !parcel__job_take(job, worker, batch))
+    if (!batch || !parcel__job_has_worker(job, worker))
+        return false;
+    parcel__job_make_ready(job, &job->workers[worker]);
+    if (!parcel__job_take(job, worker, batch))
         return false;
     /* A backend may not come back for what is given back while it executes. */
     atomic_store_explicit(&job->workers[worker].may_share, false, memory_order_release);
@@ -247,15 +255,37 @@ static void open_worker(struct parcel_job *job, int number)
     const struct parcel__worker *common = common_worker(job);
     if (common)
         share = worker == common ? parcel__schedule_range(0, units) : 0;
-    memset(worker, 0, sizeof *worker);
-    worker->arena = &job->options.results->arenas[number];
-    worker->current.worker = number;
-    worker->current.is_stopped = &job->is_stopped;
-    worker->current.nest = &job->options.nest;
-    worker->current.around = job->around;
+    atomic_init(&worker->range, share);
+    atomic_init(&worker->may_share, false);
+    atomic_init(&worker->has_begun, false);
+    atomic_init(&worker->n_visits, 0);
+    worker->is_ready = false;
+    worker->n_done = worker->n_failed = 0;
+    worker->total_time = 0;
     worker->slowest = SIZE_MAX;
     worker->longest = -1;
-    atomic_init(&worker->range, share);
+}
+
+void parcel__job_make_ready(struct parcel_job *job, struct parcel__worker *worker)
+{
+    struct parcel_current_call *current = &worker->current;
+    if (worker->is_ready)
+        return;
+    /* Atomic, as who stops the run may tell the worker already; it looks at the job first. */
+    __atomic_store_n(&current->running.events, 0, __ATOMIC_RELAXED);
+    current->worker = number_of(job, worker);
+    current->is_stopped = &job->is_stopped;
+    current->nest = &job->options.nest;
+    current->around = job->around;
+    atomic_init(&current->message, NULL);
+    current->scopes = NULL;
+    worker->arena = &job->options.results->arenas[current->worker];
+    worker->scratch = (struct parcel__arena){0};
+    worker->traits = (struct parcel__traits){0};
+    worker->seconds_per_call = 0;
+    worker->last_count = 0;
+    worker->is_asked = false;
+    worker->is_ready = true;
 }
 
 /* When this thread's last run with several workers ended. */
@@ -299,7 +329,7 @@ bool parcel__job_open(struct parcel_job *job, const struct parcel__job_options *
         open_worker(job, i);
     job->start = parcel__port_now();
     note_coldness(job);
-    atomic_store_explicit(&job->n_visits, 0, memory_order_release);
+    atomic_store_explicit(&job->is_open, true, memory_order_release);
     return true;
 }
 
@@ -312,7 +342,8 @@ static void add_worker(struct parcel_results *results, struct parcel__worker *wo
         *longest = worker->longest;
         results->slowest = worker->slowest;
     }
-    parcel__arena_free(&worker->scratch);
+    if (worker->is_ready)
+        parcel__arena_free(&worker->scratch);
 }
 
 /* Records as lost what a backend took and never spoke of again, and, when the run did not stop,
@@ -335,12 +366,12 @@ void parcel__job_close(struct parcel_job *job)
     parcel_results *results = job->options.results;
     double longest = -1;
     size_t n_done = 0;
-    (void)atomic_load_explicit(&job->n_visits, memory_order_acquire);
     double end = parcel__port_now();
     results->wall_time = end - job->start;
     if (job->options.n_workers > 1)
         last_end = end;
     for (int i = 0; i < job->options.n_workers; i++) {
+        (void)atomic_load_explicit(&job->workers[i].n_visits, memory_order_acquire);
         n_done += job->workers[i].n_done;
         add_worker(results, &job->workers[i], &longest);
     }

@@ -15,7 +15,8 @@
 enum { PARCEL__LINE = 128 };
 
 /* A worker's state. All is written by the thread that works as this worker; range by thieves too,
- * and the events of current as it says. */
+ * and the events of current as it says. A short run pays for each cache line that goes from one
+ * cpu to another: the run's own thread writes and reads the first lines only. */
 struct parcel__worker {
     /* Calls this worker has still to claim. Release on each change and acquire on each load: who
      * reads a range that a thief published reads what the thief knew. */
@@ -29,20 +30,26 @@ struct parcel__worker {
     /* Set by the worker's thread when it begins to work; relaxed, since it is only looked for. */
     atomic_bool has_begun;
 
-    _Alignas(PARCEL__LINE) struct parcel_current_call current;
-    struct parcel__arena *arena;  /* what results point at */
-    struct parcel__arena scratch; /* private copies of char * arguments */
-    struct parcel__traits traits; /* of the function that ran last */
-    double clock;                 /* the end of the last batch, when the next follows at once */
-    uint64_t ticks;               /* the same in ticks */
-    double seconds_per_call;      /* as measured last; 0 before */
-    size_t last_count;            /* calls of that measurement */
-    bool is_asked;                /* to give back what it has not begun */
+    /* How often a thread ended to work as this worker. Release when it does, acquire when the job
+     * is closed: what it wrote is then seen whatever kind of join the backend has, and tools that
+     * do not know a runtime's see it too. */
+    atomic_int n_visits;
+
+    bool is_ready; /* what follows below the sums is initialised */
     size_t n_done;
     size_t n_failed;
     double total_time;
     double longest;
     size_t slowest;
+
+    _Alignas(PARCEL__LINE) struct parcel_current_call current;
+    struct parcel__arena *arena;  /* what results point at */
+    struct parcel__arena scratch; /* private copies of char * arguments */
+    struct parcel__traits traits; /* of the function that ran last */
+    double clock;                 /* the end of the last batch, when the next follows at once */
+    double seconds_per_call;      /* as measured last; 0 before */
+    size_t last_count;            /* calls of that measurement */
+    bool is_asked;                /* to give back what it has not begun */
 };
 
 enum { PARCEL__FEW_WORKERS = 4 };
@@ -87,11 +94,9 @@ struct parcel_job {
      * Acquire and release, so that who sees a victim's new range sees the count too. */
     atomic_uint n_thefts;
 
-    /* How often a thread ended to work. Release when the job is opened and when a thread ends,
-     * acquire when a thread begins and when the job is closed: what the others wrote is then seen
-     * whatever kind of fork and join the backend has, and tools that do not know a runtime's see
-     * it too. */
-    atomic_int n_visits;
+    /* Release when the job is opened, acquire when a thread begins to work: so it sees the job
+     * whatever kind of fork the backend has. */
+    atomic_bool is_open;
 
     struct parcel__worker few[PARCEL__FEW_WORKERS]; /* a short run should allocate little */
 };
@@ -99,7 +104,11 @@ struct parcel_job {
 /* False when memory ran out. */
 bool parcel__job_open(struct parcel_job *job, const struct parcel__job_options *options);
 
-/* Takes the next batch for a worker; false when nothing is left for it, or the run stops. */
+/* Initialises what only the worker's own thread needs, if nobody did. */
+void parcel__job_make_ready(struct parcel_job *job, struct parcel__worker *worker);
+
+/* Takes the next batch for a worker, which is ready; false when nothing is left for it, or the run
+ * stops. */
 bool parcel__job_take(struct parcel_job *job, int worker, parcel_batch *batch);
 
 /* After a batch, or the part of it that ran: gives the count calls from first on back, so that

@@ -94,10 +94,15 @@ const char *parcel__port_variable(const char *name)
 
 bool parcel__port_has_variables(const char *prefix)
 {
-    size_t length = strlen(prefix);
-    for (char **variable = environ; variable && *variable; variable++)
-        if (**variable == *prefix && strncmp(*variable, prefix, length) == 0)
+    for (char **variable = environ; variable && *variable; variable++) {
+        size_t i = 0;
+        if (**variable != *prefix)
+            continue;
+        while (prefix[i] && (*variable)[i] == prefix[i])
+            i++;
+        if (!prefix[i])
             return true;
+    }
     return false;
 }
 

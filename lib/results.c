@@ -21,9 +21,12 @@
 static parcel_results out_of_memory = {
     .error = (char[]){"out of memory"}, .backend = "", .slowest = SIZE_MAX};
 
-static size_t aligned(size_t size)
+/* What workers write for calls far apart lies in lines apart; the few calls of a short run share
+ * lines anyway, and each line costs it. */
+static size_t aligned(size_t size, size_t count)
 {
-    return (size + 63) / 64 * 64;
+    const size_t unit = count > 4 ? 64 : 8;
+    return (size + unit - 1) / unit * unit;
 }
 
 /* Below so many calls a block of their own for the records costs more than it spares. */
@@ -36,11 +39,12 @@ static bool lay_out(parcel_results *results, bool is_mixed)
     size_t count = results->count;
     if (count > SIZE_MAX / 4 / (results->slot_size + sizeof(struct parcel__record) + 16))
         return false;
-    size_t functions = aligned(count * results->slot_size);
-    size_t long_records = functions + (is_mixed ? aligned(count * sizeof *results->functions) : 0);
+    size_t functions = aligned(count * results->slot_size, count);
+    size_t long_records =
+        functions + (is_mixed ? aligned(count * sizeof *results->functions, count) : 0);
     size_t n_long = (count >> PARCEL__LONG_SHIFT) + 1;
-    size_t marks = long_records + aligned(n_long * sizeof *results->long_records);
-    size_t records = marks + aligned(count), record_bytes = count * sizeof *results->records;
+    size_t marks = long_records + aligned(n_long * sizeof *results->long_records, count);
+    size_t records = marks + aligned(count, count), record_bytes = count * sizeof *results->records;
     bool is_one_block = count <= FEW_RECORDS;
     if (!parcel__memory_take(&results->memory, records + (is_one_block ? record_bytes : 0), false))
         return false;

@@ -116,12 +116,6 @@ static void handle_events(struct parcel_job *job, struct parcel__worker *worker)
         parcel__job_stop(job);
 }
 
-static void read_clocks(struct parcel__worker *worker)
-{
-    worker->clock = parcel__port_now();
-    worker->ticks = parcel__port_ticks();
-}
-
 static void note_longest(struct parcel__worker *worker, size_t index, double duration)
 {
     if (duration <= worker->longest)
@@ -141,7 +135,7 @@ static void record(struct parcel_job *job, struct parcel__worker *worker, size_t
                    size_t count)
 {
     double start = worker->clock;
-    read_clocks(worker);
+    worker->clock = parcel__port_now();
     double duration = worker->clock - start;
     const struct parcel__record time = {start - job->start, duration, worker->current.worker};
     parcel__results_mark(job->options.results, first, count, PARCEL_OK, time);
@@ -152,15 +146,15 @@ static void record(struct parcel_job *job, struct parcel__worker *worker, size_t
         handle_events(job, worker);
 }
 
-/* Turns the records of count calls, which hold ticks from the worker's on, to the end of the last,
- * into seconds. One reading of the clock serves them all. */
+/* Turns the records of count calls, which hold ticks of all that passed since the worker's clock
+ * was read, into seconds. One reading of the clock serves them all. */
 static void settle(struct parcel_job *job, struct parcel__worker *worker, size_t first,
-                   size_t count, uint64_t end)
+                   size_t count, uint64_t passed)
 {
     struct parcel__record *records = &job->options.results->records[first];
-    double clock = worker->clock, passed = (double)(end - worker->ticks);
-    read_clocks(worker);
-    double scale = passed > 0 ? (worker->clock - clock) / passed : 0;
+    double clock = worker->clock;
+    worker->clock = parcel__port_now();
+    double scale = passed > 0 ? (worker->clock - clock) / (double)passed : 0;
     for (size_t i = 0; i < count; i++) {
         records[i].start = clock - job->start + scale * records[i].start;
         records[i].duration *= scale;
@@ -237,21 +231,21 @@ static size_t run_together(struct parcel_job *job, struct parcel__worker *worker
     return i;
 }
 
-/* Runs the stretch's calls one by one, each with a record of its own, in ticks: before is what the
- * last of them ended at. Returns how many ran. */
+/* Runs the stretch's calls one by one, each with a record of its own, in ticks: passed is how many
+ * did before it and, in the end, after it. Returns how many ran. */
 static size_t run_one_by_one(struct parcel_job *job, struct parcel__worker *worker,
-                             const parcel_stretch *stretch, uint64_t *before)
+                             const parcel_stretch *stretch, uint64_t begin, uint64_t *passed)
 {
     parcel_results *results = job->options.results;
     size_t i = 0;
     do {
         run_call(worker, stretch, i);
-        uint64_t now = parcel__port_ticks();
-        now = now > *before ? now : *before; /* the ticks of two cpus may differ */
+        uint64_t now = parcel__port_ticks() - begin;
+        now = now > *passed && now <= INT64_MAX ? now : *passed; /* those of two cpus may differ */
         results->marks[stretch->first + i] = (unsigned char)PARCEL_OK | PARCEL__MARK_FIRST;
         results->records[stretch->first + i] = (struct parcel__record){
-            (double)(*before - worker->ticks), (double)(now - *before), worker->current.worker};
-        *before = now;
+            (double)*passed, (double)(now - *passed), worker->current.worker};
+        *passed = now;
         i++;
         if (pending_events(worker))
             handle_events(job, worker);
@@ -263,14 +257,15 @@ static size_t run_one_by_one(struct parcel_job *job, struct parcel__worker *work
 static size_t run_apart(struct parcel_job *job, struct parcel__worker *worker, size_t first,
                         const struct parcel__span *span)
 {
-    uint64_t ticks = worker->ticks;
+    uint64_t begin = parcel__port_ticks(), passed = 0;
     size_t i = 0;
+    worker->clock = parcel__port_now();
     while (i < span->count && goes_on(job, worker)) {
         parcel_stretch stretch = find_stretch(job, worker, span, first, i);
-        i += run_one_by_one(job, worker, &stretch, &ticks);
+        i += run_one_by_one(job, worker, &stretch, begin, &passed);
     }
     if (i > 0)
-        settle(job, worker, first, i, ticks);
+        settle(job, worker, first, i, passed);
     return i;
 }
 
@@ -350,19 +345,20 @@ struct surroundings {
 static void enter(struct parcel_job *job, struct parcel__worker *worker,
                   struct surroundings *surroundings)
 {
-    (void)atomic_load_explicit(&job->n_visits, memory_order_acquire);
+    (void)atomic_load_explicit(&job->is_open, memory_order_acquire);
+    parcel__job_make_ready(job, worker);
     surroundings->settings.changed = false;
     if (job->options.nest.threads > 0)
         parcel__openmp_limit(job->options.nest.threads, &surroundings->settings);
     surroundings->before = parcel__current_enter(&worker->current);
-    read_clocks(worker);
+    worker->clock = parcel__port_now();
 }
 
-static void leave(struct parcel_job *job, const struct surroundings *surroundings)
+static void leave(struct parcel__worker *worker, const struct surroundings *surroundings)
 {
     parcel__current_leave(surroundings->before);
     parcel__openmp_restore(&surroundings->settings);
-    atomic_fetch_add_explicit(&job->n_visits, 1, memory_order_release);
+    atomic_fetch_add_explicit(&worker->n_visits, 1, memory_order_release);
 }
 
 /* ---- threads that were asleep ---- */
@@ -402,19 +398,31 @@ static void end_cold(const struct parcel_job *job)
         await_others(job, patience);
 }
 
+/* In a short run a worker mostly waits for what the run's own thread wrote: better for all of it
+ * at once. */
+static void fetch_early(const struct parcel_job *job, int worker)
+{
+    const struct parcel__job_options *options = &job->options;
+    __builtin_prefetch(&job->workers[worker], 1);
+    __builtin_prefetch(options->results);
+    __builtin_prefetch(options->calls);
+    __builtin_prefetch(&job->is_stopped);
+}
+
 void parcel_job_work(parcel_job *job, int worker)
 {
     struct surroundings surroundings;
     parcel_batch batch;
     if (!parcel__job_has_worker(job, worker))
         return;
+    fetch_early(job, worker);
     atomic_store_explicit(&job->workers[worker].has_begun, true, memory_order_relaxed);
     if (job->is_cold)
         begin_cold(job);
     enter(job, &job->workers[worker], &surroundings);
     while (parcel__job_take(job, worker, &batch))
         run_batch(job, &job->workers[worker], &batch);
-    leave(job, &surroundings);
+    leave(&job->workers[worker], &surroundings);
     if (job->is_cold)
         end_cold(job);
 }
@@ -436,7 +444,7 @@ void parcel_job_execute(parcel_job *job, parcel_batch *batch)
     parcel__results_take_back(job->options.results, batch->first);
     enter(job, &job->workers[batch->worker], &surroundings);
     run_batch(job, &job->workers[batch->worker], batch);
-    leave(job, &surroundings);
+    leave(&job->workers[batch->worker], &surroundings);
 }
 
 void parcel_job_lost(parcel_job *job, parcel_batch *batch, const char *why)
@@ -444,6 +452,7 @@ void parcel_job_lost(parcel_job *job, parcel_batch *batch, const char *why)
     if (!is_batch(job, batch))
         return;
     struct parcel__worker *worker = &job->workers[batch->worker];
+    parcel__job_make_ready(job, worker);
     const char *message = parcel__arena_copy(worker->arena, why ? why : parcel__job_dropped);
     parcel__results_take_back(job->options.results, batch->first);
     for (size_t i = 0; i < batch->count; i++)
