@@ -415,7 +415,8 @@ START_TEST(test_random_costs)
 }
 END_TEST
 
-/* A batch of several recorded calls never takes twice as long as the longest call alone. */
+/* A batch of several recorded calls never takes twice as long as the longest call alone. The
+ * excess is what there would be if nothing were given back. */
 START_TEST(test_recorded_costs)
 {
     enum { UNITS = LENGTH(recorded_microseconds) };
@@ -427,7 +428,7 @@ START_TEST(test_recorded_costs)
             double excess = excess_of(costs, UNITS, n_workers);
             double longest = sum_up(costs, UNITS).longest;
             ck_assert_msg(run.longest_batch <= 2 * longest, "%g of %g", run.longest_batch, longest);
-            ck_assert_msg(excess <= (n_workers <= 4 ? 0.03 : 0.35), "%d workers: %g", n_workers,
+            ck_assert_msg(excess <= (n_workers <= 4 ? 0.06 : 0.45), "%d workers: %g", n_workers,
                           excess);
         }
 }
