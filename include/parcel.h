@@ -273,8 +273,10 @@ typedef struct parcel_results parcel_results;
  *
  * Worker threads have the stack size that OMP_STACKSIZE says. They keep their floating-point
  * environment, errno and threadprivate data from one run to the next. A C++ exception must not
- * leave a call. In short runs with idle time between them OMP_PROC_BIND=true spares libgomp's
- * slow wake-ups. */
+ * leave a call. Threads sleep after some milliseconds without work, and the kernel may wake them on
+ * the caller's cpu, where they wait until it is free: a region of OpenMP then takes up to 8 ms
+ * more. A run whose thread had none for 2 ms makes way for them and moves them, which leaves some
+ * 0.2 ms; OMP_PROC_BIND=true spares that, OMP_WAIT_POLICY=active also their waking. */
 parcel_results *parcel_run(const parcel_options *options, const parcel_calls *calls);
 
 /* Prints each resolved option and where its value came from (given, scope, the environment's
@@ -324,8 +326,9 @@ parcel_value parcel_results_value(const parcel_results *results, size_t index);
 /* Seconds from the start of the run to the start of the call; NaN when it did not run. */
 double parcel_results_start(const parcel_results *results, size_t index);
 
-/* Seconds that the call took; NaN when it did not run. Calls that are much shorter than a
- * reading of the clock share the time of their batch: see parcel_results_estimated. */
+/* Seconds that the call took; NaN when it did not run. Calls of about a microsecond and more have
+ * each their own measured time. Shorter ones, which reading a clock would double, share their
+ * batch's: see parcel_results_estimated. */
 double parcel_results_duration(const parcel_results *results, size_t index);
 
 /* True when start and duration are the call's share of its batch's measured time. */

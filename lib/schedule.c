@@ -10,8 +10,8 @@
 
 #include <assert.h>
 
-const double parcel__schedule_target =
-    50e-6; /* handing a batch out and recording it, some 200 ns, is 0.4 % */
+/* Handing a batch out and recording it, some 200 ns, is then 0.4 %. */
+const double parcel__schedule_target = 50e-6;
 
 enum { LARGEST_BATCH = 8192 }; /* calls; bounds what one wrong guess may cost */
 
