@@ -8,8 +8,6 @@
 #include "functions.h"
 #include "harness.h"
 
-static const double mean = 10e-6;
-
 const char *const shape_names[N_SHAPES] = {[SHAPE_UP] = "linear up",
                                            [SHAPE_DOWN] = "linear down",
                                            [SHAPE_LOGNORMAL] = "lognormal",
@@ -81,7 +79,7 @@ static double cost_at(enum shape shape, size_t i, size_t count)
     }
 }
 
-static void fill_costs(enum shape shape, double *costs, size_t count)
+static void fill_relative(enum shape shape, double *costs, size_t count)
 {
     switch (shape) {
     case SHAPE_LOGNORMAL:
@@ -102,15 +100,23 @@ static void fill_costs(enum shape shape, double *costs, size_t count)
         qsort(costs, count, sizeof *costs, compare_down);
 }
 
-void fill_shape(enum shape shape, struct pair *pairs, size_t count)
+void fill_costs(enum shape shape, double *costs, size_t count, double mean)
 {
-    double *costs = malloc(count * sizeof *costs), sum = 0;
-    bench_require(costs != NULL, "out of memory");
-    fill_costs(shape, costs, count);
+    double sum = 0;
+    fill_relative(shape, costs, count);
     for (size_t i = 0; i < count; i++)
         sum += costs[i];
     for (size_t i = 0; i < count; i++)
-        pairs[i] = (struct pair){steps_of(costs[i] * mean * (double)count / sum), (int)i};
+        costs[i] *= mean * (double)count / sum;
+}
+
+void fill_shape(enum shape shape, struct pair *pairs, size_t count)
+{
+    double *costs = malloc(count * sizeof *costs);
+    bench_require(costs != NULL, "out of memory");
+    fill_costs(shape, costs, count, 10e-6);
+    for (size_t i = 0; i < count; i++)
+        pairs[i] = (struct pair){steps_of(costs[i]), (int)i};
     free(costs);
 }
 
