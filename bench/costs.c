@@ -120,23 +120,31 @@ void fill_shape(enum shape shape, struct pair *pairs, size_t count)
     free(costs);
 }
 
-/* Seconds a step: the least of several measurements, which nobody disturbed. */
-static double measure_step(void)
+/* Seconds of a call of so many steps: the least of several measurements, which nobody disturbed. */
+static double measure_spin(int steps)
 {
     enum { STEPS = 200000, TIMES = 20 };
     double least = INFINITY;
+    int count = STEPS / (steps + 1);
     for (int i = 0; i < TIMES; i++) {
+        int sum = 0;
         double start = bench_now();
-        bench_require(spin(STEPS, i) >= 0, "spin is wrong");
+        for (int call = 0; call < count; call++)
+            sum |= spin(steps, call);
         least = fmin(least, bench_now() - start);
+        bench_require(sum >= 0, "spin is wrong");
     }
-    return least / STEPS;
+    return least / count;
 }
 
+/* A call takes some nanoseconds before its first step, and then so many a step. */
 int steps_of(double seconds)
 {
-    static double step;
-    if (step == 0)
-        step = measure_step();
-    return (int)lround(seconds / step);
+    enum { MANY = 20000 };
+    static double base, step;
+    if (step == 0) {
+        base = measure_spin(0);
+        step = (measure_spin(MANY) - base) / MANY;
+    }
+    return seconds > base ? (int)lround((seconds - base) / step) : 0;
 }
