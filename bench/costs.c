@@ -110,6 +110,13 @@ void fill_costs(enum shape shape, double *costs, size_t count, double mean)
         costs[i] *= mean * (double)count / sum;
 }
 
+void fill_equal(double length, struct pair *pairs, size_t count)
+{
+    int steps = steps_of(length);
+    for (size_t i = 0; i < count; i++)
+        pairs[i] = (struct pair){steps, (int)(i & 0xFFFF)};
+}
+
 void fill_shape(enum shape shape, struct pair *pairs, size_t count)
 {
     double *costs = malloc(count * sizeof *costs);

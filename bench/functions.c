@@ -41,7 +41,7 @@ static void wait_for_earlier_instructions(void)
 
 /* Straight on, in blocks and then by the bits of what is left: the end of a loop of single steps
  * would be foreseen in one caller and not in another, and a wrong guess costs several steps. */
-__attribute__((noinline)) int spin(int steps, int seed)
+static inline __attribute__((always_inline)) int run_steps(int steps, int seed)
 {
     unsigned state = (unsigned)seed;
     wait_for_earlier_instructions();
@@ -57,9 +57,14 @@ __attribute__((noinline)) int spin(int steps, int seed)
     return (int)(state >> 1);
 }
 
+__attribute__((noinline)) int spin(int steps, int seed)
+{
+    return run_steps(steps, seed);
+}
+
 __attribute__((noinline)) int spin_pair(struct pair pair)
 {
-    return spin(pair.first, pair.second);
+    return run_steps(pair.first, pair.second);
 }
 
 __attribute__((noinline)) const char *name_of(int number)
