@@ -65,7 +65,7 @@ void question_recording(struct bench *bench)
     bench_heading("Lists whose calls have each their own measured time");
     for (size_t i = 0; i < N_LENGTHS; i++) {
         struct recording recording;
-        size_t count = (size_t)((bench->is_quick ? 10e-3 : 40e-3) / lengths[i].length);
+        size_t count = (size_t)((bench->is_quick ? 20e-3 : 40e-3) / lengths[i].length);
         fill_equal(lengths[i].length, pairs, count);
         new_recording(&recording, pairs, count);
         bench_rounds(bench, recording.contenders, N);

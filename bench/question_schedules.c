@@ -64,8 +64,8 @@ void question_schedules(struct bench *bench)
         pairs[i] = (struct pair){i, 1};
     ask(bench, "empty", new_raw_calls(empty, pairs, MOST_CALLS), new_empty_list(pairs, MOST_CALLS),
         MOST_CALLS);
-    fill_equal(1e-6, pairs, few);
-    ask_spins(bench, "equal, 1 us", pairs, few);
+    fill_equal(1e-6, pairs, 10 * few);
+    ask_spins(bench, "equal, 1 us", pairs, 10 * few);
     fill_shape(SHAPE_LOGNORMAL, pairs, few);
     ask_spins(bench, "lognormal, mean 10 us", pairs, few);
     free(pairs);
