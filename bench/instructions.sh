@@ -20,7 +20,8 @@ command -v valgrind >/dev/null || { echo "$0: valgrind is missing" >&2; exit 1; 
 
 # count PART N: the instructions of that part in a run of N calls.
 count() {
-    OMP_NUM_THREADS=1 GLIBC_TUNABLES=glibc.cpu.hwcaps=-ERMS valgrind --tool=callgrind --toggle-collect="count_$1" \
+    OMP_NUM_THREADS=1 GLIBC_TUNABLES=glibc.cpu.hwcaps=-ERMS \
+        valgrind --tool=callgrind --toggle-collect="count_$1" \
         --callgrind-out-file="$directory/out" "$program" "$2" >"$directory/log" 2>&1 ||
         { cat "$directory/log" >&2; exit 1; }
     sed -n 's/^totals: //p' "$directory/out"
