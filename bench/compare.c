@@ -20,11 +20,19 @@ static const struct {
     const char *name;
     void (*ask)(struct bench *bench);
 } questions[] = {
-    {"build", question_build},   {"call", question_call},
-    {"run", question_run},       {"allocations", question_allocations},
-    {"grain", question_grain},   {"shapes", question_shapes},
-    {"busy", question_busy},     {"workers", question_workers},
-    {"python", question_python}, {"memory", question_memory},
+    {"build", question_build},
+    {"call", question_call},
+    {"run", question_run},
+    {"allocations", question_allocations},
+    {"grain", question_grain},
+    {"shapes", question_shapes},
+    {"busy", question_busy},
+    {"workers", question_workers},
+    {"recording", question_recording},
+    {"schedules", question_schedules},
+    {"cold", question_cold},
+    {"python", question_python},
+    {"memory", question_memory},
 };
 
 enum { N_QUESTIONS = sizeof questions / sizeof *questions };

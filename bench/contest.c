@@ -104,14 +104,16 @@ static double longest_part(const struct contest *contest)
     return longest / sum;
 }
 
-/* Turns the rounds' seconds into efficiencies; the serial loop's stay. */
-static void turn_into_efficiencies(const struct bench *bench, struct contest *contest)
+static double least_part(const struct contest *contest)
 {
-    const struct bench_contender *serial = &contest->contenders[0];
-    struct bench_contender *contenders = shown(contest);
-    double longest = longest_part(contest);
-    double least = longest > 1.0 / BENCH_WORKERS ? longest : 1.0 / BENCH_WORKERS;
-    for (size_t i = 0; i < n_shown(contest); i++)
+    double longest = longest_part(contest), share = 1.0 / BENCH_WORKERS;
+    return longest > share ? longest : share;
+}
+
+void turn_into_efficiencies(const struct bench *bench, const struct bench_contender *serial,
+                            struct bench_contender *contenders, size_t count, double least)
+{
+    for (size_t i = 0; i < count; i++)
         for (int round = 0; round < bench->rounds; round++)
             contenders[i].samples[round] =
                 least * serial->samples[round] / contenders[i].samples[round];
@@ -129,7 +131,8 @@ static void print_line(struct bench *bench, const char *name, struct contest *co
 void ask_contest(struct bench *bench, const char *name, struct contest *contest, double floor)
 {
     bench_rounds(bench, contest->contenders, n_shown(contest) + 1);
-    turn_into_efficiencies(bench, contest);
+    turn_into_efficiencies(bench, &contest->contenders[0], shown(contest), n_shown(contest),
+                           least_part(contest));
     print_line(bench, name, contest, "efficiency", floor);
 }
 

@@ -44,6 +44,11 @@ void ask_contest(struct bench *bench, const char *name, struct contest *contest,
 /* The same without a serial loop: figures are parts of the best contender's speed. */
 void ask_against_best(struct bench *bench, const char *name, struct contest *contest);
 
+/* Turns the rounds' seconds into efficiencies. least: what part of the serial loop's time the work
+ * takes at least. */
+void turn_into_efficiencies(const struct bench *bench, const struct bench_contender *serial,
+                            struct bench_contender *contenders, size_t count, double least);
+
 /* Memory for calls. */
 struct pair *new_pairs(size_t count);
 

@@ -8,8 +8,6 @@
 #include "functions.h"
 #include "harness.h"
 
-static const double mean = 10e-6;
-
 const char *const shape_names[N_SHAPES] = {[SHAPE_UP] = "linear up",
                                            [SHAPE_DOWN] = "linear down",
                                            [SHAPE_LOGNORMAL] = "lognormal",
@@ -81,7 +79,7 @@ static double cost_at(enum shape shape, size_t i, size_t count)
     }
 }
 
-static void fill_costs(enum shape shape, double *costs, size_t count)
+static void fill_relative(enum shape shape, double *costs, size_t count)
 {
     switch (shape) {
     case SHAPE_LOGNORMAL:
@@ -102,35 +100,58 @@ static void fill_costs(enum shape shape, double *costs, size_t count)
         qsort(costs, count, sizeof *costs, compare_down);
 }
 
-void fill_shape(enum shape shape, struct pair *pairs, size_t count)
+void fill_costs(enum shape shape, double *costs, size_t count, double mean)
 {
-    double *costs = malloc(count * sizeof *costs), sum = 0;
-    bench_require(costs != NULL, "out of memory");
-    fill_costs(shape, costs, count);
+    double sum = 0;
+    fill_relative(shape, costs, count);
     for (size_t i = 0; i < count; i++)
         sum += costs[i];
     for (size_t i = 0; i < count; i++)
-        pairs[i] = (struct pair){steps_of(costs[i] * mean * (double)count / sum), (int)i};
+        costs[i] *= mean * (double)count / sum;
+}
+
+void fill_equal(double length, struct pair *pairs, size_t count)
+{
+    int steps = steps_of(length);
+    for (size_t i = 0; i < count; i++)
+        pairs[i] = (struct pair){steps, (int)(i & 0xFFFF)};
+}
+
+void fill_shape(enum shape shape, struct pair *pairs, size_t count)
+{
+    double *costs = malloc(count * sizeof *costs);
+    bench_require(costs != NULL, "out of memory");
+    fill_costs(shape, costs, count, 10e-6);
+    for (size_t i = 0; i < count; i++)
+        pairs[i] = (struct pair){steps_of(costs[i]), (int)i};
     free(costs);
 }
 
-/* Seconds a step: the least of several measurements, which nobody disturbed. */
-static double measure_step(void)
+/* Seconds of a call of so many steps: the least of several measurements, which nobody disturbed. */
+static double measure_spin(int steps)
 {
     enum { STEPS = 200000, TIMES = 20 };
     double least = INFINITY;
+    int count = STEPS / (steps + 1);
     for (int i = 0; i < TIMES; i++) {
+        int sum = 0;
         double start = bench_now();
-        bench_require(spin(STEPS, i) >= 0, "spin is wrong");
+        for (int call = 0; call < count; call++)
+            sum |= spin(steps, call);
         least = fmin(least, bench_now() - start);
+        bench_require(sum >= 0, "spin is wrong");
     }
-    return least / STEPS;
+    return least / count;
 }
 
+/* A call takes some nanoseconds before its first step, and then so many a step. */
 int steps_of(double seconds)
 {
-    static double step;
-    if (step == 0)
-        step = measure_step();
-    return (int)lround(seconds / step);
+    enum { MANY = 20000 };
+    static double base, step;
+    if (step == 0) {
+        base = measure_spin(0);
+        step = (measure_spin(MANY) - base) / MANY;
+    }
+    return seconds > base ? (int)lround((seconds - base) / step) : 0;
 }

@@ -22,7 +22,13 @@ enum shape {
 
 extern const char *const shape_names[N_SHAPES];
 
-/* Writes calls of spin whose lengths have that shape, 10 us in the mean. The same each time. */
+/* Writes seconds of that shape and mean. The same each time. */
+void fill_costs(enum shape shape, double *costs, size_t count, double mean);
+
+/* Writes calls of spin that all take so many seconds. */
+void fill_equal(double length, struct pair *pairs, size_t count);
+
+/* Writes calls of spin whose lengths have that shape, 10 us in the mean. */
 void fill_shape(enum shape shape, struct pair *pairs, size_t count);
 
 /* The steps that spin takes so many seconds for. Measured at the first call. */

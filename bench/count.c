@@ -3,27 +3,17 @@
  *
  *     ./count N
  *
- * The clock is not the system's: how fast valgrind runs must not decide how the calls are cut and
- * measured. Each counted part is a function of its own, by whose name it is found.
+ * How fast valgrind runs must not decide how the calls are cut and measured: so a run is one batch,
+ * and its calls have no times of their own. Each counted part is a function of its own, by whose
+ * name it is found.
  */
 #include <parcel.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "functions.h"
 
 DELAYED(int, empty, int, int);
 DELAYED(int, empty_pair, struct pair);
-
-/* Stands before the C library's: a nanosecond passes from a reading to the next, so that the calls
- * count as short ones. */
-int clock_gettime(clockid_t clock, struct timespec *now)
-{
-    static long nanoseconds;
-    (void)clock;
-    *now = (struct timespec){.tv_nsec = ++nanoseconds};
-    return 0;
-}
 
 __attribute__((noinline)) static void count_build(parcel_calls *calls, int n)
 {
@@ -31,14 +21,15 @@ __attribute__((noinline)) static void count_build(parcel_calls *calls, int n)
         parcel_calls_add(calls, delayed(empty)(i, 1));
 }
 
-__attribute__((noinline)) static parcel_results *count_list(const parcel_calls *calls)
+__attribute__((noinline)) static parcel_results *count_list(const parcel_calls *calls, int n)
 {
-    return Parallel(.n_jobs = 1)(calls);
+    return Parallel(.n_jobs = 1, .batch_size = n, .timing = PARCEL_NO)(calls);
 }
 
-__attribute__((noinline)) static parcel_results *count_map(struct pair *pairs, size_t n)
+__attribute__((noinline)) static parcel_results *count_map(struct pair *pairs, int n)
 {
-    return Parallel(.n_jobs = 1)(parcel_map(empty_pair, pairs, n));
+    return Parallel(.n_jobs = 1, .batch_size = n,
+                    .timing = PARCEL_NO)(parcel_map(empty_pair, pairs, (size_t)n));
 }
 
 __attribute__((noinline)) static long long count_read(const parcel_results *results, size_t n)
@@ -63,7 +54,7 @@ int main(int argc, char **argv)
     if (n < 1 || !pairs || !calls)
         return 2;
     count_build(calls, n);
-    parcel_results *list = count_list(calls), *map = count_map(pairs, (size_t)n);
+    parcel_results *list = count_list(calls, n), *map = count_map(pairs, n);
     long long sum = count_read(list, (size_t)n);
     bool is_right = sum == (long long)n * (n + 1) / 2 && !parcel_results_error(map);
     count_free(list, calls);

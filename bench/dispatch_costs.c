@@ -9,6 +9,7 @@
 
 #include "functions.h"
 #include "harness.h"
+#include "port.h"
 #include "schedule.h"
 
 enum { TIMES = 9, STEPS = 20000, LINES = 128, N_PLACES = 256 };
@@ -54,6 +55,14 @@ static double measure_clock(void)
     double start = bench_now();
     for (int i = 1; i < STEPS; i++)
         bench_now();
+    return bench_now() - start;
+}
+
+static double measure_ticks(void)
+{
+    double start = bench_now();
+    for (int i = 1; i < STEPS; i++)
+        parcel__port_ticks();
     return bench_now() - start;
 }
 
@@ -161,7 +170,8 @@ struct dispatch_costs measure_dispatch_costs(void)
 {
     struct dispatch_costs costs = {.call = median(measure_call, STEPS),
                                    .claim = median(measure_claim, STEPS),
-                                   .clock = median(measure_clock, STEPS)};
+                                   .clock = median(measure_clock, STEPS),
+                                   .ticks = median(measure_ticks, STEPS)};
     costs.transfer = costs.turn = costs.scan = costs.claim;
     if (omp_get_num_procs() < 2)
         return costs;

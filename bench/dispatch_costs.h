@@ -10,6 +10,7 @@ struct dispatch_costs {
     double turn;     /* the same when many want the word at once: till the next one's turn */
     double scan;     /* a look at the range of one worker, of many that are looked at */
     double clock;    /* a reading of the clock */
+    double ticks;    /* a reading of the ticks that time longer calls */
 };
 
 /* In about a second. On one processor, what another core does to it cannot be measured: then those

@@ -183,6 +183,18 @@ static void warm(const struct bench_team *team)
         team->warm();
 }
 
+/* Puts the contender's threads into the state in which it is measured. */
+static void prepare(const struct bench_contender *contender)
+{
+    if (contender->idle == 0) {
+        warm(contender->team);
+        return;
+    }
+    struct timespec pause = {.tv_nsec = (long)(1e9 * contender->idle)};
+    fall_asleep();
+    nanosleep(&pause, NULL);
+}
+
 /* ---- rounds ---- */
 
 /* Takes a contender's sample of a round, if need be several times: the one counts in which others
@@ -191,7 +203,7 @@ static void take_turn(struct bench *bench, struct bench_contender *contender, in
 {
     double least = INFINITY;
     for (int turn = 0; turn < MOST_TURNS && least > bench_tolerated; turn++) {
-        warm(contender->team);
+        prepare(contender);
         double stolen = time_stolen(bench), start = bench_now();
         double sample = contender->measure(contender->state);
         double took = bench_now() - start;

@@ -1,9 +1,10 @@
 /*
  * harness.h: measuring contenders side by side.
  *
- * All contenders of a question are measured in turn in each round, each with awake threads, and
- * each round starts with another one. What is reported is the median over the rounds; a ratio is
- * the median of the rounds' ratios, so that what slows a whole round down cancels out.
+ * All contenders of a question are measured in turn in each round, each with awake threads if it
+ * does not say otherwise, and each round starts with another one. What is reported is the median
+ * over the rounds; a ratio is the median of the rounds' ratios, so that what slows a whole round
+ * down cancels out.
  */
 #ifndef BENCH_HARNESS_H
 #define BENCH_HARNESS_H
@@ -41,7 +42,8 @@ struct bench_contender {
     const char *column;             /* its heading in a matrix */
     double (*measure)(void *state); /* returns one sample: seconds, or any other figure */
     void *state;
-    const struct bench_team *team;     /* NULL: OpenMP's, or no threads */
+    const struct bench_team *team; /* NULL: OpenMP's, or no threads */
+    double idle; /* seconds for which all threads sleep before a sample; 0: they are awake */
     double samples[BENCH_MOST_ROUNDS]; /* one a round */
     int n_disturbed;                   /* samples among them that others took time of */
 };

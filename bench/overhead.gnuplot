@@ -6,7 +6,7 @@ set terminal svg noenhanced size 900,560 font 'DejaVu Sans,13' background rgb 'w
 set title 'An empty call on 2 workers'
 set xlabel 'nanoseconds (logarithmic)'
 set logscale x
-set xrange [0.3:200000]
+set xrange [0.3:*] # to the next power of ten, where the last figure has room
 set yrange [*:*] reverse
 set format x '%g'
 set grid noytics xtics ls 30

@@ -16,15 +16,11 @@ static const struct {
     {10e-6, 0.98, "10 us"},   {20e-6, 0.98, "20 us"},   {100e-6, 0.98, "100 us"},
 };
 
-/* As many calls of that length as take that long. Returns how many. */
-static size_t fill_equal(struct pair *pairs, double length, double seconds)
+/* As many calls of that length as take long enough to be measured. */
+static size_t n_calls(const struct bench *bench, double length)
 {
-    size_t count = (size_t)(seconds / length);
-    if (count > CONTEST_MOST_CALLS)
-        count = CONTEST_MOST_CALLS;
-    for (size_t i = 0; i < count; i++)
-        pairs[i] = (struct pair){steps_of(length), (int)(i & 0xFFFF)};
-    return count;
+    size_t count = (size_t)((bench->is_quick ? 6e-3 : 40e-3) / length);
+    return count < CONTEST_MOST_CALLS ? count : CONTEST_MOST_CALLS;
 }
 
 void question_grain(struct bench *bench)
@@ -33,7 +29,8 @@ void question_grain(struct bench *bench)
     contest_heading("Equal calls: efficiency on 2 workers", "length of a call", NULL);
     for (size_t i = 0; i < sizeof grains / sizeof *grains; i++) {
         struct contest contest;
-        size_t count = fill_equal(pairs, grains[i].length, bench->is_quick ? 6e-3 : 40e-3);
+        size_t count = n_calls(bench, grains[i].length);
+        fill_equal(grains[i].length, pairs, count);
         new_contest(&contest, pairs, count);
         ask_contest(bench, grains[i].name, &contest, grains[i].floor);
         free_contest(&contest);

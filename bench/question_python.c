@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "contest.h"
+#include "contest.h"
 #include "costs.h"
 #include "python.h"
 #include "questions.h"
@@ -60,15 +61,6 @@ static void ask_empty(struct bench *bench)
     free_python_contest(&contest);
 }
 
-static void turn_into_efficiencies(const struct bench *bench, struct python_contest *contest)
-{
-    struct bench_contender *serial = &contest->contenders[contest->n_peers + 1];
-    for (size_t i = 0; i <= contest->n_peers; i++)
-        for (int round = 0; round < bench->rounds; round++)
-            contest->contenders[i].samples[round] =
-                serial->samples[round] / BENCH_WORKERS / contest->contenders[i].samples[round];
-}
-
 /* A line of the matrix, for calls that long. */
 static void ask_length(struct bench *bench, const char *name, double length, bool is_first)
 {
@@ -79,7 +71,8 @@ static void ask_length(struct bench *bench, const char *name, double length, boo
         bench_matrix_heading("Calls of one length by Python: efficiency on 2 workers",
                              "length of a call", contest.contenders, contest.n_peers + 1);
     bench_rounds(bench, contest.contenders, contest.n_peers + 2);
-    turn_into_efficiencies(bench, &contest);
+    turn_into_efficiencies(bench, &contest.contenders[contest.n_peers + 1], contest.contenders,
+                           contest.n_peers + 1, 1.0 / BENCH_WORKERS);
     bench_print_line(bench, &(struct bench_line){name, contest.contenders, contest.n_peers + 1,
                                                  contest.n_peers, NULL, 0, "efficiency"});
     free_python_contest(&contest);

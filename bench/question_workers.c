@@ -66,8 +66,7 @@ void question_workers(struct bench *bench)
 {
     struct pair *pairs = new_pairs(N_CALLS);
     bench->is_crowded = true;
-    for (int i = 0; i < N_CALLS; i++)
-        pairs[i] = (struct pair){steps_of(10e-6), i};
+    fill_equal(10e-6, pairs, N_CALLS);
     ask(bench, "equal, 10 us", pairs, true);
     fill_shape(SHAPE_LOGNORMAL, pairs, N_CALLS);
     ask(bench, "lognormal, mean 10 us", pairs, false);

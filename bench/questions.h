@@ -26,6 +26,15 @@ void question_busy(struct bench *bench);
 /* Do more workers than cpus do harm? */
 void question_workers(struct bench *bench);
 
+/* What do the records of longer calls cost, each with its own measured time? */
+void question_recording(struct bench *bench);
+
+/* What does adaptive gain over OpenMP's plain schedules? */
+void question_schedules(struct bench *bench);
+
+/* What does a run cost whose threads sleep? */
+void question_cold(struct bench *bench);
+
 /* How far is the original? */
 void question_python(struct bench *bench);
 

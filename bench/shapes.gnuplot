@@ -6,7 +6,8 @@ load directory . '/style.gnuplot'
 set terminal svg noenhanced size 1200,520 font 'DejaVu Sans,13' background rgb 'white'
 set title 'Calls of unequal lengths, 10 µs in the mean, on 2 workers'
 set ylabel 'efficiency'
-set yrange [0.4:1.02]
+set xrange [-0.7:9.7] # ten shapes, and no gaps beside them
+set yrange [0:1.05] # bars that begin elsewhere would lie
 set style data histograms
 set style histogram clustered gap 2
 set style fill solid noborder

@@ -2,7 +2,7 @@
  * simulate.c: how the scheduler would do on machines with 1 to 1024 workers.
  *
  *     ./simulate [csv] [calls=1000] [call=NS] [claim=NS] [transfer=NS] [turn=NS] [scan=NS]
- * [clock=NS]
+ *                [clock=NS] [ticks=NS]
  *
  * What its steps cost is measured at the start, and may be given for other machines, in
  * nanoseconds. Efficiency is the least time that so many workers can take, max(total / workers, the
@@ -52,8 +52,9 @@ static double *find_cost(struct dispatch_costs *costs, const char *name, size_t 
     const struct {
         const char *name;
         double *cost;
-    } known[] = {{"call", &costs->call}, {"claim", &costs->claim}, {"transfer", &costs->transfer},
-                 {"turn", &costs->turn}, {"scan", &costs->scan},   {"clock", &costs->clock}};
+    } known[] = {{"call", &costs->call},  {"claim", &costs->claim}, {"transfer", &costs->transfer},
+                 {"turn", &costs->turn},  {"scan", &costs->scan},   {"clock", &costs->clock},
+                 {"ticks", &costs->ticks}};
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
         if (strlen(known[i].name) == length && memcmp(known[i].name, name, length) == 0)
             return known[i].cost;
@@ -174,9 +175,9 @@ static void print_table(const struct settings *settings)
 {
     const struct dispatch_costs *costs = &settings->costs;
     printf("Simulated with, in ns: call=%.1f claim=%.1f transfer=%.1f turn=%.1f scan=%.1f "
-           "clock=%.1f\n",
+           "clock=%.1f ticks=%.1f\n",
            1e9 * costs->call, 1e9 * costs->claim, 1e9 * costs->transfer, 1e9 * costs->turn,
-           1e9 * costs->scan, 1e9 * costs->clock);
+           1e9 * costs->scan, 1e9 * costs->clock, 1e9 * costs->ticks);
     printf("\nEfficiency, %d calls a worker\n%-18s workers", settings->calls, "a call takes");
     for (int n_workers = 1; n_workers <= SIMULATION_MOST_WORKERS; n_workers *= 2)
         printf(" %5d", n_workers);
@@ -198,7 +199,8 @@ int main(int argc, char **argv)
 {
     struct settings settings = {measure_dispatch_costs(), 1000, false};
     if (!read_command_line(&settings, argc, argv)) {
-        fprintf(stderr, "usage: %s [csv] [calls=N] [call|claim|transfer|turn|scan|clock=NS]...\n",
+        fprintf(stderr,
+                "usage: %s [csv] [calls=N] [call|claim|transfer|turn|scan|clock|ticks=NS]...\n",
                 argv[0]);
         return 2;
     }
