@@ -183,8 +183,10 @@ bool parcel__job_give_back(struct parcel_job *job, struct parcel__worker *worker
         parcel__schedule_length(range) > 0)
         return false; /* who asked finds something in the range */
     range = parcel__schedule_range((uint32_t)first, (uint32_t)(first + count));
-    atomic_fetch_add_explicit(&job->n_thefts, 1, memory_order_acq_rel);
     atomic_store_explicit(&worker->range, range, memory_order_release);
+    /* Behind the range: who has the count already must find the range. Before may_share: who no
+     * longer finds a sharer must find that the count has changed. */
+    atomic_fetch_add_explicit(&job->n_thefts, 1, memory_order_acq_rel);
     atomic_store_explicit(&worker->may_share, false, memory_order_release);
     return true;
 }

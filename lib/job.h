@@ -82,9 +82,10 @@ struct parcel_job {
     /* Set once, by whoever stops the run. Relaxed: it is only a hint to stop early. */
     _Alignas(PARCEL__LINE) atomic_bool is_stopped;
 
-    /* Counts thefts, between the thief's BUSY and its compare-and-swap: who finds all ranges empty
-     * looks again if the count has changed meanwhile, since work may have moved behind its back.
-     * Acquire and release, so that who sees a victim's new range sees the count too. */
+    /* Counts thefts, between the thief's BUSY and its compare-and-swap, and what is given back,
+     * once it stands in its range: who finds all ranges empty looks again if the count has changed
+     * meanwhile, since work may have moved behind its back. Acquire and release, so that who sees
+     * a victim's new range sees the count too. */
     atomic_uint n_thefts;
 
     /* How often a thread ended to work. Release when the job is opened and when a thread ends,
