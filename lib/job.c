@@ -132,11 +132,12 @@ static struct parcel__worker *find_sharer(const struct parcel_job *job,
 }
 
 /* Asks a worker to share and waits, from the time since on: at first for an instant, then, as it
- * may be in a call of any length, for an eighth of what it took so far. It is asked rarely, since
- * each time costs it a cache line, but again, since it may have had too little to give. */
+ * may be in a call of any length, for a sixteenth of what it took so far: the run may end
+ * meanwhile, and waits for who sleeps. It is asked rarely, since each time costs it a cache line,
+ * but again, since it may have had too little to give. */
 static void ask(struct parcel__worker *sharer, double *since)
 {
-    static const double instant = 20e-6, longest = 50e-3;
+    static const double instant = 20e-6, longest = 1e-3;
     double now = parcel__port_now();
     bool is_first = *since == 0;
     *since = is_first ? now : *since;
@@ -146,7 +147,7 @@ static void ask(struct parcel__worker *sharer, double *since)
     if (waited < instant)
         parcel__port_yield();
     else
-        parcel__port_sleep(waited / 8 < longest ? waited / 8 : longest);
+        parcel__port_sleep(waited / 16 < longest ? waited / 16 : longest);
 }
 
 static parcel__range steal(struct parcel_job *job, struct parcel__worker *worker)
