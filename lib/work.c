@@ -330,6 +330,8 @@ static void run_batch(struct parcel_job *job, struct parcel__worker *worker, par
 {
     size_t done = 0;
     worker->is_asked = false;
+    if (worker->last_count == 0)
+        read_clocks(worker); /* the worker may have waited for what it took from another */
     while (done < batch->count && !parcel__job_is_stopped(job)) {
         done += run_measured(job, worker, batch->first + done,
                              piece_length(job, worker, batch->count - done));
