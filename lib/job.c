@@ -273,6 +273,7 @@ static void note_coldness(struct parcel_job *job)
         return;
     job->cpu = parcel__port_cpu();
     job->opener = pthread_self();
+    job->has_waited = false;
 }
 
 static bool allocate_workers(struct parcel_job *job, size_t n_workers)

@@ -74,7 +74,8 @@ struct parcel_job {
     double start;     /* of the run, by the clock */
     bool is_cold;     /* the threads may be asleep */
     int cpu;          /* if so, that of the thread that opened the job, */
-    pthread_t opener; /* and that thread */
+    pthread_t opener; /* and that thread, */
+    bool has_waited;  /* which waits once for the others; only it looks */
     struct parcel__worker *workers;
     void *memory;                       /* of many workers, not aligned; NULL: they are in few */
     struct parcel_current_call *around; /* the call that the run is in, or NULL */

@@ -391,17 +391,21 @@ static void await_others(const struct parcel_job *job, double patience)
 static void begin_cold(const struct parcel_job *job)
 {
     static const double patience = 50e-6;
-    if (pthread_equal(pthread_self(), job->opener))
+    bool is_opener = pthread_equal(pthread_self(), job->opener);
+    if (is_opener && !job->has_waited)
         await_others(job, patience);
-    else if (parcel__port_cpu() == job->cpu)
+    else if (!is_opener && parcel__port_cpu() == job->cpu)
         parcel__port_leave_cpu(job->cpu);
 }
 
-static void end_cold(const struct parcel_job *job)
+/* Once: the workers that have not begun then may be the opener's own, one after the other. */
+static void end_cold(struct parcel_job *job)
 {
     static const double patience = 1e-3;
-    if (pthread_equal(pthread_self(), job->opener))
-        await_others(job, patience);
+    if (!pthread_equal(pthread_self(), job->opener) || job->has_waited)
+        return;
+    await_others(job, patience);
+    job->has_waited = true;
 }
 
 void parcel_job_work(parcel_job *job, int worker)
