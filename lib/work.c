@@ -415,14 +415,14 @@ void parcel_job_work(parcel_job *job, int worker)
     if (!parcel__job_has_worker(job, worker))
         return;
     atomic_store_explicit(&job->workers[worker].has_begun, true, memory_order_relaxed);
+    enter(job, &job->workers[worker], &surroundings);
     if (job->is_cold)
         begin_cold(job);
-    enter(job, &job->workers[worker], &surroundings);
     while (parcel__job_take(job, worker, &batch))
         run_batch(job, &job->workers[worker], &batch);
-    leave(job, &surroundings);
     if (job->is_cold)
         end_cold(job);
+    leave(job, &surroundings);
 }
 
 /* False when the batch is not one of this job's, or was dealt with before. */
