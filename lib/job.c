@@ -197,12 +197,13 @@ bool parcel_job_stopped(const parcel_job *job)
     return !job || parcel__job_is_stopped(job);
 }
 
-/* Each worker is told, so that between two calls it looks at one word of its own. */
+/* Each worker is told, so that between two calls it looks at one word of its own; and before the
+ * run is stopped, so that a call which ends because it sees that is not followed by another. */
 void parcel__job_stop(struct parcel_job *job)
 {
-    atomic_store_explicit(&job->is_stopped, true, memory_order_relaxed);
     for (int i = 0; i < job->options.n_workers; i++)
         parcel__current_signal(&job->workers[i].current, PARCEL__EVENT_STOP);
+    atomic_store_explicit(&job->is_stopped, true, memory_order_release);
 }
 
 bool parcel__job_has_worker(const struct parcel_job *job, int worker)

@@ -80,7 +80,8 @@ struct parcel_job {
     void *memory;                       /* of many workers, not aligned; NULL: they are in few */
     struct parcel_current_call *around; /* the call that the run is in, or NULL */
 
-    /* Set once, by whoever stops the run. Relaxed: it is only a hint to stop early. */
+    /* Set once, by whoever stops the run, when all workers are told: release. Relaxed to look: it
+     * is only a hint to stop early. */
     _Alignas(PARCEL__LINE) atomic_bool is_stopped;
 
     /* Counts thefts, between the thief's BUSY and its compare-and-swap, and what is given back,

@@ -95,6 +95,19 @@ static const parcel_function *function_at(const struct parcel__span *span,
     return function;
 }
 
+static void note_failure(struct parcel_job *job, struct parcel__worker *worker)
+{
+    struct parcel_current_call *current = &worker->current;
+    char *message = parcel__current_take_message(current);
+    const char *kept = message ? parcel__arena_copy(worker->arena, message) : NULL;
+    parcel__memory_free(message);
+    parcel__results_fail(job->options.results, current->running.index, PARCEL_FAILED,
+                         kept ? kept : out_of_memory);
+    worker->n_failed++;
+    if (!job->options.collect)
+        parcel__job_stop(job);
+}
+
 /* Looks at what the call that just ran left behind. */
 static void handle_events(struct parcel_job *job, struct parcel__worker *worker)
 {
@@ -104,16 +117,10 @@ static void handle_events(struct parcel_job *job, struct parcel__worker *worker)
     current->scopes = NULL;
     if (events & PARCEL__EVENT_ASKED)
         worker->is_asked = true;
-    if (!(events & PARCEL__EVENT_FAILED))
-        return;
-    char *message = parcel__current_take_message(current);
-    const char *kept = message ? parcel__arena_copy(worker->arena, message) : NULL;
-    parcel__memory_free(message);
-    parcel__results_fail(job->options.results, current->running.index, PARCEL_FAILED,
-                         kept ? kept : out_of_memory);
-    worker->n_failed++;
-    if (!job->options.collect)
-        parcel__job_stop(job);
+    if (events & PARCEL__EVENT_FAILED)
+        note_failure(job, worker);
+    while (events & PARCEL__EVENT_STOP && !parcel__job_is_stopped(job))
+        parcel__port_yield(); /* who stops it tells the other workers first */
 }
 
 static void read_clocks(struct parcel__worker *worker)
