@@ -477,7 +477,7 @@ START_TEST(test_three_workers)
         uint32_t units;
         int holder;
         uint32_t batch;
-    } cases[] = {{1, NOBODY, 0}, {3, NOBODY, 1}, {4, NOBODY, 1}, {4, 0, 1}, {2, 2, 0}};
+    } cases[] = {{1, NOBODY, 0}, {3, NOBODY, 1}, {4, NOBODY, 1}, {3, 0, 1}, {2, 2, 0}};
     for (size_t i = 0; i < LENGTH(cases); i++) {
         explore(3, cases[i].units, cases[i].holder, cases[i].batch, GUARDED, as_in_job);
         check_once();
