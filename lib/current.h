@@ -19,14 +19,14 @@ struct parcel__scope;
 enum {
     PARCEL__EVENT_FAILED = 1,
     PARCEL__EVENT_SCOPE = 2,
-    PARCEL__EVENT_STOP = 4, /* the run stops; set by whichever worker stopped it */
+    PARCEL__EVENT_STOP = 4, /* the run stops; set just before it does */
     PARCEL__EVENT_ASKED = 8 /* another worker has nothing to do; set by that one */
 };
 
 struct parcel_current_call {
     /* The index is written by the worker before each call. The events are set by the call's
-     * threads and by who stops the run, and cleared by the worker: release to set and acquire to
-     * clear, so that who clears STOP then finds the run stopped; relaxed to look. */
+     * threads, by who stops the run and by who asks, and cleared by the worker: release to set and
+     * acquire to clear; relaxed to look. */
     parcel_running running;
 
     int worker;

@@ -137,11 +137,12 @@ static struct parcel__worker *find_sharer(const struct parcel_job *job,
 }
 
 /* Asks a worker to share and waits, from the time since on: at first for an instant, then, as it
- * may be in a call of any length, for an eighth of what it took so far. It is asked rarely, since
- * each time costs it a cache line, but again, since it may have had too little to give. */
+ * may be in a call of any length, for a sixteenth of what it took so far: the run may end
+ * meanwhile, and waits for who sleeps. It is asked rarely, since each time costs it a cache line,
+ * but again, since it may have had too little to give. */
 static void ask(struct parcel__worker *sharer, double *since)
 {
-    static const double instant = 20e-6, longest = 50e-3;
+    static const double instant = 20e-6, longest = 1e-3;
     double now = parcel__port_now();
     bool is_first = *since == 0;
     *since = is_first ? now : *since;
@@ -151,7 +152,7 @@ static void ask(struct parcel__worker *sharer, double *since)
     if (waited < instant)
         parcel__port_yield();
     else
-        parcel__port_sleep(waited / 8 < longest ? waited / 8 : longest);
+        parcel__port_sleep(waited / 16 < longest ? waited / 16 : longest);
 }
 
 static parcel__range steal(struct parcel_job *job, struct parcel__worker *worker)
@@ -188,8 +189,10 @@ bool parcel__job_give_back(struct parcel_job *job, struct parcel__worker *worker
         parcel__schedule_length(range) > 0)
         return false; /* who asked finds something in the range */
     range = parcel__schedule_range((uint32_t)first, (uint32_t)(first + count));
-    atomic_fetch_add_explicit(&job->n_thefts, 1, memory_order_acq_rel);
     atomic_store_explicit(&worker->range, range, memory_order_release);
+    /* Behind the range: who has the count already must find the range. Before may_share: who no
+     * longer finds a sharer must find that the count has changed. */
+    atomic_fetch_add_explicit(&job->n_thefts, 1, memory_order_acq_rel);
     atomic_store_explicit(&worker->may_share, false, memory_order_release);
     return true;
 }
@@ -199,17 +202,19 @@ bool parcel_job_stopped(const parcel_job *job)
     return !job || parcel__job_is_stopped(job);
 }
 
-/* Each worker is told, so that between two calls it looks at one word of its own. */
+/* Each worker is told, so that between two calls it looks at one word of its own; and before the
+ * run is stopped, so that a call which ends because it sees that is not followed by another. */
 void parcel__job_stop(struct parcel_job *job)
 {
-    atomic_store_explicit(&job->is_stopped, true, memory_order_relaxed);
     for (int i = 0; i < job->options.n_workers; i++)
         parcel__current_signal(&job->workers[i].current, PARCEL__EVENT_STOP);
+    atomic_store_explicit(&job->is_stopped, true, memory_order_release);
 }
 
 bool parcel__job_has_worker(const struct parcel_job *job, int worker)
 {
-    return job && worker >= 0 && worker < job->options.n_workers;
+    return job && atomic_load_explicit(&job->is_open, memory_order_acquire) && worker >= 0 &&
+           worker < job->options.n_workers;
 }
 
 bool parcel__job_take(struct parcel_job *job, int worker, parcel_batch *batch)
@@ -300,6 +305,7 @@ static void note_coldness(struct parcel_job *job)
         return;
     job->cpu = parcel__port_cpu();
     job->opener = pthread_self();
+    job->has_waited = false;
 }
 
 static bool allocate_workers(struct parcel_job *job, size_t n_workers)

@@ -81,17 +81,20 @@ struct parcel_job {
     double start;     /* of the run, by the clock */
     bool is_cold;     /* the threads may be asleep */
     int cpu;          /* if so, that of the thread that opened the job, */
-    pthread_t opener; /* and that thread */
+    pthread_t opener; /* and that thread, */
+    bool has_waited;  /* which waits once for the others; only it looks */
     struct parcel__worker *workers;
     void *memory;                       /* of many workers, not aligned; NULL: they are in few */
     struct parcel_current_call *around; /* the call that the run is in, or NULL */
 
-    /* Set once, by whoever stops the run. Relaxed: it is only a hint to stop early. */
+    /* Set once, by whoever stops the run, when all workers are told: release. Relaxed to look: it
+     * is only a hint to stop early. */
     _Alignas(PARCEL__LINE) atomic_bool is_stopped;
 
-    /* Counts thefts, between the thief's BUSY and its compare-and-swap: who finds all ranges empty
-     * looks again if the count has changed meanwhile, since work may have moved behind its back.
-     * Acquire and release, so that who sees a victim's new range sees the count too. */
+    /* Counts thefts, between the thief's BUSY and its compare-and-swap, and what is given back,
+     * once it stands in its range: who finds all ranges empty looks again if the count has changed
+     * meanwhile, since work may have moved behind its back. Acquire and release, so that who sees
+     * a victim's new range sees the count too. */
     atomic_uint n_thefts;
 
     /* Release when the job is opened, acquire when a thread begins to work: so it sees the job

@@ -95,6 +95,19 @@ static const parcel_function *function_at(const struct parcel__span *span,
     return function;
 }
 
+static void note_failure(struct parcel_job *job, struct parcel__worker *worker)
+{
+    struct parcel_current_call *current = &worker->current;
+    char *message = parcel__current_take_message(current);
+    const char *kept = message ? parcel__arena_copy(worker->arena, message) : NULL;
+    parcel__memory_free(message);
+    parcel__results_fail(job->options.results, current->running.index, PARCEL_FAILED,
+                         kept ? kept : out_of_memory);
+    worker->n_failed++;
+    if (!job->options.collect)
+        parcel__job_stop(job);
+}
+
 /* Looks at what the call that just ran left behind. */
 static void handle_events(struct parcel_job *job, struct parcel__worker *worker)
 {
@@ -104,16 +117,10 @@ static void handle_events(struct parcel_job *job, struct parcel__worker *worker)
     current->scopes = NULL;
     if (events & PARCEL__EVENT_ASKED)
         worker->is_asked = true;
-    if (!(events & PARCEL__EVENT_FAILED))
-        return;
-    char *message = parcel__current_take_message(current);
-    const char *kept = message ? parcel__arena_copy(worker->arena, message) : NULL;
-    parcel__memory_free(message);
-    parcel__results_fail(job->options.results, current->running.index, PARCEL_FAILED,
-                         kept ? kept : out_of_memory);
-    worker->n_failed++;
-    if (!job->options.collect)
-        parcel__job_stop(job);
+    if (events & PARCEL__EVENT_FAILED)
+        note_failure(job, worker);
+    while (events & PARCEL__EVENT_STOP && !parcel__job_is_stopped(job))
+        parcel__port_yield(); /* who stops it tells the other workers first */
 }
 
 static void note_longest(struct parcel__worker *worker, size_t index, double duration)
@@ -325,6 +332,8 @@ static void run_batch(struct parcel_job *job, struct parcel__worker *worker, par
 {
     size_t done = 0;
     worker->is_asked = false;
+    if (worker->last_count == 0) /* it may have waited for what it took from another */
+        worker->clock = parcel__port_now();
     while (done < batch->count && !parcel__job_is_stopped(job)) {
         done += run_measured(job, worker, batch->first + done,
                              piece_length(job, worker, batch->count - done));
@@ -345,13 +354,11 @@ struct surroundings {
 static void enter(struct parcel_job *job, struct parcel__worker *worker,
                   struct surroundings *surroundings)
 {
-    (void)atomic_load_explicit(&job->is_open, memory_order_acquire);
     parcel__job_make_ready(job, worker);
     surroundings->settings.changed = false;
     if (job->options.nest.threads > 0)
         parcel__openmp_limit(job->options.nest.threads, &surroundings->settings);
     surroundings->before = parcel__current_enter(&worker->current);
-    worker->clock = parcel__port_now();
 }
 
 static void leave(struct parcel__worker *worker, const struct surroundings *surroundings)
@@ -385,17 +392,21 @@ static void await_others(const struct parcel_job *job, double patience)
 static void begin_cold(const struct parcel_job *job)
 {
     static const double patience = 50e-6;
-    if (pthread_equal(pthread_self(), job->opener))
+    bool is_opener = pthread_equal(pthread_self(), job->opener);
+    if (is_opener && !job->has_waited)
         await_others(job, patience);
-    else if (parcel__port_cpu() == job->cpu)
+    else if (!is_opener && parcel__port_cpu() == job->cpu)
         parcel__port_leave_cpu(job->cpu);
 }
 
-static void end_cold(const struct parcel_job *job)
+/* Once: the workers that have not begun then may be the opener's own, one after the other. */
+static void end_cold(struct parcel_job *job)
 {
     static const double patience = 1e-3;
-    if (pthread_equal(pthread_self(), job->opener))
-        await_others(job, patience);
+    if (!pthread_equal(pthread_self(), job->opener) || job->has_waited)
+        return;
+    await_others(job, patience);
+    job->has_waited = true;
 }
 
 /* In a short run a worker mostly waits for what the run's own thread wrote: better for all of it
@@ -417,14 +428,14 @@ void parcel_job_work(parcel_job *job, int worker)
         return;
     fetch_early(job, worker);
     atomic_store_explicit(&job->workers[worker].has_begun, true, memory_order_relaxed);
+    enter(job, &job->workers[worker], &surroundings);
     if (job->is_cold)
         begin_cold(job);
-    enter(job, &job->workers[worker], &surroundings);
     while (parcel__job_take(job, worker, &batch))
         run_batch(job, &job->workers[worker], &batch);
-    leave(&job->workers[worker], &surroundings);
     if (job->is_cold)
         end_cold(job);
+    leave(&job->workers[worker], &surroundings);
 }
 
 /* False when the batch is not one of this job's, or was dealt with before. */
@@ -443,6 +454,7 @@ void parcel_job_execute(parcel_job *job, parcel_batch *batch)
         return;
     parcel__results_take_back(job->options.results, batch->first);
     enter(job, &job->workers[batch->worker], &surroundings);
+    job->workers[batch->worker].clock = parcel__port_now();
     run_batch(job, &job->workers[batch->worker], batch);
     leave(&job->workers[batch->worker], &surroundings);
 }

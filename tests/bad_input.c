@@ -74,6 +74,8 @@ START_TEST(options_out_of_range_are_refused_by_name)
     check_also_in_scope(&(parcel_options){.verbose = -2}, "verbose");
     check_also_in_scope(&(parcel_options){.verbose = INT_MIN}, "verbose");
     check_also_in_scope(&(parcel_options){.on_error = (parcel_on_error)77}, "on_error");
+    check_also_in_scope(&(parcel_options){.schedule = (parcel_schedule)5}, "schedule");
+    check_also_in_scope(&(parcel_options){.timing = (parcel_switch)3}, "timing");
 }
 END_TEST
 
@@ -120,6 +122,8 @@ START_TEST(bad_variables_are_refused_by_name)
         {"PARCEL_VERBOSE", "1e3"},    {"PARCEL_BATCH_SIZE", "-1"},
         {"PARCEL_BATCH_SIZE", "x"},   {"PARCEL_ON_ERROR", "bogus"},
         {"PARCEL_ON_ERROR", "STOP "}, {"PARCEL_BACKEND", "nope"},
+        {"PARCEL_SCHEDULE", "auto"},  {"PARCEL_SCHEDULE", "static,4"},
+        {"PARCEL_TIMING", "off"},     {"PARCEL_TIMING", "0"},
     };
     for (size_t i = 0; i < LENGTH(variables); i++) {
         const char *told = strcmp(variables[i][1], "nope") == 0 ? "nope" : variables[i][0];

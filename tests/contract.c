@@ -8,12 +8,22 @@ bool next_shape(int backend, struct shape *shape)
 {
     static const int workers[] = {1, 2, 3, 7};
     static const size_t sizes[] = {0, 1, 2, MOST_CALLS};
-    int number = shape->number++;
+    static const struct {
+        parcel_schedule schedule;
+        parcel_switch timing;
+    } ways[] = {{0, 0},
+                {PARCEL_ADAPTIVE, PARCEL_NO},
+                {PARCEL_STATIC, PARCEL_YES},
+                {PARCEL_DYNAMIC, PARCEL_NO},
+                {PARCEL_GUIDED, 0}};
+    size_t number = (size_t)shape->number++, way = number / (LENGTH(workers) * LENGTH(sizes));
     shape->backend = parcel_backend_at((size_t)backend);
-    if ((size_t)number >= LENGTH(workers) * LENGTH(sizes) || !suite_backend_runs(shape->backend))
+    if (way >= LENGTH(ways) || !suite_backend_runs(shape->backend))
         return false;
-    shape->workers = workers[(size_t)number / LENGTH(sizes)];
-    shape->size = sizes[(size_t)number % LENGTH(sizes)];
+    shape->workers = workers[number / LENGTH(sizes) % LENGTH(workers)];
+    shape->size = sizes[number % LENGTH(sizes)];
+    shape->schedule = ways[way].schedule;
+    shape->timing = ways[way].timing;
     return true;
 }
 

@@ -1,6 +1,7 @@
 /*
  * contract.h: what every backend owes its users. Each property is written once and looped over
- * the known backends (the loop's index is the backend's), and in a test over workers and sizes.
+ * the known backends (the loop's index is the backend's), and in a test over workers, sizes and
+ * ways to hand out and to time the calls.
  */
 #ifndef CONTRACT_H
 #define CONTRACT_H
@@ -13,6 +14,8 @@ struct shape {
     const parcel_backend *backend;
     int workers;
     size_t size;
+    parcel_schedule schedule; /* 0: not set, and the same of timing */
+    parcel_switch timing;
     int number; /* which of the shapes comes next */
 };
 
@@ -20,14 +23,16 @@ struct shape {
 bool next_shape(int backend, struct shape *shape);
 
 #define HOLDS(shape, condition) \
-    ck_assert_msg(condition, "%s, %d workers, %zu calls", (shape).backend->name, (shape).workers, \
-                  (shape).size)
+    ck_assert_msg(condition, "%s, %d workers, %zu calls, schedule %d, timing %d", \
+                  (shape).backend->name, (shape).workers, (shape).size, (int)(shape).schedule, \
+                  (int)(shape).timing)
 
 /* The options of a run of this shape, with more of them behind. */
 #define SHAPED(shape, ...) \
     &(parcel_options) \
     { \
-        .backend = (shape).backend->name, .n_jobs = (shape).workers, __VA_ARGS__ \
+        .schedule = (shape).schedule, .timing = (shape).timing, .backend = (shape).backend->name, \
+        .n_jobs = (shape).workers, __VA_ARGS__ \
     }
 
 bool shares_memory(struct shape shape);

@@ -44,7 +44,7 @@ static inline void suite_clear_environment(void)
 {
     static const char *const names[] = {"PARCEL_N_JOBS",     "PARCEL_BACKEND",  "PARCEL_VERBOSE",
                                         "PARCEL_BATCH_SIZE", "PARCEL_ON_ERROR", "PARCEL_PREFER",
-                                        "PARCEL_REQUIRE"};
+                                        "PARCEL_REQUIRE",    "PARCEL_SCHEDULE", "PARCEL_TIMING"};
     for (size_t i = 0; i < LENGTH(names); i++)
         unsetenv(names[i]);
 }

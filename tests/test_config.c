@@ -26,8 +26,15 @@ static bool resolve(const parcel_options *options)
 
 enum { FROM_ENVIRONMENT, FROM_SCOPE, FROM_NESTED, FROM_GIVEN, N_SOURCES };
 
-static const char *const variables[] = {"PARCEL_N_JOBS", "PARCEL_VERBOSE", "PARCEL_BATCH_SIZE",
-                                        "PARCEL_ON_ERROR", "PARCEL_BACKEND"};
+static const char *const variables[] = {"PARCEL_N_JOBS",
+                                        "PARCEL_VERBOSE",
+                                        "PARCEL_BATCH_SIZE",
+                                        "PARCEL_ON_ERROR",
+                                        "PARCEL_BACKEND",
+                                        NULL,
+                                        NULL,
+                                        "PARCEL_SCHEDULE",
+                                        "PARCEL_TIMING"};
 
 static void run_nothing(void *state, parcel_job *job, int n_workers)
 {
@@ -58,6 +65,12 @@ static void set_option(parcel_options *options, int option, int source)
     case PARCEL__ON_ERROR:
         options->on_error = source % 2 ? PARCEL_STOP : PARCEL_COLLECT;
         break;
+    case PARCEL__SCHEDULE:
+        options->schedule = (parcel_schedule)(1 + source);
+        break;
+    case PARCEL__TIMING:
+        options->timing = source % 2 ? PARCEL_YES : PARCEL_NO;
+        break;
     default:
         options->backend = backends[source].name;
     }
@@ -65,7 +78,8 @@ static void set_option(parcel_options *options, int option, int source)
 
 static void set_variable(int option)
 {
-    static const char *const values[] = {"2", "2", "2", "collect", "b0"};
+    static const char *const values[] = {"2",  "2",  "2",        "collect", "b0",
+                                         NULL, NULL, "adaptive", "no"};
     setenv(variables[option], values[option], 1);
 }
 
@@ -81,9 +95,18 @@ static int read_plan(int option)
         return (int)plan.batch_size - 2;
     case PARCEL__ON_ERROR:
         return plan.collect ? 0 : 1;
+    case PARCEL__SCHEDULE:
+        return (int)plan.schedule - 1;
+    case PARCEL__TIMING:
+        return plan.is_timed ? 1 : 0;
     default:
         return plan.backend->name[0] == 'b' ? plan.backend->name[1] - '0' : -1;
     }
+}
+
+static bool has_two_values(int option)
+{
+    return option == PARCEL__ON_ERROR || option == PARCEL__TIMING;
 }
 
 /* Resolves with those sources set (a bit each) and checks that the last of them holds. */
@@ -105,7 +128,7 @@ static void check_precedence(int option, unsigned set)
     ck_assert_msg(resolve(&options[FROM_GIVEN]), "%s", error.bytes);
     ck_assert_int_eq(plan.sources[option], strongest < 0 ? PARCEL__FROM_DEFAULT : names[strongest]);
     if (strongest >= 0)
-        ck_assert_int_eq(read_plan(option), option == PARCEL__ON_ERROR ? strongest % 2 : strongest);
+        ck_assert_int_eq(read_plan(option), has_two_values(option) ? strongest % 2 : strongest);
     ck_assert(parcel_config_pop() && parcel_config_pop() && !parcel_config_pop());
     unsetenv(variables[option]);
     forget();
@@ -113,6 +136,8 @@ static void check_precedence(int option, unsigned set)
 
 START_TEST(test_precedence)
 {
+    if (!variables[_i])
+        return; /* prefer and require: see test_strings */
     for (int source = 0; source < N_SOURCES; source++)
         ck_assert_ptr_null(parcel_register_backend(&backends[source], false));
     for (unsigned set = 0; set < 1U << N_SOURCES; set++)
@@ -131,6 +156,8 @@ START_TEST(test_defaults)
     ck_assert_int_le(plan.verbose, 0);
     ck_assert_uint_eq(plan.batch_size, 0);
     ck_assert(!plan.collect);
+    ck_assert_int_eq(plan.schedule, PARCEL_ADAPTIVE);
+    ck_assert(plan.is_timed);
     ck_assert_str_eq(plan.backend->name, "threading");
     ck_assert_str_eq(plan.fallback->name, "sequential");
     ck_assert(!plan.sink);
@@ -188,7 +215,7 @@ END_TEST
 
 static const struct {
     parcel_options options;
-    const char *parts[4];
+    const char *parts[5];
 } wrong[] = {
     {{.n_jobs = 1000001}, {"n_jobs = 1000001", "-1000000", " 1000000"}},
     {{.n_jobs = INT_MIN}, {"n_jobs = -2147483648"}},
@@ -196,6 +223,13 @@ static const struct {
     {{.batch_size = -1}, {"batch_size = -1", "positive"}},
     {{.batch_size = LLONG_MIN}, {"batch_size = -9223372036854775808"}},
     {{.on_error = (parcel_on_error)3}, {"on_error = 3", "PARCEL_STOP", "PARCEL_COLLECT"}},
+    {{.on_error = (parcel_on_error)-1}, {"on_error = -1 is out of range"}},
+    {{.schedule = (parcel_schedule)5},
+     {"schedule = 5", "PARCEL_ADAPTIVE, ", "PARCEL_STATIC, ", "PARCEL_DYNAMIC or ",
+      "PARCEL_GUIDED is allowed"}},
+    {{.schedule = (parcel_schedule)INT_MIN}, {"schedule = -2147483648 is out of range"}},
+    {{.timing = (parcel_switch)3}, {"timing = 3", "PARCEL_YES or PARCEL_NO is allowed"}},
+    {{.timing = (parcel_switch)-1}, {"timing = -1"}},
     {{.backend = "nobody"}, {"Invalid backend: nobody", "'sequential'", "'threading'"}},
     {{.backend = "Threading"}, {"Invalid backend: Threading"}},
     {{.prefer = "speed"}, {"prefer=speed", "'threads'", "'processes'"}},
@@ -207,7 +241,7 @@ static const struct {
 
 static void check_error(const char *const *parts)
 {
-    for (size_t i = 0; i < 4 && parts[i]; i++)
+    for (size_t i = 0; i < 5 && parts[i]; i++)
         ck_contains(error.bytes, parts[i]);
 }
 
@@ -258,6 +292,19 @@ static const struct {
     {"PARCEL_ON_ERROR", "Stop", "PARCEL_ON_ERROR=Stop: stop or collect is allowed"},
     {"PARCEL_ON_ERROR", "1", "stop or collect"},
     {"PARCEL_ON_ERROR", "stop", NULL},
+    {"PARCEL_SCHEDULE", "auto",
+     "PARCEL_SCHEDULE=auto: adaptive, static, dynamic or guided is allowed"},
+    {"PARCEL_SCHEDULE", "static,4", "PARCEL_SCHEDULE=static,4"},
+    {"PARCEL_SCHEDULE", "Dynamic", "PARCEL_SCHEDULE=Dynamic"},
+    {"PARCEL_SCHEDULE", "2", "PARCEL_SCHEDULE=2"},
+    {"PARCEL_SCHEDULE", "static", NULL},
+    {"PARCEL_SCHEDULE", "dynamic", NULL},
+    {"PARCEL_SCHEDULE", "guided", NULL},
+    {"PARCEL_SCHEDULE", "", NULL},
+    {"PARCEL_TIMING", "off", "PARCEL_TIMING=off: yes or no is allowed"},
+    {"PARCEL_TIMING", "1", "PARCEL_TIMING=1"},
+    {"PARCEL_TIMING", "yes", NULL},
+    {"PARCEL_TIMING", "no", NULL},
     {"PARCEL_BACKEND", "nobody", "Invalid backend: nobody"},
     {"PARCEL_BACKEND", "openmp", NULL},
 };
@@ -510,7 +557,15 @@ START_TEST(test_explain)
     ck_assert_msg(has_line(text, "batch_size", "7", "PARCEL_BATCH_SIZE"), "%s", text);
     ck_assert_msg(has_line(text, "on_error", "PARCEL_STOP", "default"), "%s", text);
     ck_assert_msg(has_line(text, "backend", "threading", "default"), "%s", text);
+    ck_assert_msg(has_line(text, "schedule", "PARCEL_ADAPTIVE", "default"), "%s", text);
+    ck_assert_msg(has_line(text, "timing", "PARCEL_YES", "default"), "%s", text);
     free(text);
+    setenv("PARCEL_SCHEDULE", "guided", 1);
+    text = explain(&(parcel_options){.timing = PARCEL_NO}, true);
+    ck_assert_msg(has_line(text, "schedule", "PARCEL_GUIDED", "PARCEL_SCHEDULE"), "%s", text);
+    ck_assert_msg(has_line(text, "timing", "PARCEL_NO", "given"), "%s", text);
+    free(text);
+    unsetenv("PARCEL_SCHEDULE");
     ck_assert(parcel_config_pop());
     setenv("PARCEL_BATCH_SIZE", "many", 1);
     text = explain(NULL, false);

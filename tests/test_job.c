@@ -6,6 +6,7 @@
 
 #include "calls.h"
 #include "job.h"
+#include "port.h"
 
 #include <math.h>
 #include <sched.h>
@@ -25,9 +26,14 @@ DELAYED(int, count, int);
 /* Fails where it is told to. */
 static int failing = -1, failing_too = -1;
 
+/* NULL, or what happens inside each call. */
+static void (*inside)(int i);
+
 static int risky(int i)
 {
     times[i]++;
+    if (inside)
+        inside(i);
     if (i == failing || i == failing_too)
         parcel_fail("number %d", i);
     return 2 * i;
@@ -396,17 +402,34 @@ START_TEST(test_stealing)
 }
 END_TEST
 
-/* The C library's function, which a worker that must wait for another calls: it lets the other go
- * on, by publishing the range that it was busy with. */
-static struct parcel__worker *busy_worker;
-static parcel__range published;
+/* What the others do meanwhile, when a worker of this thread waits: it yields or sleeps by one of
+ * these functions of the C library. NULL: nothing. */
+static void (*meanwhile)(void);
+static long longest_sleep; /* in nanoseconds */
 
 int sched_yield(void)
 {
-    if (busy_worker)
-        atomic_store(&busy_worker->range, published);
-    busy_worker = NULL;
+    if (meanwhile)
+        meanwhile();
     return 0;
+}
+
+int nanosleep(const struct timespec *duration, struct timespec *rest)
+{
+    longest_sleep = duration->tv_nsec > longest_sleep ? duration->tv_nsec : longest_sleep;
+    if (meanwhile)
+        meanwhile();
+    return clock_nanosleep(CLOCK_MONOTONIC, 0, duration, rest);
+}
+
+static struct parcel__worker *busy_worker;
+static parcel__range published;
+
+/* The other publishes the range that it was busy with. */
+static void publish(void)
+{
+    atomic_store(&busy_worker->range, published);
+    meanwhile = NULL;
 }
 
 /* A worker that is just taking calls has them for others soon: none leaves meanwhile. */
@@ -420,9 +443,286 @@ START_TEST(test_waiting_for_a_busy_worker)
     busy_worker = &drive.job.workers[1];
     published = atomic_load(&busy_worker->range);
     atomic_store(&busy_worker->range, (parcel__range)UINT32_MAX << 32); /* BUSY, as in job.c */
+    meanwhile = publish;
     while (parcel_job_next(&drive.job, 0, &batch))
         parcel_job_execute(&drive.job, &batch);
-    ck_assert_ptr_null(busy_worker);
+    ck_assert(!meanwhile);
+    parcel__job_close(&drive.job);
+    check_complete(&drive);
+    free_drive(&drive);
+}
+END_TEST
+
+/* ---- giving back ---- */
+
+/* The job that a call looks into, and what it found there. */
+static struct parcel_job *open_job;
+static int asking;
+static bool robs; /* the asking call takes what its worker has not claimed */
+static unsigned thefts_before, thefts_after;
+static uint32_t left_after;
+
+static uint32_t length_of(int worker)
+{
+    return parcel__schedule_length(atomic_load(&open_job->workers[worker].range));
+}
+
+/* Inside one of worker 0's calls: worker 1 takes all that it may, and asks for more. The next call
+ * looks what came of it. */
+static void ask_for_more(int i)
+{
+    const struct timespec pause = {.tv_nsec = 100000};
+    parcel_batch batch;
+    if (i == asking) {
+        while (robs && length_of(0) > 0 && parcel_job_next(open_job, 1, &batch))
+            parcel_job_execute(open_job, &batch);
+        clock_nanosleep(CLOCK_MONOTONIC, 0, &pause, NULL); /* what is left is worth a theft */
+        thefts_before = atomic_load(&open_job->n_thefts);
+        parcel__current_signal(&open_job->workers[0].current, PARCEL__EVENT_ASKED);
+    } else if (i == asking + 1) {
+        thefts_after = atomic_load(&open_job->n_thefts);
+        left_after = length_of(0);
+    }
+}
+
+/* A job of 40 calls and two workers, of which worker 0 claims calls 0 to 9 first. */
+static void open_sharing(struct drive *drive)
+{
+    open_drive(drive, 40, false, (struct parcel__job_options){.n_workers = 2});
+    drive->job.workers[0].last_count = 1000;
+    drive->job.workers[0].seconds_per_call = 1e-9;
+    open_job = &drive->job;
+}
+
+static void close_sharing(struct drive *drive)
+{
+    parcel_job_work(&drive->job, 1);
+    parcel__job_close(&drive->job);
+    check_complete(drive);
+    free_drive(drive);
+}
+
+/* True when the call that is asked gives back what its worker, or a backend by its own hand, has
+ * not begun. */
+static bool gives_back(int call, bool rob, bool by_hand)
+{
+    struct drive drive;
+    parcel_batch batch;
+    asking = call;
+    robs = rob;
+    inside = ask_for_more;
+    open_sharing(&drive);
+    if (by_hand && parcel_job_next(&drive.job, 0, &batch))
+        parcel_job_execute(&drive.job, &batch);
+    else
+        parcel_job_work(&drive.job, 0);
+    inside = NULL;
+    close_sharing(&drive);
+    return thefts_after > thefts_before;
+}
+
+START_TEST(test_giving_back)
+{
+    ck_assert(gives_back(3, true, false));
+    ck_assert_uint_eq(left_after, 5); /* 4 to 9 were given back, and 4 claimed again, alone */
+    ck_assert(gives_back(7, true, false));
+    ck_assert_uint_eq(left_after, 1);
+}
+END_TEST
+
+/* Who asks finds calls in the range; or there is one call left; or a backend would not know. */
+START_TEST(test_nothing_is_given_back)
+{
+    ck_assert(!gives_back(3, false, false));
+    ck_assert_uint_eq(left_after, 10);
+    ck_assert(!gives_back(8, true, false));
+    ck_assert_uint_eq(left_after, 0);
+    ck_assert(!gives_back(3, true, true));
+    ck_assert_uint_eq(left_after, 0);
+}
+END_TEST
+
+/* When worker 0 answers, and how. */
+static double answered;
+static void (*answer)(void);
+
+static void give_all_back(void)
+{
+    ck_assert(parcel__job_give_back(open_job, &open_job->workers[0], 0, 10));
+    ck_assert(!parcel__job_give_back(open_job, &open_job->workers[0], 0, 10));
+}
+
+static void stop_job(void)
+{
+    parcel__job_stop(open_job);
+}
+
+/* Worker 0 is in a call of 20 ms. */
+static void answer_late(void)
+{
+    const unsigned *events = &open_job->workers[0].current.running.events;
+    if (!(__atomic_load_n(events, __ATOMIC_RELAXED) & PARCEL__EVENT_ASKED) ||
+        parcel__port_now() - open_job->start < 20e-3)
+        return;
+    meanwhile = NULL;
+    answered = parcel__port_now();
+    answer();
+}
+
+/* Works as worker 1, until worker 0 answers. */
+static void wait_for_answer(struct drive *drive, parcel_batch *held, void (*how)(void))
+{
+    open_sharing(drive);
+    ck_assert(parcel__job_take(&drive->job, 0, held));
+    ck_assert_uint_eq(held->count, 10);
+    answer = how;
+    longest_sleep = 0;
+    meanwhile = answer_late;
+    parcel_job_work(&drive->job, 1);
+    ck_assert(!meanwhile);
+}
+
+/* A worker waits for who may give something back. It does not sleep for long, since the run may
+ * end meanwhile, and no call is recorded as if it had lasted so long. */
+START_TEST(test_waiting_for_a_sharer)
+{
+    struct drive drive;
+    parcel_batch held;
+    wait_for_answer(&drive, &held, give_all_back);
+    ck_assert_int_gt(longest_sleep, 0);
+    ck_assert_int_le(longest_sleep, 1000000);
+    for (size_t i = 0; i < 10; i++)
+        ck_assert(parcel_results_start(drive.results, i) >= answered - drive.job.start);
+    close_sharing(&drive);
+}
+END_TEST
+
+/* A run that stops waits for nobody who would share. */
+START_TEST(test_stop_while_waiting)
+{
+    struct drive drive;
+    parcel_batch held;
+    wait_for_answer(&drive, &held, stop_job);
+    parcel__job_close(&drive.job);
+    ck_assert_uint_eq(count_status(drive.results, PARCEL_OK), 30);
+    ck_assert_uint_eq(count_status(drive.results, PARCEL_NOT_RUN), 10);
+    free_drive(&drive);
+}
+END_TEST
+
+/* ---- other schedules, and no times ---- */
+
+/* The next batch of a worker, which is executed: its first call, and in *count its calls. */
+static size_t next_batch(struct drive *drive, int worker, size_t *count)
+{
+    parcel_batch batch;
+    *count = 0;
+    if (!parcel_job_next(&drive->job, worker, &batch))
+        return SIZE_MAX;
+    size_t first = batch.first;
+    *count = batch.count;
+    parcel_job_execute(&drive->job, &batch);
+    return first;
+}
+
+static void open_plain(struct drive *drive, parcel_schedule schedule, size_t batch_size)
+{
+    open_drive(drive, 30, true,
+               (struct parcel__job_options){
+                   .n_workers = 3, .schedule = schedule, .batch_size = batch_size});
+}
+
+/* Each worker has its share in one batch. */
+START_TEST(test_static_schedule)
+{
+    struct drive drive;
+    size_t count;
+    open_plain(&drive, PARCEL_STATIC, _i ? 4 : 0);
+    for (int worker = 2; worker >= 0; worker--) {
+        ck_assert_uint_eq(next_batch(&drive, worker, &count), 10 * (size_t)worker);
+        ck_assert_uint_eq(count, 10);
+        ck_assert_uint_eq(next_batch(&drive, worker, &count), SIZE_MAX);
+    }
+    close_sharing(&drive);
+}
+END_TEST
+
+/* Whoever comes has the next batch of that length. */
+START_TEST(test_dynamic_schedule)
+{
+    struct drive drive;
+    size_t length = _i ? 4 : 1, first = 0, count;
+    open_plain(&drive, PARCEL_DYNAMIC, _i ? 4 : 0);
+    for (int worker = 0; first < 30; worker = (worker + 2) % 3, first += count) {
+        ck_assert_uint_eq(next_batch(&drive, worker, &count), first);
+        ck_assert_uint_eq(count, 30 - first < length ? 30 - first : length);
+    }
+    close_sharing(&drive);
+}
+END_TEST
+
+/* Whoever comes has a third of what is left, and the least length at the end. */
+START_TEST(test_guided_schedule)
+{
+    struct drive drive;
+    size_t length = _i ? 4 : 1, first = 0, count;
+    open_plain(&drive, PARCEL_GUIDED, _i ? 4 : 0);
+    for (int worker = 0; first < 30; worker = (worker + 2) % 3, first += count) {
+        size_t left = 30 - first, expected = left / 3 > length ? left / 3 : length;
+        ck_assert_uint_eq(next_batch(&drive, worker, &count), first);
+        ck_assert_uint_eq(count, left < expected ? left : expected);
+    }
+    close_sharing(&drive);
+}
+END_TEST
+
+/* However long they take, the calls of a batch share a record. */
+START_TEST(test_no_times)
+{
+    struct drive drive;
+    size_t count;
+    open_drive(&drive, 200, true, (struct parcel__job_options){.n_workers = 1, .batch_size = 50});
+    drive.job.options.is_timed = false;
+    drive.job.workers[0].seconds_per_call = 1;
+    for (size_t first = 0; first < 200; first += count) {
+        ck_assert_uint_eq(next_batch(&drive, 0, &count), first);
+        for (size_t i = first; i < first + 50; i++) {
+            ck_assert(parcel_results_estimated(drive.results, i));
+            ck_assert(parcel_results_duration(drive.results, i) ==
+                      parcel_results_duration(drive.results, first));
+        }
+    }
+    parcel__job_close(&drive.job);
+    check_complete(&drive);
+    free_drive(&drive);
+}
+END_TEST
+
+/* ---- threads that were asleep ---- */
+
+static int yields;
+
+static void count_yield(void)
+{
+    yields++;
+}
+
+/* A thread that plays all workers, one after the other, lets the others begin but once. */
+START_TEST(test_one_thread_waits_once)
+{
+    struct drive drive;
+    open_drive(&drive, 100, false, (struct parcel__job_options){.n_workers = MOST_WORKERS});
+    drive.job.is_cold = true;
+    drive.job.opener = pthread_self();
+    drive.job.has_waited = false;
+    meanwhile = count_yield;
+    parcel_job_work(&drive.job, 0);
+    ck_assert_int_gt(yields, 0);
+    yields = 0;
+    for (int worker = 1; worker < MOST_WORKERS; worker++)
+        parcel_job_work(&drive.job, worker);
+    ck_assert_int_eq(yields, 0);
+    meanwhile = NULL;
     parcel__job_close(&drive.job);
     check_complete(&drive);
     free_drive(&drive);
@@ -566,6 +866,15 @@ int main(void)
     tcase_add_test(tests, test_execute_twice);
     tcase_add_test(tests, test_stealing);
     tcase_add_test(tests, test_waiting_for_a_busy_worker);
+    tcase_add_test(tests, test_giving_back);
+    tcase_add_test(tests, test_nothing_is_given_back);
+    tcase_add_test(tests, test_waiting_for_a_sharer);
+    tcase_add_test(tests, test_stop_while_waiting);
+    tcase_add_loop_test(tests, test_static_schedule, 0, 2);
+    tcase_add_loop_test(tests, test_dynamic_schedule, 0, 2);
+    tcase_add_loop_test(tests, test_guided_schedule, 0, 2);
+    tcase_add_test(tests, test_no_times);
+    tcase_add_test(tests, test_one_thread_waits_once);
     tcase_add_test(tests, test_sums);
     tcase_add_test(tests, test_out_of_memory);
     tests = suite_case(suite, "several threads");

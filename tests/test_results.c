@@ -117,6 +117,29 @@ START_TEST(test_neighbouring_records)
 }
 END_TEST
 
+/* Long and short ones side by side, wherever they start: no two write one record. */
+START_TEST(test_long_records)
+{
+    enum { SIDE = 3 };
+    static const size_t lengths[] = {31, 32, 33, 63, 64, 65};
+    for (size_t start = 0; start < 66; start++)
+        for (size_t i = 0; i < LENGTH(lengths); i++) {
+            parcel_results *results = empty_results(66 + SIDE * 65);
+            for (size_t n = 0; n < SIDE; n++)
+                parcel__results_mark(
+                    results, start + n * lengths[i], lengths[i], PARCEL_OK,
+                    (struct parcel__record){(double)n * 100, (double)lengths[i], (int)n % 2});
+            for (size_t n = 0; n < SIDE; n++) {
+                size_t first = start + n * lengths[i], last = first + lengths[i] - 1;
+                check_record(results, first, (double)n * 100, 1, (int)n % 2, true);
+                check_record(results, last, (double)(n * 100 + lengths[i] - 1), 1, (int)n % 2,
+                             true);
+            }
+            parcel_results_free(results);
+        }
+}
+END_TEST
+
 START_TEST(test_lost_calls_have_no_record)
 {
     parcel_results *results = empty_results(3);
@@ -344,6 +367,7 @@ int main(void)
     TCase *tests = suite_case(suite, "results");
     tcase_add_test(tests, test_shared_records);
     tcase_add_test(tests, test_neighbouring_records);
+    tcase_add_test(tests, test_long_records);
     tcase_add_test(tests, test_lost_calls_have_no_record);
     tcase_add_test(tests, test_each_status_is_printed);
     tcase_add_test(tests, test_long_lists_are_printed);
