@@ -60,10 +60,10 @@ const char *parcel_version(void);
 
 /* What became of a call. */
 typedef enum parcel_status {
-    PARCEL_NOT_RUN = 0, /* never handed out, because the run stopped before; or no such call */
+    PARCEL_NOT_RUN = 0, /* never handed out, because a call failed before; or no such call */
     PARCEL_OK,
     PARCEL_FAILED,    /* it called parcel_fail */
-    PARCEL_CANCELLED, /* the run was cancelled before it started */
+    PARCEL_CANCELLED, /* never handed out, because the run was stopped; its message says why */
     PARCEL_TIMED_OUT, /* it overran its time limit */
     PARCEL_LOST       /* its worker or its backend lost it */
 } parcel_status;
@@ -202,6 +202,25 @@ typedef enum parcel_schedule {
  * call. Threads: one at a time per run. */
 typedef void parcel_sink(void *state, const char *line);
 
+/* Stops runs from outside. Start from parcel_token token = {0}; its member is private. Since 0.1.
+ */
+typedef struct parcel_token {
+    int parcel__cancelled; /* atomic */
+} parcel_token;
+
+/* Stops the runs whose options have the token (.cancel = &token), and those that begin later: they
+ * hand out nothing new, join what runs, for which parcel_cancelled() is true, and return what is
+ * finished; the rest is PARCEL_CANCELLED. NULL: nothing. May be called in a signal handler.
+ * Threads: any. Since 0.1. */
+void parcel_cancel(parcel_token *token);
+
+/* False for NULL. May be called in a signal handler. Threads: any. Since 0.1. */
+bool parcel_token_cancelled(const parcel_token *token);
+
+/* Makes the token as new; runs that have seen it cancelled stop all the same. Threads: any. Since
+ * 0.1. */
+void parcel_token_reset(parcel_token *token);
+
 /* All options of a run. What is 0 or NULL is not set: the innermost parcel_config scope decides,
  * then, outside of any call, the environment (PARCEL_N_JOBS, ...), then the default.
  * Strings are borrowed for the call that takes the options. Since 0.1. */
@@ -249,7 +268,33 @@ typedef struct parcel_options {
      * parcel_results_estimated). Default: PARCEL_YES. Environment: PARCEL_TIMING=yes or no. */
     parcel_switch timing;
 
-    const void *parcel__reserved[19]; /* must be zero: room to grow without breaking programs */
+    /* ---- control: when the run stops before its last call ---- */
+
+    /* Stops the run when the token is cancelled: see parcel_cancel. Borrowed while runs last. */
+    parcel_token *cancel;
+
+    /* PARCEL_YES: while the run lasts, SIGINT or SIGTERM stops it as a token does; what is
+     * finished is returned. A second signal does at once what it does by default. The old actions
+     * are put back when the last run that asked for this ends; a signal that is ignored stays so.
+     * Default: PARCEL_NO. Environment: PARCEL_HANDLE_SIGNALS=yes or no. */
+    parcel_switch handle_signals;
+
+    /* The run stops when so many calls failed: .max_failures = 3 is .halt = "soon,fail=3". Not
+     * negative. Environment: PARCEL_MAX_FAILURES. */
+    long long max_failures;
+
+    /* GNU parallel's --halt: "never", or "soon" or "now", a comma, and "fail=", "success=" or
+     * "done=" with a number of calls ("soon,fail=3") or a percentage of the run's calls
+     * ("now,done=50%"). soon: nothing new is handed out; now: running calls are asked to return
+     * too (parcel_cancelled). It says itself what failures do: on_error is not looked at.
+     * Environment: PARCEL_HALT. */
+    const char *halt;
+
+    /* Seconds for the run: then nothing new is handed out, and running calls are asked to return.
+     * Above 0, up to 1e9. Environment: PARCEL_DEADLINE. */
+    double deadline;
+
+    const void *parcel__reserved[14]; /* must be zero: room to grow without breaking programs */
     int parcel__first;                /* what the macros set, so that no initialiser is empty */
 } parcel_options;
 
@@ -301,8 +346,9 @@ int parcel_effective_n_jobs(int n_jobs);
 /* The number of calls of the run. */
 size_t parcel_results_count(const parcel_results *results);
 
-/* NULL when every call succeeded, else one sentence, as
- * "1 of 10 calls failed; first: call 3, root(-1): root of a negative number: -1". */
+/* NULL when every call that ran succeeded and nobody cancelled the run, else one sentence, as
+ * "1 of 10 calls failed; first: call 3, root(-1): root of a negative number: -1" or
+ * "cancelled by SIGINT: 12 of 100 calls had run". */
 const char *parcel_results_error(const parcel_results *results);
 
 /* The number of calls that failed, timed out or were lost. */
@@ -314,7 +360,7 @@ const char *parcel_results_warnings(const parcel_results *results);
 /* PARCEL_NOT_RUN out of range. */
 parcel_status parcel_results_status(const parcel_results *results, size_t index);
 
-/* Why the call failed or was lost, or NULL. */
+/* Why the call failed, was lost or was cancelled, or NULL. */
 const char *parcel_results_message(const parcel_results *results, size_t index);
 
 /* The boxed value; None for a call without one. */
@@ -392,8 +438,15 @@ void parcel_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void parcel_fail_in(parcel_current_call *current, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* True when this call's run, or one around it, hands out nothing new any more: a long call may
- * return early then. False outside of any call. */
+/* Stops the run of this call, as when a search has found what it looks for: nothing new is handed
+ * out, other running calls are asked to return, and what did not run is PARCEL_CANCELLED. That is
+ * no failure, and no error of the run. Outside of any call: nothing. */
+void parcel_stop(void);
+void parcel_stop_in(parcel_current_call *current);
+
+/* True when the call may as well return early: its run stopped at a failure, a parcel_stop, a
+ * cancelled token, a signal, a deadline or a halt of the kind "now", or a call around it is asked
+ * the same for one of these reasons. False outside of any call. */
 bool parcel_cancelled(void);
 bool parcel_cancelled_in(const parcel_current_call *current);
 

@@ -3,6 +3,7 @@
 
 #include <stdarg.h>
 
+#include "control.h"
 #include "memory.h"
 #include "text.h"
 
@@ -75,7 +76,7 @@ char *parcel__current_take_message(struct parcel_current_call *current)
 bool parcel_cancelled_in(const parcel_current_call *current)
 {
     for (; current; current = current->around)
-        if (atomic_load_explicit(current->is_stopped, memory_order_relaxed))
+        if (parcel__control_asks(current))
             return true;
     return false;
 }

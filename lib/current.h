@@ -14,6 +14,8 @@ struct parcel__nest {
 };
 
 struct parcel__scope;
+struct parcel__control;
+struct parcel_job;
 
 /* Something that a worker must look at before it goes on to the next call. */
 enum {
@@ -31,6 +33,8 @@ struct parcel_current_call {
 
     int worker;
     const atomic_bool *is_stopped; /* of the run */
+    struct parcel_job *job;
+    const struct parcel__control *control; /* of the run */
     const struct parcel__nest *nest;
     struct parcel_current_call *around; /* the call that the run is in, or NULL */
 

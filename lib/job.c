@@ -191,15 +191,44 @@ bool parcel__job_give_back(struct parcel_job *job, struct parcel__worker *worker
 
 bool parcel_job_stopped(const parcel_job *job)
 {
-    return !job || parcel__job_is_stopped(job);
+    return !job || parcel__job_is_stopped(job) ||
+           parcel__control_due(job->control) != PARCEL__GOES_ON;
 }
 
 /* Each worker is told, so that between two calls it looks at one word of its own. */
-void parcel__job_stop(struct parcel_job *job)
+void parcel__job_stop(struct parcel_job *job, enum parcel__reason reason)
 {
+    parcel__control_stop(job->control, reason);
     atomic_store_explicit(&job->is_stopped, true, memory_order_relaxed);
     for (int i = 0; i < job->options.n_workers; i++)
         parcel__current_signal(&job->workers[i].current, PARCEL__EVENT_STOP);
+}
+
+bool parcel__job_heed(struct parcel_job *job)
+{
+    enum parcel__reason reason = parcel__control_due(job->control);
+    if (reason != PARCEL__GOES_ON)
+        parcel__job_stop(job, reason);
+    return reason != PARCEL__GOES_ON;
+}
+
+void parcel__job_count(struct parcel_job *job, size_t failed, size_t succeeded)
+{
+    if (failed > 0 && !job->options.collect)
+        parcel__job_stop(job, PARCEL__BY_FAILURE);
+    else if (parcel__control_count(job->control, failed, succeeded))
+        parcel__job_stop(job, PARCEL__BY_HALT);
+}
+
+void parcel_stop_in(parcel_current_call *current)
+{
+    if (current)
+        parcel__job_stop(current->job, PARCEL__BY_MATCH);
+}
+
+void parcel_stop(void)
+{
+    parcel_stop_in(parcel__current_get());
 }
 
 bool parcel__job_has_worker(const struct parcel_job *job, int worker)
@@ -210,7 +239,7 @@ bool parcel__job_has_worker(const struct parcel_job *job, int worker)
 bool parcel__job_take(struct parcel_job *job, int worker, parcel_batch *batch)
 {
     struct parcel__worker *own = &job->workers[worker], *common = common_worker(job);
-    if (parcel__job_is_stopped(job))
+    if (parcel__job_must_stop(job))
         return false;
     parcel__range taken = claim(job, own, common ? common : own);
     if (taken == 0 && job->options.schedule == PARCEL_ADAPTIVE)
@@ -251,6 +280,8 @@ static void open_worker(struct parcel_job *job, int number)
     worker->arena = &job->options.results->arenas[number];
     worker->current.worker = number;
     worker->current.is_stopped = &job->is_stopped;
+    worker->current.job = job;
+    worker->current.control = job->control;
     worker->current.nest = &job->options.nest;
     worker->current.around = job->around;
     worker->slowest = SIZE_MAX;
@@ -289,6 +320,9 @@ bool parcel__job_open(struct parcel_job *job, const struct parcel__job_options *
     if (!allocate_workers(job, (size_t)options->n_workers))
         return false;
     job->options = *options;
+    job->control = options->control ? options->control : &job->own_control;
+    if (!options->control)
+        parcel__control_open(job->control, NULL, options->results->count);
     job->unit = parcel__schedule_unit(options->results->count);
     job->around = parcel__current_get();
     job->may_share = options->schedule == PARCEL_ADAPTIVE && options->batch_size == 0 &&
@@ -316,9 +350,10 @@ static void add_worker(struct parcel_results *results, struct parcel__worker *wo
 }
 
 /* Records as lost what a backend took and never spoke of again, and, when the run did not stop,
- * what it left behind. */
-static void record_dropped(parcel_results *results, bool is_stopped)
+ * what it left behind. Returns how many. */
+static size_t record_dropped(parcel_results *results, bool is_stopped)
 {
+    size_t n_lost = 0;
     size_t end = 0; /* of the last batch that was found */
     for (size_t i = 0; i < results->count; i++) {
         size_t count = parcel__results_take_back(results, i);
@@ -326,8 +361,10 @@ static void record_dropped(parcel_results *results, bool is_stopped)
         if (parcel_results_status(results, i) != PARCEL_NOT_RUN || (is_stopped && i >= end))
             continue;
         parcel__results_fail(results, i, PARCEL_LOST, parcel__job_dropped);
-        results->failures++;
+        n_lost++;
     }
+    results->failures += n_lost;
+    return n_lost;
 }
 
 void parcel__job_close(struct parcel_job *job)
@@ -345,6 +382,7 @@ void parcel__job_close(struct parcel_job *job)
         add_worker(results, &job->workers[i], &longest);
     }
     if (n_done < results->count)
-        record_dropped(results, parcel__job_is_stopped(job));
+        n_done += record_dropped(results, parcel__job_is_stopped(job));
+    results->n_ran = n_done;
     parcel__memory_free(job->memory);
 }

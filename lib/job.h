@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "control.h"
 #include "current.h"
 #include "function.h"
 #include "results.h"
@@ -62,8 +63,9 @@ struct parcel__job_options {
     bool is_timed;     /* longer calls have each their own time */
     parcel_schedule schedule;
     int n_workers;
-    struct parcel__nest nest;       /* what each call's own runs may use */
-    struct parcel__watcher watcher; /* completed is NULL when nobody listens */
+    struct parcel__nest nest;        /* what each call's own runs may use */
+    struct parcel__watcher watcher;  /* completed is NULL when nobody listens */
+    struct parcel__control *control; /* NULL: the job has one of its own */
 };
 
 /* Constant while the run lasts, but for the members that say otherwise. */
@@ -78,6 +80,8 @@ struct parcel_job {
     struct parcel__worker *workers;
     void *memory;                       /* of many workers, not aligned; NULL: they are in few */
     struct parcel_current_call *around; /* the call that the run is in, or NULL */
+    struct parcel__control *control;    /* why and when it stops */
+    struct parcel__control own_control;
 
     /* Set once, by whoever stops the run. Relaxed: it is only a hint to stop early. */
     _Alignas(PARCEL__LINE) atomic_bool is_stopped;
@@ -108,11 +112,25 @@ bool parcel__job_give_back(struct parcel_job *job, struct parcel__worker *worker
                            size_t count);
 
 /* Nothing is handed out any more, and each worker is told. Threads: any. */
-void parcel__job_stop(struct parcel_job *job);
+void parcel__job_stop(struct parcel_job *job, enum parcel__reason reason);
+
+/* Counts calls that ended, and stops the run if that is what they mean. Threads: any. */
+void parcel__job_count(struct parcel_job *job, size_t failed, size_t succeeded);
+
+/* Stops the run when something outside wants it to. Returns whether it does. */
+bool parcel__job_heed(struct parcel_job *job);
 
 static inline bool parcel__job_is_stopped(const struct parcel_job *job)
 {
     return atomic_load_explicit(&job->is_stopped, memory_order_relaxed);
+}
+
+/* The same, and looks whether something outside wants the run to stop, which then stops it. */
+static inline bool parcel__job_must_stop(struct parcel_job *job)
+{
+    if (parcel__job_is_stopped(job))
+        return true;
+    return job->control->watches && parcel__job_heed(job);
 }
 
 bool parcel__job_has_worker(const struct parcel_job *job, int worker);

@@ -227,7 +227,8 @@ parcel_status parcel_results_status(const parcel_results *results, size_t index)
 {
     if (!is_readable(results, index))
         return PARCEL_NOT_RUN;
-    return (parcel_status)(results->marks[index] & PARCEL__MARK_STATUS);
+    parcel_status status = (parcel_status)(results->marks[index] & PARCEL__MARK_STATUS);
+    return status == PARCEL_NOT_RUN && results->why_not_run ? PARCEL_CANCELLED : status;
 }
 
 const char *parcel_results_message(const parcel_results *results, size_t index)
@@ -236,6 +237,8 @@ const char *parcel_results_message(const parcel_results *results, size_t index)
     parcel_status status = parcel_results_status(results, index);
     if (status == PARCEL_OK || status == PARCEL_NOT_RUN)
         return NULL;
+    if ((results->marks[index] & PARCEL__MARK_STATUS) == PARCEL_NOT_RUN)
+        return results->why_not_run;
     memcpy(&message, results->slots + index * results->slot_size, sizeof message);
     return message;
 }

@@ -37,7 +37,9 @@ struct parcel_results {
     bool owns_error;
     char *warnings;
     size_t failures;
-    size_t slowest; /* SIZE_MAX while nothing ran */
+    size_t n_ran;            /* calls that ran or were lost */
+    const char *why_not_run; /* if so, calls that are NOT_RUN count as CANCELLED, with this */
+    size_t slowest;          /* SIZE_MAX while nothing ran */
     double wall_time;
     double total_time;
     struct parcel__arena arenas[]; /* one for each worker: what slots point at */

@@ -112,8 +112,7 @@ static void handle_events(struct parcel_job *job, struct parcel__worker *worker)
     parcel__results_fail(job->options.results, current->running.index, PARCEL_FAILED,
                          kept ? kept : out_of_memory);
     worker->n_failed++;
-    if (!job->options.collect)
-        parcel__job_stop(job);
+    parcel__job_count(job, 1, 0);
 }
 
 static void read_clocks(struct parcel__worker *worker)
@@ -131,9 +130,9 @@ static void note_longest(struct parcel__worker *worker, size_t index, double dur
 }
 
 /* True while the worker has no reason to end its batch early. */
-static bool goes_on(const struct parcel_job *job, const struct parcel__worker *worker)
+static bool goes_on(struct parcel_job *job, const struct parcel__worker *worker)
 {
-    return !worker->is_asked && !parcel__job_is_stopped(job);
+    return !worker->is_asked && !parcel__job_must_stop(job);
 }
 
 /* Records that the worker ran count calls from first on, from its clock to now. */
@@ -253,8 +252,11 @@ static size_t run_one_by_one(struct parcel_job *job, struct parcel__worker *work
             (double)(*before - worker->ticks), (double)(now - *before), worker->current.worker};
         *before = now;
         i++;
+        size_t n_failed = worker->n_failed;
         if (pending_events(worker))
             handle_events(job, worker);
+        if (job->control->is_careful && worker->n_failed == n_failed)
+            parcel__job_count(job, 0, 1);
     } while (i < stretch->count && goes_on(job, worker));
     return i;
 }
@@ -279,7 +281,8 @@ static size_t run_measured(struct parcel_job *job, struct parcel__worker *worker
                            size_t count)
 {
     double start = worker->clock;
-    bool apart = count > 1 && job->options.is_timed && worker->seconds_per_call > timed_alone;
+    bool apart = job->control->is_careful ||
+                 (count > 1 && job->options.is_timed && worker->seconds_per_call > timed_alone);
     size_t ran = 0;
     while (ran < count && goes_on(job, worker)) {
         struct parcel__span span = parcel__calls_span(job->options.calls, first + ran, count - ran);
@@ -308,7 +311,7 @@ static void tell_watcher(const struct parcel_job *job, size_t count)
 static size_t piece_length(const struct parcel_job *job, const struct parcel__worker *worker,
                            size_t left)
 {
-    if (!job->options.is_timed)
+    if (!job->options.is_timed && !job->control->watches)
         return left;
     return parcel__schedule_batch(parcel__schedule_bounded(left), 1,
                                   parcel__schedule_bounded(worker->last_count),
@@ -330,7 +333,7 @@ static void run_batch(struct parcel_job *job, struct parcel__worker *worker, par
 {
     size_t done = 0;
     worker->is_asked = false;
-    while (done < batch->count && !parcel__job_is_stopped(job)) {
+    while (done < batch->count && !parcel__job_must_stop(job)) {
         done += run_measured(job, worker, batch->first + done,
                              piece_length(job, worker, batch->count - done));
         if (worker->is_asked && give_back(job, worker, batch->first + done, batch->count - done))
@@ -451,8 +454,7 @@ void parcel_job_lost(parcel_job *job, parcel_batch *batch, const char *why)
                              message ? message : out_of_memory);
     worker->n_failed += batch->count;
     worker->n_done += batch->count;
-    if (!job->options.collect)
-        parcel__job_stop(job);
+    parcel__job_count(job, batch->count, 0);
     tell_watcher(job, batch->count);
     batch->count = 0;
 }
