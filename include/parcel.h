@@ -221,6 +221,11 @@ bool parcel_token_cancelled(const parcel_token *token);
  * 0.1. */
 void parcel_token_reset(parcel_token *token);
 
+/* True when a call that failed is to be tried again. index: the call's number. message: its
+ * failure, borrowed for the call. attempts: how often it ran. Runs in the worker's thread.
+ * Threads: any number at once. */
+typedef bool parcel_retry_if(void *state, size_t index, const char *message, int attempts);
+
 /* All options of a run. What is 0 or NULL is not set: the innermost parcel_config scope decides,
  * then, outside of any call, the environment (PARCEL_N_JOBS, ...), then the default.
  * Strings are borrowed for the call that takes the options. Since 0.1. */
@@ -273,12 +278,6 @@ typedef struct parcel_options {
     /* Stops the run when the token is cancelled: see parcel_cancel. Borrowed while runs last. */
     parcel_token *cancel;
 
-    /* PARCEL_YES: while the run lasts, SIGINT or SIGTERM stops it as a token does; what is
-     * finished is returned. A second signal does at once what it does by default. The old actions
-     * are put back when the last run that asked for this ends; a signal that is ignored stays so.
-     * Default: PARCEL_NO. Environment: PARCEL_HANDLE_SIGNALS=yes or no. */
-    parcel_switch handle_signals;
-
     /* The run stops when so many calls failed: .max_failures = 3 is .halt = "soon,fail=3". Not
      * negative. Environment: PARCEL_MAX_FAILURES. */
     long long max_failures;
@@ -294,8 +293,42 @@ typedef struct parcel_options {
      * Above 0, up to 1e9. Environment: PARCEL_DEADLINE. */
     double deadline;
 
-    const void *parcel__reserved[14]; /* must be zero: room to grow without breaking programs */
-    int parcel__first;                /* what the macros set, so that no initialiser is empty */
+    /* Seconds for each call, from its own start. A thread cannot be killed: a call that overruns is
+     * asked to return (parcel_cancelled), and is waited for, however long it takes. When it returns
+     * it is PARCEL_TIMED_OUT, "timed out: 1.5 s, 1 s allowed", which counts as a failure; a char *
+     * or an array that it returned is freed. From verbose 2 on a line then names the call. Each
+     * call is timed on its own. Above 0, up to 1e9. Environment: PARCEL_TIMEOUT. */
+    double timeout;
+
+    /* The same, relative: so many times the median of the calls that succeeded, from the fifth of
+     * them on. With timeout the shorter of the two holds. Above 1. Environment:
+     * PARCEL_TIMEOUT_FACTOR. */
+    double timeout_factor;
+
+    /* PARCEL_YES: while the run lasts, SIGINT or SIGTERM stops it as a token does; what is
+     * finished is returned. A second signal does at once what it does by default. The old actions
+     * are put back when the last run that asked for this ends; a signal that is ignored stays so.
+     * Default: PARCEL_NO. Environment: PARCEL_HANDLE_SIGNALS=yes or no. */
+    parcel_switch handle_signals;
+
+    /* How often a call that failed is tried again, in place, by the same worker: what its
+     * arguments point at must live as long. The record has the last attempt's status and message
+     * and the time of all attempts and the waits between them; what a failed attempt returned is
+     * ignored. A call that timed out is tried again only if retry_if says so. Up to 1,000,000.
+     * Environment: PARCEL_RETRIES. */
+    int retries;
+
+    /* Seconds before the first retry; doubled for each further one, and times a number from 0.75 to
+     * 1.25 that depends on the call's number and the attempt only. A wait ends early when the run
+     * stops. Above 0, up to 1e9. Default: no wait. Environment: PARCEL_RETRY_DELAY. */
+    double retry_delay;
+
+    /* Says of each failure whether the call is to be tried again; NULL: yes. */
+    parcel_retry_if *retry_if;
+    void *retry_state;
+
+    const void *parcel__reserved[9]; /* must be zero: room to grow without breaking programs */
+    int parcel__first;               /* what the macros set, so that no initialiser is empty */
 } parcel_options;
 
 /* What a run gives back. */
@@ -379,6 +412,9 @@ bool parcel_results_estimated(const parcel_results *results, size_t index);
 /* The worker that ran the call, from 0; -1 when it did not run. */
 int parcel_results_worker(const parcel_results *results, size_t index);
 
+/* How often the call was tried (see retries); 0 when it did not run. */
+int parcel_results_attempts(const parcel_results *results, size_t index);
+
 /* The workers of the run. */
 int parcel_results_workers(const parcel_results *results);
 
@@ -445,8 +481,8 @@ void parcel_stop(void);
 void parcel_stop_in(parcel_current_call *current);
 
 /* True when the call may as well return early: its run stopped at a failure, a parcel_stop, a
- * cancelled token, a signal, a deadline or a halt of the kind "now", or a call around it is asked
- * the same for one of these reasons. False outside of any call. */
+ * cancelled token, a signal, a deadline or a halt of the kind "now", it overran its own time, or a
+ * call around it is asked the same for one of these reasons. False outside of any call. */
 bool parcel_cancelled(void);
 bool parcel_cancelled_in(const parcel_current_call *current);
 

@@ -16,7 +16,7 @@
 #include "port.h"
 #include "scope.h"
 
-enum { MOST_JOBS = 1000000, MOST_SECONDS = 1000000000 };
+enum { MOST_JOBS = 1000000, MOST_SECONDS = 1000000000, MOST_RETRIES = 1000000 };
 
 enum option_type { INTEGER, WIDE_INTEGER, CHOICE, NAME, REAL, POINTER };
 
@@ -104,6 +104,34 @@ static const struct option {
                           0,
                           MOST_SECONDS,
                           {{0}}},
+    [PARCEL__TIMEOUT] = {"timeout",
+                         "PARCEL_TIMEOUT",
+                         offsetof(parcel_options, timeout),
+                         REAL,
+                         0,
+                         MOST_SECONDS,
+                         {{0}}},
+    [PARCEL__TIMEOUT_FACTOR] = {"timeout_factor",
+                                "PARCEL_TIMEOUT_FACTOR",
+                                offsetof(parcel_options, timeout_factor),
+                                REAL,
+                                1,
+                                MOST_SECONDS,
+                                {{0}}},
+    [PARCEL__RETRIES] = {"retries",
+                         "PARCEL_RETRIES",
+                         offsetof(parcel_options, retries),
+                         INTEGER,
+                         1,
+                         MOST_RETRIES,
+                         {{0}}},
+    [PARCEL__RETRY_DELAY] = {"retry_delay",
+                             "PARCEL_RETRY_DELAY",
+                             offsetof(parcel_options, retry_delay),
+                             REAL,
+                             0,
+                             MOST_SECONDS,
+                             {{0}}},
 };
 
 /* An option's value: a number, or a name or a pointer that is borrowed from its source. */
@@ -542,6 +570,10 @@ static bool resolve_limits(struct parcel__plan *plan, const struct setting *sett
         .cancel = settings[PARCEL__CANCEL].pointer,
         .handles_signals = settings[PARCEL__HANDLE_SIGNALS].number == PARCEL_YES,
         .deadline = settings[PARCEL__DEADLINE].real,
+        .timeout = settings[PARCEL__TIMEOUT].real,
+        .timeout_factor = settings[PARCEL__TIMEOUT_FACTOR].real,
+        .retry = {.most = (int)settings[PARCEL__RETRIES].number,
+                  .delay = settings[PARCEL__RETRY_DELAY].real},
     };
     if (!resolve_halt(plan, settings, error))
         return false;
@@ -573,6 +605,18 @@ static void find_sink(struct parcel__plan *plan, const parcel_options *options)
     plan->sink_state = options->sink_state;
 }
 
+/* The nearest predicate goes with its state. */
+static void find_retry_if(struct parcel__plan *plan, const parcel_options *options)
+{
+    struct walk walk = start_walk();
+    while (options && !options->retry_if)
+        options = next_scope(&walk);
+    if (!options)
+        return;
+    plan->limits.retry.wanted = options->retry_if;
+    plan->limits.retry.state = options->retry_state;
+}
+
 bool parcel__config_resolve(struct parcel__plan *plan, const parcel_options *options,
                             struct parcel__text *error)
 {
@@ -601,7 +645,10 @@ bool parcel__config_resolve(struct parcel__plan *plan, const parcel_options *opt
                          ? (parcel_schedule)settings[PARCEL__SCHEDULE].number
                          : PARCEL_ADAPTIVE;
     find_sink(plan, options);
-    return resolve_limits(plan, settings, error) && resolve_backend(plan, settings, error);
+    if (!resolve_limits(plan, settings, error))
+        return false;
+    find_retry_if(plan, options);
+    return resolve_backend(plan, settings, error);
 }
 
 void parcel__config_free(struct parcel__plan *plan)
@@ -645,14 +692,23 @@ static void put_limit(struct parcel__text *text, const struct parcel__plan *plan
     case PARCEL__HALT:
         parcel__halt_put(text, &limits->halt);
         return;
+    case PARCEL__RETRIES:
+        parcel__text_format(text, "%d", limits->retry.most);
+        return;
+    case PARCEL__TIMEOUT_FACTOR:
+        put_real(text, limits->timeout_factor, "");
+        return;
+    case PARCEL__RETRY_DELAY:
+        put_real(text, limits->retry.delay, " s");
+        return;
     default:
-        put_real(text, limits->deadline, " s");
+        put_real(text, option == PARCEL__TIMEOUT ? limits->timeout : limits->deadline, " s");
     }
 }
 
 static void put_value(struct parcel__text *text, const struct parcel__plan *plan, int option)
 {
-    if (option >= PARCEL__CANCEL && option <= PARCEL__DEADLINE) {
+    if (option >= PARCEL__CANCEL && option <= PARCEL__RETRY_DELAY) {
         put_limit(text, plan, option);
         return;
     }

@@ -111,11 +111,12 @@ size_t parcel__halt_enough(const struct parcel__halt *halt, size_t n_calls)
 static bool may_be_asked(const parcel_current_call *current)
 {
     const struct parcel__control *control = current->control;
-    return control->watches || control->limits.halt.now;
+    return control->watches || control->limits.halt.now || control->limits.timeout > 0 ||
+           control->median;
 }
 
 void parcel__control_open(struct parcel__control *control, const struct parcel__limits *limits,
-                          size_t n_calls)
+                          size_t n_calls, struct parcel__median *median)
 {
     const parcel_current_call *around = parcel__current_get();
     *control = (struct parcel__control){.end = INFINITY};
@@ -123,7 +124,13 @@ void parcel__control_open(struct parcel__control *control, const struct parcel__
         control->limits = *limits;
     limits = &control->limits;
     control->enough = parcel__halt_enough(&limits->halt, n_calls);
-    control->is_careful = limits->halt.counts >= PARCEL__HALT_SUCCESS;
+    control->is_careful = limits->halt.counts >= PARCEL__HALT_SUCCESS || limits->timeout > 0 ||
+                          limits->timeout_factor > 0 || limits->retry.most > 0;
+    atomic_init(&control->relative, INFINITY);
+    if (limits->timeout_factor > 0) {
+        control->median = median;
+        parcel__median_open(median);
+    }
     if (limits->deadline > 0)
         control->end = parcel__port_now() + limits->deadline;
     if (limits->handles_signals)
@@ -138,6 +145,8 @@ void parcel__control_close(struct parcel__control *control)
 {
     if (control->limits.handles_signals)
         parcel__signals_close();
+    if (control->median)
+        parcel__median_close(control->median);
 }
 
 enum parcel__reason parcel__control_due(const struct parcel__control *control)
@@ -181,13 +190,36 @@ static enum parcel__reason reason_of(const struct parcel__control *control)
     return (enum parcel__reason)atomic_load_explicit(&control->reason, memory_order_relaxed);
 }
 
+double parcel__control_allowed(const struct parcel__control *control)
+{
+    double relative = atomic_load_explicit(&control->relative, memory_order_relaxed);
+    double timeout = control->limits.timeout;
+    return timeout > 0 && timeout < relative ? timeout : relative;
+}
+
+void parcel__control_note(struct parcel__control *control, double seconds)
+{
+    if (!control->median)
+        return;
+    double allowed = control->limits.timeout_factor * parcel__median_add(control->median, seconds);
+    atomic_store_explicit(&control->relative, allowed, memory_order_relaxed);
+}
+
+/* True when the attempt that runs has overrun its own limit. */
+static bool is_late(const parcel_current_call *current)
+{
+    return current->started > 0 &&
+           parcel__port_now() - current->started > parcel__control_allowed(current->control);
+}
+
 bool parcel__control_asks(const parcel_current_call *current)
 {
     const struct parcel__control *control = current->control;
     bool is_stopped = atomic_load_explicit(current->is_stopped, memory_order_relaxed);
     if (is_stopped && (reason_of(control) != PARCEL__BY_HALT || control->limits.halt.now))
         return true;
-    return control->watches && parcel__control_due(control) != PARCEL__GOES_ON;
+    return (control->watches && parcel__control_due(control) != PARCEL__GOES_ON) ||
+           is_late(current);
 }
 
 /* ---- what is said of it ---- */

@@ -5,6 +5,8 @@
 #include <parcel.h>
 #include <stdatomic.h>
 
+#include "median.h"
+#include "retry.h"
 #include "text.h"
 
 /* Why nothing is handed out any more. */
@@ -39,6 +41,9 @@ struct parcel__limits {
     bool handles_signals;
     struct parcel__halt halt;
     double deadline; /* seconds */
+    double timeout;  /* seconds of an attempt */
+    double timeout_factor;
+    struct parcel__retry retry;
 };
 
 /* Of one run. Constant while it lasts, but for the members that say otherwise. */
@@ -55,6 +60,9 @@ struct parcel__control {
      * and before that only a hint. */
     atomic_int reason;
     atomic_size_t n_counted; /* for halt; relaxed, since only the number counts */
+
+    struct parcel__median *median; /* of the durations, when timeout_factor is set */
+    _Atomic double relative;       /* what that allows; relaxed, as a late one does no harm */
 };
 
 /* False: the text is none of GNU parallel's --halt. */
@@ -64,9 +72,9 @@ void parcel__halt_put(struct parcel__text *text, const struct parcel__halt *halt
 /* The calls that are enough for it, of so many. Pure. */
 size_t parcel__halt_enough(const struct parcel__halt *halt, size_t n_calls);
 
-/* limits: NULL for none. */
+/* limits: NULL for none. median: for the control's use, if the limits need one. */
 void parcel__control_open(struct parcel__control *control, const struct parcel__limits *limits,
-                          size_t n_calls);
+                          size_t n_calls, struct parcel__median *median);
 void parcel__control_close(struct parcel__control *control);
 
 /* What outside of the run wants it to stop now, or PARCEL__GOES_ON. */
@@ -77,6 +85,12 @@ void parcel__control_stop(struct parcel__control *control, enum parcel__reason r
 
 /* Counts calls that ended; true when halt has enough of them. */
 bool parcel__control_count(struct parcel__control *control, size_t failed, size_t succeeded);
+
+/* Seconds that an attempt may take now. */
+double parcel__control_allowed(const struct parcel__control *control);
+
+/* A call succeeded in so many seconds. */
+void parcel__control_note(struct parcel__control *control, double seconds);
 
 /* True when the call should return early: for its own run alone, not the runs around it. */
 bool parcel__control_asks(const parcel_current_call *current);

@@ -322,7 +322,7 @@ bool parcel__job_open(struct parcel_job *job, const struct parcel__job_options *
     job->options = *options;
     job->control = options->control ? options->control : &job->own_control;
     if (!options->control)
-        parcel__control_open(job->control, NULL, options->results->count);
+        parcel__control_open(job->control, NULL, options->results->count, NULL);
     job->unit = parcel__schedule_unit(options->results->count);
     job->around = parcel__current_get();
     job->may_share = options->schedule == PARCEL_ADAPTIVE && options->batch_size == 0 &&

@@ -39,6 +39,7 @@ struct parcel__worker {
     double seconds_per_call;      /* as measured last; 0 before */
     size_t last_count;            /* calls of that measurement */
     bool is_asked;                /* to give back what it has not begun */
+    bool is_late;                 /* the last attempt overran its time */
     size_t n_done;
     size_t n_failed;
     double total_time;
@@ -53,6 +54,8 @@ enum { PARCEL__FEW_WORKERS = 4 };
 struct parcel__watcher {
     void (*completed)(void *state, size_t count);
     void *state;
+    /* One call took too long; NULL when nobody asks. */
+    void (*overran)(void *state, size_t index, double seconds, double allowed);
 };
 
 struct parcel__job_options {

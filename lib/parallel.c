@@ -183,9 +183,11 @@ static bool run_into(parcel_results *results, const struct parcel__plan *plan,
     const struct parcel_current_call *current = parcel__current_get();
     struct parcel_job job;
     struct parcel__control control;
+    struct parcel__median median;
     struct parcel__progress progress = {.n_jobs = plan->n_jobs_asked,
                                         .verbose = plan->verbose,
                                         .total = results->count,
+                                        .calls = calls,
                                         .sink = plan->sink,
                                         .sink_state = plan->sink_state};
     struct parcel__job_options options = {
@@ -201,12 +203,14 @@ static bool run_into(parcel_results *results, const struct parcel__plan *plan,
     };
     if (plan->verbose > 0) {
         options.watcher.completed = parcel__progress_completed;
+        options.watcher.overran = parcel__progress_overran;
         options.watcher.state = &progress;
         parcel__progress_open(&progress, team->backend->name, results->n_workers,
                               results->warnings);
     }
-    parcel__control_open(&control, &plan->limits, results->count);
-    bool opened = parcel__job_open(&job, &options);
+    parcel__control_open(&control, &plan->limits, results->count, &median);
+    bool opened = (plan->limits.retry.most == 0 || parcel__results_keep_attempts(results)) &&
+                  parcel__job_open(&job, &options);
     if (opened && results->count > 0)
         run_job(&job, plan, team);
     if (opened)

@@ -109,8 +109,10 @@ static void handle_events(struct parcel_job *job, struct parcel__worker *worker)
     char *message = parcel__current_take_message(current);
     const char *kept = message ? parcel__arena_copy(worker->arena, message) : NULL;
     parcel__memory_free(message);
-    parcel__results_fail(job->options.results, current->running.index, PARCEL_FAILED,
+    parcel__results_fail(job->options.results, current->running.index,
+                         worker->is_late ? PARCEL_TIMED_OUT : PARCEL_FAILED,
                          kept ? kept : out_of_memory);
+    worker->is_late = false;
     worker->n_failed++;
     parcel__job_count(job, 1, 0);
 }
@@ -207,6 +209,82 @@ static void run_call(struct parcel__worker *worker, const parcel_stretch *stretc
         parcel_fail_in(&worker->current, "%s", out_of_memory);
 }
 
+/* Marks an attempt that took too long as failed, whatever it says itself. */
+static void check_time(struct parcel_job *job, struct parcel__worker *worker, size_t index)
+{
+    struct parcel_current_call *current = &worker->current;
+    const struct parcel__watcher *watcher = &job->options.watcher;
+    double seconds = parcel__port_now() - current->started;
+    double allowed = parcel__control_allowed(job->control);
+    bool has_failed = pending_events(worker) & PARCEL__EVENT_FAILED;
+    worker->is_late = seconds > allowed;
+    if (!worker->is_late && !has_failed)
+        parcel__control_note(job->control, seconds);
+    if (!worker->is_late)
+        return;
+    if (!has_failed)
+        parcel__results_free_taken(job->options.results, index);
+    parcel__memory_free(parcel__current_take_message(current));
+    parcel_fail_in(current, "timed out: %.3g s, %.3g s allowed", seconds, allowed);
+    if (watcher->overran)
+        watcher->overran(watcher->state, index, seconds, allowed);
+}
+
+/* True when the call failed and is to be tried again. */
+static bool wants_retry(struct parcel_job *job, const struct parcel__worker *worker, size_t index,
+                        int attempts)
+{
+    const struct parcel__retry *retry = &job->control->limits.retry;
+    if (!(pending_events(worker) & PARCEL__EVENT_FAILED) || attempts > retry->most ||
+        parcel__job_must_stop(job))
+        return false;
+    if (!retry->wanted)
+        return !worker->is_late;
+    const char *message = atomic_load_explicit(&worker->current.message, memory_order_relaxed);
+    return retry->wanted(retry->state, index, message ? message : out_of_memory, attempts);
+}
+
+/* Waits before the next attempt. False: the run stops meanwhile. */
+static bool await_retry(struct parcel_job *job, size_t index, int attempts)
+{
+    static const double look = 0.5e-3; /* what stops the run may be a signal: nothing wakes us */
+    double delay = parcel__retry_delay(job->control->limits.retry.delay, index, attempts);
+    double now = parcel__port_now(), end = now + delay;
+    for (; now < end; now = parcel__port_now()) {
+        if (parcel__job_must_stop(job))
+            return false;
+        parcel__port_sleep(end - now < look ? end - now : look);
+    }
+    return true;
+}
+
+/* Forgets what a failed attempt left behind. */
+static void clear_attempt(struct parcel__worker *worker)
+{
+    struct parcel_current_call *current = &worker->current;
+    __atomic_fetch_and(&current->running.events, ~(unsigned)PARCEL__EVENT_FAILED, __ATOMIC_ACQUIRE);
+    parcel__memory_free(parcel__current_take_message(current));
+    parcel__scope_close_all(current->scopes);
+    current->scopes = NULL;
+}
+
+/* Runs the stretch's i-th call within its limits, and again if it is to be retried. */
+static void run_limited(struct parcel_job *job, struct parcel__worker *worker,
+                        const parcel_stretch *stretch, size_t i)
+{
+    size_t index = stretch->first + i;
+    for (int attempts = 1;; attempts++) {
+        worker->current.started = parcel__port_now();
+        run_call(worker, stretch, i);
+        check_time(job, worker, index);
+        worker->current.started = 0;
+        parcel__results_note_attempts(job->options.results, index, attempts);
+        if (!wants_retry(job, worker, index, attempts) || !await_retry(job, index, attempts))
+            return;
+        clear_attempt(worker);
+    }
+}
+
 /* Runs one call of the stretch after the other, until one leaves an event behind or the run
  * stops. Returns how many ran. */
 static size_t run_stretch(struct parcel__worker *worker, const parcel_stretch *stretch)
@@ -244,7 +322,10 @@ static size_t run_one_by_one(struct parcel_job *job, struct parcel__worker *work
     parcel_results *results = job->options.results;
     size_t i = 0;
     do {
-        run_call(worker, stretch, i);
+        if (job->control->is_careful)
+            run_limited(job, worker, stretch, i);
+        else
+            run_call(worker, stretch, i);
         uint64_t now = parcel__port_ticks();
         now = now > *before ? now : *before; /* the ticks of two cpus may differ */
         results->marks[stretch->first + i] = (unsigned char)PARCEL_OK | PARCEL__MARK_FIRST;

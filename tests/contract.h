@@ -34,6 +34,7 @@ bool shares_memory(struct shape shape);
 
 void add_control_tests(TCase *tests, int backends);
 void add_failure_tests(TCase *tests, int backends);
+void add_limit_tests(TCase *tests, int backends);
 void add_value_tests(TCase *tests, int backends);
 void add_loss_tests(TCase *tests);
 
