@@ -221,6 +221,12 @@ bool parcel_token_cancelled(const parcel_token *token);
  * 0.1. */
 void parcel_token_reset(parcel_token *token);
 
+/* Makes the state of a worker, whose number is from 0 on. Threads: any number at once. */
+typedef void *parcel_worker_start(void *state, int worker);
+
+/* Undoes it. Threads: one at a time per run. */
+typedef void parcel_worker_end(void *state, int worker, void *worker_state);
+
 /* True when a call that failed is to be tried again. index: the call's number. message: its
  * failure, borrowed for the call. attempts: how often it ran. Runs in the worker's thread.
  * Threads: any number at once. */
@@ -327,7 +333,18 @@ typedef struct parcel_options {
     parcel_retry_if *retry_if;
     void *retry_state;
 
-    const void *parcel__reserved[9]; /* must be zero: room to grow without breaking programs */
+    /* Called in a worker's thread before its first call; what it returns is parcel_worker_state()
+     * in each call of that worker: a plan, a handle, a scratch buffer. When it calls parcel_fail
+     * the run stops, and its error says so. Not called for workers that run nothing. */
+    parcel_worker_start *on_worker_start;
+
+    /* Called for each worker that started, at the end of the run, or, in an executor, whose runs
+     * find the states of the runs before, by parcel_close; in the thread that runs or closes. Runs
+     * of one executor at the same time have each states of their own. */
+    parcel_worker_end *on_worker_end;
+    void *worker_state; /* given to both */
+
+    const void *parcel__reserved[6]; /* must be zero: room to grow without breaking programs */
     int parcel__first;               /* what the macros set, so that no initialiser is empty */
 } parcel_options;
 
@@ -493,6 +510,11 @@ size_t parcel_index_in(const parcel_current_call *current);
 /* The worker's number in its run, from 0; -1 outside of any call. */
 int parcel_worker(void);
 int parcel_worker_in(const parcel_current_call *current);
+
+/* What on_worker_start made for this worker, borrowed; NULL without one, and outside of any call.
+ */
+void *parcel_worker_state(void);
+void *parcel_worker_state_in(const parcel_current_call *current);
 
 /* How deep the call is nested: 0 outside of any call, 1 in a call, 2 in a call of its nested run.
  */

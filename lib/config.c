@@ -605,6 +605,18 @@ static void find_sink(struct parcel__plan *plan, const parcel_options *options)
     plan->sink_state = options->sink_state;
 }
 
+/* The nearest functions for workers go with their state. */
+static void find_callbacks(struct parcel__plan *plan, const parcel_options *options)
+{
+    struct walk walk = start_walk();
+    while (options && !options->on_worker_start && !options->on_worker_end)
+        options = next_scope(&walk);
+    if (!options)
+        return;
+    plan->callbacks = (struct parcel__callbacks){options->on_worker_start, options->on_worker_end,
+                                                 options->worker_state};
+}
+
 /* The nearest predicate goes with its state. */
 static void find_retry_if(struct parcel__plan *plan, const parcel_options *options)
 {
@@ -648,6 +660,7 @@ bool parcel__config_resolve(struct parcel__plan *plan, const parcel_options *opt
     if (!resolve_limits(plan, settings, error))
         return false;
     find_retry_if(plan, options);
+    find_callbacks(plan, options);
     return resolve_backend(plan, settings, error);
 }
 

@@ -6,6 +6,7 @@
 
 #include "control.h"
 #include "current.h"
+#include "states.h"
 #include "text.h"
 
 /* Where a value came from. */
@@ -44,6 +45,7 @@ struct parcel__plan {
     int verbose;
     size_t batch_size; /* 0: adaptive */
     bool collect;
+    struct parcel__callbacks callbacks;
     struct parcel__limits limits; /* when it stops, and what its calls may take */
     parcel_schedule schedule;
     bool is_timed; /* each call of about a microsecond and more has its own time */

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "current.h"
+#include "memory.h"
 #include "port.h"
 #include "signals.h"
 
@@ -145,6 +146,7 @@ void parcel__control_close(struct parcel__control *control)
 {
     if (control->limits.handles_signals)
         parcel__signals_close();
+    parcel__memory_free(atomic_load_explicit(&control->fault, memory_order_relaxed));
     if (control->median)
         parcel__median_close(control->median);
 }
@@ -168,6 +170,19 @@ void parcel__control_stop(struct parcel__control *control, enum parcel__reason r
     int none = PARCEL__GOES_ON;
     atomic_compare_exchange_strong_explicit(&control->reason, &none, (int)reason,
                                             memory_order_relaxed, memory_order_relaxed);
+}
+
+void parcel__control_stop_at_worker(struct parcel__control *control, int worker, char *why)
+{
+    struct parcel__text text = {0};
+    char *none = NULL;
+    parcel__text_format(&text, "worker %d could not start: %s", worker,
+                        why ? why : "out of memory");
+    parcel__memory_free(why);
+    char *fault = parcel__text_take(&text);
+    if (fault && !atomic_compare_exchange_strong_explicit(
+                     &control->fault, &none, fault, memory_order_relaxed, memory_order_relaxed))
+        parcel__memory_free(fault);
 }
 
 bool parcel__control_count(struct parcel__control *control, size_t failed, size_t succeeded)
@@ -229,6 +244,12 @@ bool parcel__control_is_error(const struct parcel__control *control)
     return reason_of(control) >= PARCEL__BY_TOKEN;
 }
 
+static void put_fault(struct parcel__text *text, const struct parcel__control *control)
+{
+    const char *fault = atomic_load_explicit(&control->fault, memory_order_relaxed);
+    parcel__text_put(text, fault ? fault : "a worker could not start: out of memory");
+}
+
 bool parcel__control_put_reason(struct parcel__text *text, const struct parcel__control *control)
 {
     switch (reason_of(control)) {
@@ -252,6 +273,9 @@ bool parcel__control_put_reason(struct parcel__text *text, const struct parcel__
         return true;
     case PARCEL__BY_AROUND:
         parcel__text_put(text, "cancelled with the call around it");
+        return true;
+    case PARCEL__BY_WORKER:
+        put_fault(text, control);
         return true;
     default:
         return false;

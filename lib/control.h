@@ -18,7 +18,8 @@ enum parcel__reason {
     PARCEL__BY_TOKEN,
     PARCEL__BY_SIGNAL,
     PARCEL__BY_DEADLINE,
-    PARCEL__BY_AROUND /* the run around was cancelled */
+    PARCEL__BY_AROUND, /* the run around was cancelled */
+    PARCEL__BY_WORKER  /* one could not start */
 };
 
 /* After how many calls of which kind a run stops. */
@@ -61,6 +62,9 @@ struct parcel__control {
     atomic_int reason;
     atomic_size_t n_counted; /* for halt; relaxed, since only the number counts */
 
+    /* Why a worker could not start, owned; the first holds, by compare-and-swap from NULL. */
+    _Atomic(char *) fault;
+
     struct parcel__median *median; /* of the durations, when timeout_factor is set */
     _Atomic double relative;       /* what that allows; relaxed, as a late one does no harm */
 };
@@ -82,6 +86,9 @@ enum parcel__reason parcel__control_due(const struct parcel__control *control);
 
 /* Notes why the run stops, unless it does already. */
 void parcel__control_stop(struct parcel__control *control, enum parcel__reason reason);
+
+/* The same for a worker that could not start, for a reason that is taken; NULL: out of memory. */
+void parcel__control_stop_at_worker(struct parcel__control *control, int worker, char *why);
 
 /* Counts calls that ended; true when halt has enough of them. */
 bool parcel__control_count(struct parcel__control *control, size_t failed, size_t succeeded);

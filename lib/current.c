@@ -115,3 +115,13 @@ int parcel_level(void)
 {
     return parcel_level_in(current_call);
 }
+
+void *parcel_worker_state_in(const parcel_current_call *current)
+{
+    return current ? current->worker_state : NULL;
+}
+
+void *parcel_worker_state(void)
+{
+    return parcel_worker_state_in(current_call);
+}

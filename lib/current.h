@@ -44,6 +44,8 @@ struct parcel_current_call {
      * threads that fail at once one holds. */
     _Atomic(char *) message;
 
+    void *worker_state; /* of the worker's on_worker_start */
+
     struct parcel__scope *scopes; /* pushed inside the call; written by the call's thread */
 };
 

@@ -11,6 +11,7 @@
 #include "function.h"
 #include "results.h"
 #include "schedule.h"
+#include "states.h"
 
 /* Two cache lines, since processors fetch lines in pairs. */
 enum { PARCEL__LINE = 128 };
@@ -66,9 +67,10 @@ struct parcel__job_options {
     bool is_timed;     /* longer calls have each their own time */
     parcel_schedule schedule;
     int n_workers;
-    struct parcel__nest nest;        /* what each call's own runs may use */
-    struct parcel__watcher watcher;  /* completed is NULL when nobody listens */
-    struct parcel__control *control; /* NULL: the job has one of its own */
+    struct parcel__nest nest;         /* what each call's own runs may use */
+    struct parcel__watcher watcher;   /* completed is NULL when nobody listens */
+    struct parcel__control *control;  /* NULL: the job has one of its own */
+    struct parcel__state_set *states; /* of the workers; NULL: they have none */
 };
 
 /* Constant while the run lasts, but for the members that say otherwise. */

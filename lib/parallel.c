@@ -33,6 +33,15 @@ static int open_backend(struct parcel__team *team, const parcel_backend *backend
     return active;
 }
 
+/* False when memory ran out. */
+static bool open_states(struct parcel__team *team, const struct parcel__plan *plan)
+{
+    if (!plan->callbacks.start && !plan->callbacks.end)
+        return true;
+    team->states = parcel__states_new(&plan->callbacks);
+    return team->states != NULL;
+}
+
 bool parcel__parallel_open(struct parcel__team *team, struct parcel__plan *plan,
                            struct parcel__text *error)
 {
@@ -44,20 +53,23 @@ bool parcel__parallel_open(struct parcel__team *team, struct parcel__plan *plan,
                             plan->fallback->name);
         active = open_backend(team, plan->fallback, plan->n_jobs, why, sizeof why);
     }
-    if (active > 0)
+    if (active > 0 && open_states(team, plan))
         return true;
-    if (active < 0)
+    if (active > 0)
+        parcel__text_put(error, "out of memory");
+    else if (active < 0)
         parcel__text_format(error, "backend '%s' is not available: %s", team->backend->name,
                             *why ? why : "it does not say why");
     else
         parcel__text_format(error, "%s has no active worker", team->backend->name);
-    if (active == 0)
+    if (active >= 0)
         parcel__parallel_close(team);
     return false;
 }
 
 void parcel__parallel_close(struct parcel__team *team)
 {
+    parcel__states_free(team->states);
     if (team->backend->close)
         team->backend->close(team->state);
 }
@@ -209,7 +221,10 @@ static bool run_into(parcel_results *results, const struct parcel__plan *plan,
                               results->warnings);
     }
     parcel__control_open(&control, &plan->limits, results->count, &median);
-    bool opened = (plan->limits.retry.most == 0 || parcel__results_keep_attempts(results)) &&
+    if (team->states)
+        options.states = parcel__states_take(team->states, results->n_workers);
+    bool opened = (!team->states || options.states) &&
+                  (plan->limits.retry.most == 0 || parcel__results_keep_attempts(results)) &&
                   parcel__job_open(&job, &options);
     if (opened && results->count > 0)
         run_job(&job, plan, team);
@@ -217,6 +232,8 @@ static bool run_into(parcel_results *results, const struct parcel__plan *plan,
         parcel__job_close(&job);
     if (opened)
         report(results, calls, &control);
+    if (options.states)
+        parcel__states_give_back(team->states, options.states);
     parcel__control_close(&control);
     if (plan->verbose > 0)
         parcel__progress_close(&progress);

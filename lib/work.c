@@ -410,11 +410,41 @@ static bool give_back(struct parcel_job *job, struct parcel__worker *worker, siz
            parcel__job_give_back(job, worker, first, count);
 }
 
+/* Makes the worker's state. False: the user's function failed. */
+static bool start_worker(struct parcel_job *job, struct parcel__worker *worker,
+                         struct parcel__worker_state *state)
+{
+    const struct parcel__callbacks *callbacks = &job->options.states->callbacks;
+    struct parcel_current_call *current = &worker->current;
+    current->running.index = SIZE_MAX; /* it is no call */
+    state->value = callbacks->start ? callbacks->start(callbacks->state, current->worker) : NULL;
+    state->is_started = !(pending_events(worker) & PARCEL__EVENT_FAILED);
+    if (!state->is_started) {
+        parcel__control_stop_at_worker(job->control, current->worker,
+                                       parcel__current_take_message(current));
+        parcel__job_stop(job, PARCEL__BY_WORKER);
+    }
+    clear_attempt(worker);
+    read_clocks(worker);
+    return state->is_started;
+}
+
+/* True when the worker has its state, which it makes before its first call. */
+static bool has_state(struct parcel_job *job, struct parcel__worker *worker)
+{
+    struct parcel__worker_state *state = &job->options.states->of[worker->current.worker];
+    if (!state->is_started && (parcel__job_is_stopped(job) || !start_worker(job, worker, state)))
+        return false;
+    worker->current.worker_state = state->value;
+    return true;
+}
+
 static void run_batch(struct parcel_job *job, struct parcel__worker *worker, parcel_batch *batch)
 {
     size_t done = 0;
     worker->is_asked = false;
-    while (done < batch->count && !parcel__job_must_stop(job)) {
+    bool may_run = !job->options.states || has_state(job, worker);
+    while (may_run && done < batch->count && !parcel__job_must_stop(job)) {
         done += run_measured(job, worker, batch->first + done,
                              piece_length(job, worker, batch->count - done));
         if (worker->is_asked && give_back(job, worker, batch->first + done, batch->count - done))

@@ -394,6 +394,7 @@ int main(void)
     tcase_add_loop_test(tests, the_summary_agrees_with_the_records, 0, backends);
     add_control_tests(suite_case(suite, "control"), backends);
     add_limit_tests(suite_case(suite, "limits"), backends);
+    add_worker_tests(suite_case(suite, "workers"), backends);
     add_failure_tests(suite_case(suite, "failures"), backends);
     add_value_tests(suite_case(suite, "values"), backends);
     add_loss_tests(suite_case(suite, "losses"));
