@@ -134,13 +134,16 @@ static const struct option {
                              {{0}}},
 };
 
-/* An option's value: a number, or a name or a pointer that is borrowed from its source. */
+/* An option's value, all of it zero when it is not set: a number, or a name or a pointer that is
+ * borrowed from its source. */
 struct setting {
     enum parcel__source source;
-    long long number;
-    double real;
-    const char *name;
-    const void *pointer;
+    union {
+        long long number;
+        double real;
+        const char *name;
+        const void *pointer;
+    };
 };
 
 /* ---- reading one option ---- */
@@ -151,20 +154,13 @@ static bool read_option(const struct option *option, const parcel_options *optio
 {
     const unsigned char *place = (const unsigned char *)options + option->offset;
     int number;
-    *setting = (struct setting){.source = setting->source};
-    if (option->type == POINTER) {
-        memcpy(&setting->pointer, place, sizeof setting->pointer);
-    } else if (option->type == REAL) {
-        memcpy(&setting->real, place, sizeof setting->real);
-    } else if (option->type == NAME) {
-        memcpy(&setting->name, place, sizeof setting->name);
-    } else if (option->type == WIDE_INTEGER) {
-        memcpy(&setting->number, place, sizeof setting->number);
-    } else {
+    if (option->type == INTEGER || option->type == CHOICE) {
         memcpy(&number, place, sizeof number);
         setting->number = number;
+    } else {
+        memcpy(&setting->number, place, sizeof setting->number);
     }
-    return setting->name || setting->pointer || setting->number != 0 || setting->real != 0;
+    return setting->number != 0;
 }
 
 /* Adds "stop or collect is allowed", by words or by names. */
@@ -563,48 +559,6 @@ static bool resolve_halt(struct parcel__plan *plan, const struct setting *settin
     return true;
 }
 
-static bool resolve_limits(struct parcel__plan *plan, const struct setting *settings,
-                           struct parcel__text *error)
-{
-    plan->limits = (struct parcel__limits){
-        .cancel = settings[PARCEL__CANCEL].pointer,
-        .handles_signals = settings[PARCEL__HANDLE_SIGNALS].number == PARCEL_YES,
-        .deadline = settings[PARCEL__DEADLINE].real,
-        .timeout = settings[PARCEL__TIMEOUT].real,
-        .timeout_factor = settings[PARCEL__TIMEOUT_FACTOR].real,
-        .retry = {.most = (int)settings[PARCEL__RETRIES].number,
-                  .delay = settings[PARCEL__RETRY_DELAY].real},
-    };
-    if (!resolve_halt(plan, settings, error))
-        return false;
-    if (plan->limits.halt.counts != PARCEL__HALT_UNSET)
-        plan->collect = true; /* it says itself what failures do */
-    return true;
-}
-
-/* ---- the plan ---- */
-
-static bool is_reserved_space_clear(const parcel_options *options)
-{
-    for (size_t i = 0; i < sizeof options->parcel__reserved / sizeof *options->parcel__reserved;
-         i++)
-        if (options->parcel__reserved[i])
-            return false;
-    return options->parcel__first == 0;
-}
-
-/* The nearest sink goes with its state. */
-static void find_sink(struct parcel__plan *plan, const parcel_options *options)
-{
-    struct walk walk = start_walk();
-    while (options && !options->sink)
-        options = next_scope(&walk);
-    if (!options)
-        return;
-    plan->sink = options->sink;
-    plan->sink_state = options->sink_state;
-}
-
 /* The nearest functions for workers go with their state. */
 static void find_callbacks(struct parcel__plan *plan, const parcel_options *options)
 {
@@ -629,6 +583,61 @@ static void find_retry_if(struct parcel__plan *plan, const parcel_options *optio
     plan->limits.retry.state = options->retry_state;
 }
 
+static bool resolve_limits(struct parcel__plan *plan, const parcel_options *options,
+                           const struct setting *settings, struct parcel__text *error)
+{
+    plan->limits = (struct parcel__limits){
+        .cancel = settings[PARCEL__CANCEL].pointer,
+        .handles_signals = settings[PARCEL__HANDLE_SIGNALS].number == PARCEL_YES,
+        .deadline = settings[PARCEL__DEADLINE].real,
+        .timeout = settings[PARCEL__TIMEOUT].real,
+        .timeout_factor = settings[PARCEL__TIMEOUT_FACTOR].real,
+        .retry = {.most = (int)settings[PARCEL__RETRIES].number,
+                  .delay = settings[PARCEL__RETRY_DELAY].real},
+    };
+    if (!resolve_halt(plan, settings, error))
+        return false;
+    if (plan->limits.halt.counts != PARCEL__HALT_UNSET)
+        plan->collect = true; /* it says itself what failures do */
+    find_retry_if(plan, options);
+    find_callbacks(plan, options);
+    return true;
+}
+
+/* ---- the plan ---- */
+
+static bool is_reserved_space_clear(const parcel_options *options)
+{
+    for (size_t i = 0; i < sizeof options->parcel__reserved / sizeof *options->parcel__reserved;
+         i++)
+        if (options->parcel__reserved[i])
+            return false;
+    return options->parcel__first == 0;
+}
+
+/* True when nobody sets an option from cancel on: so most runs are spared the search for each. */
+static bool has_plain_options_only(const struct sources *sources)
+{
+    static const parcel_options none;
+    size_t start = offsetof(parcel_options, cancel);
+    const unsigned char *given = (const unsigned char *)sources->options;
+    return !sources->has_variables && !sources->walk.next && !sources->walk.current &&
+           memcmp(given + start, (const unsigned char *)&none + start,
+                  offsetof(parcel_options, parcel__reserved) - start) == 0;
+}
+
+/* The nearest sink goes with its state. */
+static void find_sink(struct parcel__plan *plan, const parcel_options *options)
+{
+    struct walk walk = start_walk();
+    while (options && !options->sink)
+        options = next_scope(&walk);
+    if (!options)
+        return;
+    plan->sink = options->sink;
+    plan->sink_state = options->sink_state;
+}
+
 bool parcel__config_resolve(struct parcel__plan *plan, const parcel_options *options,
                             struct parcel__text *error)
 {
@@ -642,8 +651,8 @@ bool parcel__config_resolve(struct parcel__plan *plan, const parcel_options *opt
                                 "parcel_options options = {0}");
         return false;
     }
-    for (int i = 0; i < PARCEL__N_OPTIONS; i++) {
-        settings[i] = (struct setting){.source = PARCEL__FROM_DEFAULT};
+    bool is_plain = has_plain_options_only(&sources);
+    for (int i = 0; i < (is_plain ? PARCEL__CANCEL : PARCEL__N_OPTIONS); i++) {
         if (!find_setting(&options_table[i], &sources, &settings[i], error))
             return false;
         plan->sources[i] = settings[i].source;
@@ -657,10 +666,8 @@ bool parcel__config_resolve(struct parcel__plan *plan, const parcel_options *opt
                          ? (parcel_schedule)settings[PARCEL__SCHEDULE].number
                          : PARCEL_ADAPTIVE;
     find_sink(plan, options);
-    if (!resolve_limits(plan, settings, error))
+    if (!is_plain && !resolve_limits(plan, options, settings, error))
         return false;
-    find_retry_if(plan, options);
-    find_callbacks(plan, options);
     return resolve_backend(plan, settings, error);
 }
 

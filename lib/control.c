@@ -112,18 +112,17 @@ size_t parcel__halt_enough(const struct parcel__halt *halt, size_t n_calls)
 static bool may_be_asked(const parcel_current_call *current)
 {
     const struct parcel__control *control = current->control;
-    return control->watches || control->limits.halt.now || control->limits.timeout > 0 ||
+    return control->watches || control->limits->halt.now || control->limits->timeout > 0 ||
            control->median;
 }
 
 void parcel__control_open(struct parcel__control *control, const struct parcel__limits *limits,
-                          size_t n_calls, struct parcel__median *median)
+                          size_t n_calls, struct parcel__median *median,
+                          const parcel_current_call *around)
 {
-    const parcel_current_call *around = parcel__current_get();
+    static const struct parcel__limits none;
     *control = (struct parcel__control){.end = INFINITY};
-    if (limits)
-        control->limits = *limits;
-    limits = &control->limits;
+    control->limits = limits = limits ? limits : &none;
     control->enough = parcel__halt_enough(&limits->halt, n_calls);
     control->is_careful = limits->halt.counts >= PARCEL__HALT_SUCCESS || limits->timeout > 0 ||
                           limits->timeout_factor > 0 || limits->retry.most > 0;
@@ -144,7 +143,7 @@ void parcel__control_open(struct parcel__control *control, const struct parcel__
 
 void parcel__control_close(struct parcel__control *control)
 {
-    if (control->limits.handles_signals)
+    if (control->limits->handles_signals)
         parcel__signals_close();
     parcel__memory_free(atomic_load_explicit(&control->fault, memory_order_relaxed));
     if (control->median)
@@ -153,7 +152,7 @@ void parcel__control_close(struct parcel__control *control)
 
 enum parcel__reason parcel__control_due(const struct parcel__control *control)
 {
-    const struct parcel__limits *limits = &control->limits;
+    const struct parcel__limits *limits = control->limits;
     if (parcel_token_cancelled(limits->cancel))
         return PARCEL__BY_TOKEN;
     if (limits->handles_signals && parcel__signals_seen(control->signals_before) != 0)
@@ -188,11 +187,11 @@ void parcel__control_stop_at_worker(struct parcel__control *control, int worker,
 bool parcel__control_count(struct parcel__control *control, size_t failed, size_t succeeded)
 {
     size_t counted = failed + succeeded;
-    if (control->limits.halt.counts < PARCEL__HALT_FAIL)
+    if (control->limits->halt.counts < PARCEL__HALT_FAIL)
         return false;
-    if (control->limits.halt.counts == PARCEL__HALT_FAIL)
+    if (control->limits->halt.counts == PARCEL__HALT_FAIL)
         counted = failed;
-    else if (control->limits.halt.counts == PARCEL__HALT_SUCCESS)
+    else if (control->limits->halt.counts == PARCEL__HALT_SUCCESS)
         counted = succeeded;
     return counted > 0 &&
            atomic_fetch_add_explicit(&control->n_counted, counted, memory_order_relaxed) +
@@ -208,7 +207,7 @@ static enum parcel__reason reason_of(const struct parcel__control *control)
 double parcel__control_allowed(const struct parcel__control *control)
 {
     double relative = atomic_load_explicit(&control->relative, memory_order_relaxed);
-    double timeout = control->limits.timeout;
+    double timeout = control->limits->timeout;
     return timeout > 0 && timeout < relative ? timeout : relative;
 }
 
@@ -216,7 +215,7 @@ void parcel__control_note(struct parcel__control *control, double seconds)
 {
     if (!control->median)
         return;
-    double allowed = control->limits.timeout_factor * parcel__median_add(control->median, seconds);
+    double allowed = control->limits->timeout_factor * parcel__median_add(control->median, seconds);
     atomic_store_explicit(&control->relative, allowed, memory_order_relaxed);
 }
 
@@ -231,7 +230,7 @@ bool parcel__control_asks(const parcel_current_call *current)
 {
     const struct parcel__control *control = current->control;
     bool is_stopped = atomic_load_explicit(current->is_stopped, memory_order_relaxed);
-    if (is_stopped && (reason_of(control) != PARCEL__BY_HALT || control->limits.halt.now))
+    if (is_stopped && (reason_of(control) != PARCEL__BY_HALT || control->limits->halt.now))
         return true;
     return (control->watches && parcel__control_due(control) != PARCEL__GOES_ON) ||
            is_late(current);
@@ -258,7 +257,7 @@ bool parcel__control_put_reason(struct parcel__text *text, const struct parcel__
         return true;
     case PARCEL__BY_HALT:
         parcel__text_put(text, "the run was to stop at ");
-        parcel__halt_put(text, &control->limits.halt);
+        parcel__halt_put(text, &control->limits->halt);
         return true;
     case PARCEL__BY_TOKEN:
         parcel__text_put(text, "cancelled by its token");
@@ -269,7 +268,7 @@ bool parcel__control_put_reason(struct parcel__text *text, const struct parcel__
                                                                                     : "SIGTERM");
         return true;
     case PARCEL__BY_DEADLINE:
-        parcel__text_format(text, "the deadline of %g s had passed", control->limits.deadline);
+        parcel__text_format(text, "the deadline of %g s had passed", control->limits->deadline);
         return true;
     case PARCEL__BY_AROUND:
         parcel__text_put(text, "cancelled with the call around it");

@@ -49,7 +49,7 @@ struct parcel__limits {
 
 /* Of one run. Constant while it lasts, but for the members that say otherwise. */
 struct parcel__control {
-    struct parcel__limits limits;
+    const struct parcel__limits *limits;
     bool watches;    /* something outside of the run may stop it */
     bool is_careful; /* each call is run, timed and looked at on its own */
     size_t enough;   /* calls of the kind that halt counts */
@@ -76,9 +76,11 @@ void parcel__halt_put(struct parcel__text *text, const struct parcel__halt *halt
 /* The calls that are enough for it, of so many. Pure. */
 size_t parcel__halt_enough(const struct parcel__halt *halt, size_t n_calls);
 
-/* limits: NULL for none. median: for the control's use, if the limits need one. */
+/* around: the call that the run is in, or NULL. limits: borrowed; NULL for none. median: for the
+ * control's use, if the limits need one. */
 void parcel__control_open(struct parcel__control *control, const struct parcel__limits *limits,
-                          size_t n_calls, struct parcel__median *median);
+                          size_t n_calls, struct parcel__median *median,
+                          const parcel_current_call *around);
 void parcel__control_close(struct parcel__control *control);
 
 /* What outside of the run wants it to stop now, or PARCEL__GOES_ON. */

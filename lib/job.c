@@ -320,11 +320,11 @@ bool parcel__job_open(struct parcel_job *job, const struct parcel__job_options *
     if (!allocate_workers(job, (size_t)options->n_workers))
         return false;
     job->options = *options;
+    job->around = parcel__current_get();
     job->control = options->control ? options->control : &job->own_control;
     if (!options->control)
-        parcel__control_open(job->control, NULL, options->results->count, NULL);
+        parcel__control_open(job->control, NULL, options->results->count, NULL, job->around);
     job->unit = parcel__schedule_unit(options->results->count);
-    job->around = parcel__current_get();
     job->may_share = options->schedule == PARCEL_ADAPTIVE && options->batch_size == 0 &&
                      job->unit == 1 && options->n_workers > 1;
     atomic_init(&job->is_stopped, false);

@@ -220,7 +220,7 @@ static bool run_into(parcel_results *results, const struct parcel__plan *plan,
         parcel__progress_open(&progress, team->backend->name, results->n_workers,
                               results->warnings);
     }
-    parcel__control_open(&control, &plan->limits, results->count, &median);
+    parcel__control_open(&control, &plan->limits, results->count, &median, current);
     if (team->states)
         options.states = parcel__states_take(team->states, results->n_workers);
     bool opened = (!team->states || options.states) &&

@@ -234,7 +234,7 @@ static void check_time(struct parcel_job *job, struct parcel__worker *worker, si
 static bool wants_retry(struct parcel_job *job, const struct parcel__worker *worker, size_t index,
                         int attempts)
 {
-    const struct parcel__retry *retry = &job->control->limits.retry;
+    const struct parcel__retry *retry = &job->control->limits->retry;
     if (!(pending_events(worker) & PARCEL__EVENT_FAILED) || attempts > retry->most ||
         parcel__job_must_stop(job))
         return false;
@@ -248,7 +248,7 @@ static bool wants_retry(struct parcel_job *job, const struct parcel__worker *wor
 static bool await_retry(struct parcel_job *job, size_t index, int attempts)
 {
     static const double look = 0.5e-3; /* what stops the run may be a signal: nothing wakes us */
-    double delay = parcel__retry_delay(job->control->limits.retry.delay, index, attempts);
+    double delay = parcel__retry_delay(job->control->limits->retry.delay, index, attempts);
     double now = parcel__port_now(), end = now + delay;
     for (; now < end; now = parcel__port_now()) {
         if (parcel__job_must_stop(job))
