@@ -261,6 +261,7 @@ bool parcel_job_next(parcel_job *job, int worker, parcel_batch *batch)
         return false;
     /* A backend may not come back for what is given back while it executes. */
     atomic_store_explicit(&job->workers[worker].may_share, false, memory_order_release);
+    job->workers[worker].has_handed_out = true;
     parcel__results_hand_out(job->options.results, batch->first, batch->count);
     return true;
 }
@@ -372,6 +373,7 @@ void parcel__job_close(struct parcel_job *job)
     parcel_results *results = job->options.results;
     double longest = -1;
     size_t n_done = 0;
+    bool has_handed_out = false, is_stopped = parcel__job_is_stopped(job);
     (void)atomic_load_explicit(&job->n_visits, memory_order_acquire);
     double end = parcel__port_now();
     results->wall_time = end - job->start;
@@ -379,10 +381,11 @@ void parcel__job_close(struct parcel_job *job)
         last_end = end;
     for (int i = 0; i < job->options.n_workers; i++) {
         n_done += job->workers[i].n_done;
+        has_handed_out |= job->workers[i].has_handed_out;
         add_worker(results, &job->workers[i], &longest);
     }
-    if (n_done < results->count)
-        n_done += record_dropped(results, parcel__job_is_stopped(job));
+    if (n_done < results->count && (has_handed_out || !is_stopped)) /* else there is none */
+        n_done += record_dropped(results, is_stopped);
     results->n_ran = n_done;
     parcel__memory_free(job->memory);
 }

@@ -40,6 +40,7 @@ struct parcel__worker {
     double seconds_per_call;      /* as measured last; 0 before */
     size_t last_count;            /* calls of that measurement */
     bool is_asked;                /* to give back what it has not begun */
+    bool has_handed_out;          /* batches to a backend, which may forget one */
     bool is_late;                 /* the last attempt overran its time */
     size_t n_done;
     size_t n_failed;
