@@ -132,6 +132,41 @@ START_TEST(a_call_may_take_so_many_times_the_median)
 }
 END_TEST
 
+static bool run_inside(void)
+{
+    parcel_calls *calls = parcel_calls_new();
+    for (int i = 0; i < 100; i++)
+        parcel_calls_add(calls, delayed(last_until_asked)(LONG_FIRST));
+    parcel_results *results = run_and_free(NULL, calls);
+    const char *error = parcel_results_error(results);
+    bool is_told = error && strstr(error, "cancelled with the call around it: ");
+    parcel_results_free(results);
+    return is_told;
+}
+
+static atomic_int told;
+
+static void note_whether_told(void)
+{
+    atomic_store(&told, run_inside());
+}
+DELAYED(void, note_whether_told);
+
+START_TEST(a_run_inside_a_call_that_overruns_stops_too)
+{
+    for (struct shape shape = {0}; next_shape(_i, &shape) && shares_memory(shape);) {
+        if (shape.size != 2)
+            continue;
+        parcel_calls *calls = parcel_calls_new();
+        parcel_calls_add(calls, delayed(note_whether_told)());
+        parcel_results *results = run_and_free(SHAPED(shape, .timeout = 0.02), calls);
+        HOLDS(shape, parcel_results_status(results, 0) == PARCEL_TIMED_OUT);
+        HOLDS(shape, atomic_exchange(&told, 0));
+        parcel_results_free(results);
+    }
+}
+END_TEST
+
 /* ---- retries ---- */
 
 static atomic_int tries[MOST_CALLS];
@@ -294,6 +329,7 @@ void add_limit_tests(TCase *tests, int backends)
     tcase_add_loop_test(tests, an_overrun_is_a_failure_that_stops_the_run, 0, backends);
     tcase_add_loop_test(tests, a_line_names_the_call_that_overran, 0, backends);
     tcase_add_loop_test(tests, a_call_may_take_so_many_times_the_median, 0, backends);
+    tcase_add_loop_test(tests, a_run_inside_a_call_that_overruns_stops_too, 0, backends);
     tcase_add_loop_test(tests, a_call_that_fails_is_tried_again, 0, backends);
     tcase_add_loop_test(tests, the_last_failure_is_told_when_no_retry_is_left, 0, backends);
     tcase_add_loop_test(tests, a_predicate_says_which_failures_are_tried_again, 0, backends);
