@@ -528,9 +528,9 @@ void parcel_job_work(parcel_job *job, int worker)
     enter(job, &job->workers[worker], &surroundings);
     while (parcel__job_take(job, worker, &batch))
         run_batch(job, &job->workers[worker], &batch);
-    leave(job, &surroundings);
     if (job->is_cold)
         end_cold(job);
+    leave(job, &surroundings); /* after it nothing of the job may be read */
 }
 
 /* False when the batch is not one of this job's, or was dealt with before. */
