@@ -60,10 +60,10 @@ const char *parcel_version(void);
 
 /* What became of a call. */
 typedef enum parcel_status {
-    PARCEL_NOT_RUN = 0, /* never handed out, because the run stopped before; or no such call */
+    PARCEL_NOT_RUN = 0, /* never handed out, because a call failed before; or no such call */
     PARCEL_OK,
     PARCEL_FAILED,    /* it called parcel_fail */
-    PARCEL_CANCELLED, /* the run was cancelled before it started */
+    PARCEL_CANCELLED, /* never handed out, because the run was stopped; its message says why */
     PARCEL_TIMED_OUT, /* it overran its time limit */
     PARCEL_LOST       /* its worker or its backend lost it */
 } parcel_status;
@@ -203,6 +203,36 @@ typedef enum parcel_schedule {
  * call. Threads: one at a time per run. */
 typedef void parcel_sink(void *state, const char *line);
 
+/* Stops runs from outside. Start from parcel_token token = {0}; its member is private. Since 0.1.
+ */
+typedef struct parcel_token {
+    int parcel__cancelled; /* atomic */
+} parcel_token;
+
+/* Stops the runs whose options have the token (.cancel = &token), and those that begin later: they
+ * hand out nothing new, join what runs, for which parcel_cancelled() is true, and return what is
+ * finished; the rest is PARCEL_CANCELLED. NULL: nothing. May be called in a signal handler.
+ * Threads: any. Since 0.1. */
+void parcel_cancel(parcel_token *token);
+
+/* False for NULL. May be called in a signal handler. Threads: any. Since 0.1. */
+bool parcel_token_cancelled(const parcel_token *token);
+
+/* Makes the token as new; runs that have seen it cancelled stop all the same. Threads: any. Since
+ * 0.1. */
+void parcel_token_reset(parcel_token *token);
+
+/* Makes the state of a worker, whose number is from 0 on. Threads: any number at once. */
+typedef void *parcel_worker_start(void *state, int worker);
+
+/* Undoes it. Threads: one at a time per run. */
+typedef void parcel_worker_end(void *state, int worker, void *worker_state);
+
+/* True when a call that failed is to be tried again. index: the call's number. message: its
+ * failure, borrowed for the call. attempts: how often it ran. Runs in the worker's thread.
+ * Threads: any number at once. */
+typedef bool parcel_retry_if(void *state, size_t index, const char *message, int attempts);
+
 /* All options of a run. What is 0 or NULL is not set: the innermost parcel_config scope decides,
  * then, outside of any call, the environment (PARCEL_N_JOBS, ...), then the default.
  * Strings are borrowed for the call that takes the options. Since 0.1. */
@@ -250,8 +280,73 @@ typedef struct parcel_options {
      * parcel_results_estimated). Default: PARCEL_YES. Environment: PARCEL_TIMING=yes or no. */
     parcel_switch timing;
 
-    const void *parcel__reserved[19]; /* must be zero: room to grow without breaking programs */
-    int parcel__first;                /* what the macros set, so that no initialiser is empty */
+    /* ---- control: when the run stops before its last call ---- */
+
+    /* Stops the run when the token is cancelled: see parcel_cancel. Borrowed while runs last. */
+    parcel_token *cancel;
+
+    /* The run stops when so many calls failed: .max_failures = 3 is .halt = "soon,fail=3". Not
+     * negative. Environment: PARCEL_MAX_FAILURES. */
+    long long max_failures;
+
+    /* GNU parallel's --halt: "never", or "soon" or "now", a comma, and "fail=", "success=" or
+     * "done=" with a number of calls ("soon,fail=3") or a percentage of the run's calls
+     * ("now,done=50%"). soon: nothing new is handed out; now: running calls are asked to return
+     * too (parcel_cancelled). It says itself what failures do: on_error is not looked at.
+     * Environment: PARCEL_HALT. */
+    const char *halt;
+
+    /* Seconds for the run: then nothing new is handed out, and running calls are asked to return.
+     * Above 0, up to 1e9. Environment: PARCEL_DEADLINE. */
+    double deadline;
+
+    /* Seconds for each call, from its own start. A thread cannot be killed: a call that overruns is
+     * asked to return (parcel_cancelled), and is waited for, however long it takes. When it returns
+     * it is PARCEL_TIMED_OUT, "timed out: 1.5 s, 1 s allowed", which counts as a failure; a char *
+     * or an array that it returned is freed. From verbose 2 on a line then names the call. Each
+     * call is timed on its own. Above 0, up to 1e9. Environment: PARCEL_TIMEOUT. */
+    double timeout;
+
+    /* The same, relative: so many times the median of the calls that succeeded, from the fifth of
+     * them on. With timeout the shorter of the two holds. Above 1. Environment:
+     * PARCEL_TIMEOUT_FACTOR. */
+    double timeout_factor;
+
+    /* PARCEL_YES: while the run lasts, SIGINT or SIGTERM stops it as a token does; what is
+     * finished is returned. A second signal does at once what it does by default. The old actions
+     * are put back when the last run that asked for this ends; a signal that is ignored stays so.
+     * Default: PARCEL_NO. Environment: PARCEL_HANDLE_SIGNALS=yes or no. */
+    parcel_switch handle_signals;
+
+    /* How often a call that failed is tried again, in place, by the same worker: what its
+     * arguments point at must live as long. The record has the last attempt's status and message
+     * and the time of all attempts and the waits between them; what a failed attempt returned is
+     * ignored. A call that timed out is tried again only if retry_if says so. Up to 1,000,000.
+     * Environment: PARCEL_RETRIES. */
+    int retries;
+
+    /* Seconds before the first retry; doubled for each further one, and times a number from 0.75 to
+     * 1.25 that depends on the call's number and the attempt only. A wait ends early when the run
+     * stops. Above 0, up to 1e9. Default: no wait. Environment: PARCEL_RETRY_DELAY. */
+    double retry_delay;
+
+    /* Says of each failure whether the call is to be tried again; NULL: yes. */
+    parcel_retry_if *retry_if;
+    void *retry_state;
+
+    /* Called in a worker's thread before its first call; what it returns is parcel_worker_state()
+     * in each call of that worker: a plan, a handle, a scratch buffer. When it calls parcel_fail
+     * the run stops, and its error says so. Not called for workers that run nothing. */
+    parcel_worker_start *on_worker_start;
+
+    /* Called for each worker that started, at the end of the run, or, in an executor, whose runs
+     * find the states of the runs before, by parcel_close; in the thread that runs or closes. Runs
+     * of one executor at the same time have each states of their own. */
+    parcel_worker_end *on_worker_end;
+    void *worker_state; /* given to both */
+
+    const void *parcel__reserved[6]; /* must be zero: room to grow without breaking programs */
+    int parcel__first;               /* what the macros set, so that no initialiser is empty */
 } parcel_options;
 
 /* What a run gives back. */
@@ -304,8 +399,9 @@ int parcel_effective_n_jobs(int n_jobs);
 /* The number of calls of the run. */
 size_t parcel_results_count(const parcel_results *results);
 
-/* NULL when every call succeeded, else one sentence, as
- * "1 of 10 calls failed; first: call 3, root(-1): root of a negative number: -1". */
+/* NULL when every call that ran succeeded and nobody cancelled the run, else one sentence, as
+ * "1 of 10 calls failed; first: call 3, root(-1): root of a negative number: -1" or
+ * "cancelled by SIGINT: 12 of 100 calls had run". */
 const char *parcel_results_error(const parcel_results *results);
 
 /* The number of calls that failed, timed out or were lost. */
@@ -317,7 +413,7 @@ const char *parcel_results_warnings(const parcel_results *results);
 /* PARCEL_NOT_RUN out of range. */
 parcel_status parcel_results_status(const parcel_results *results, size_t index);
 
-/* Why the call failed or was lost, or NULL. */
+/* Why the call failed, was lost or was cancelled, or NULL. */
 const char *parcel_results_message(const parcel_results *results, size_t index);
 
 /* The boxed value; None for a call without one. */
@@ -336,6 +432,9 @@ bool parcel_results_estimated(const parcel_results *results, size_t index);
 
 /* The worker that ran the call, from 0; -1 when it did not run. */
 int parcel_results_worker(const parcel_results *results, size_t index);
+
+/* How often the call was tried (see retries); 0 when it did not run. */
+int parcel_results_attempts(const parcel_results *results, size_t index);
 
 /* The workers of the run. */
 int parcel_results_workers(const parcel_results *results);
@@ -396,8 +495,15 @@ void parcel_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void parcel_fail_in(parcel_current_call *current, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* True when this call's run, or one around it, hands out nothing new any more: a long call may
- * return early then. False outside of any call. */
+/* Stops the run of this call, as when a search has found what it looks for: nothing new is handed
+ * out, other running calls are asked to return, and what did not run is PARCEL_CANCELLED. That is
+ * no failure, and no error of the run. Outside of any call: nothing. */
+void parcel_stop(void);
+void parcel_stop_in(parcel_current_call *current);
+
+/* True when the call may as well return early: its run stopped at a failure, a parcel_stop, a
+ * cancelled token, a signal, a deadline or a halt of the kind "now", it overran its own time, or a
+ * call around it is asked the same for one of these reasons. False outside of any call. */
 bool parcel_cancelled(void);
 bool parcel_cancelled_in(const parcel_current_call *current);
 
@@ -408,6 +514,11 @@ size_t parcel_index_in(const parcel_current_call *current);
 /* The worker's number in its run, from 0; -1 outside of any call. */
 int parcel_worker(void);
 int parcel_worker_in(const parcel_current_call *current);
+
+/* What on_worker_start made for this worker, borrowed; NULL without one, and outside of any call.
+ */
+void *parcel_worker_state(void);
+void *parcel_worker_state_in(const parcel_current_call *current);
 
 /* How deep the call is nested: 0 outside of any call, 1 in a call, 2 in a call of its nested run.
  */

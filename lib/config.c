@@ -16,16 +16,16 @@
 #include "port.h"
 #include "scope.h"
 
-enum { MOST_JOBS = 1000000 };
+enum { MOST_JOBS = 1000000, MOST_SECONDS = 1000000000, MOST_RETRIES = 1000000 };
 
-enum option_type { INTEGER, WIDE_INTEGER, CHOICE, NAME };
+enum option_type { INTEGER, WIDE_INTEGER, CHOICE, NAME, REAL, POINTER };
 
 static const struct option {
     const char *name;
     const char *variable; /* NULL: the environment does not say */
     size_t offset;
     enum option_type type;
-    long long least;
+    long long least; /* of a real number, exclusive */
     long long most;
     struct {
         const char *word; /* in the environment */
@@ -81,13 +81,69 @@ static const struct option {
                         PARCEL_YES,
                         PARCEL_NO,
                         {{"yes", "PARCEL_YES"}, {"no", "PARCEL_NO"}}},
+    [PARCEL__CANCEL] = {"cancel", NULL, offsetof(parcel_options, cancel), POINTER, 0, 0, {{0}}},
+    [PARCEL__HANDLE_SIGNALS] = {"handle_signals",
+                                "PARCEL_HANDLE_SIGNALS",
+                                offsetof(parcel_options, handle_signals),
+                                CHOICE,
+                                PARCEL_YES,
+                                PARCEL_NO,
+                                {{"yes", "PARCEL_YES"}, {"no", "PARCEL_NO"}}},
+    [PARCEL__MAX_FAILURES] = {"max_failures",
+                              "PARCEL_MAX_FAILURES",
+                              offsetof(parcel_options, max_failures),
+                              WIDE_INTEGER,
+                              1,
+                              LLONG_MAX,
+                              {{0}}},
+    [PARCEL__HALT] = {"halt", "PARCEL_HALT", offsetof(parcel_options, halt), NAME, 0, 0, {{0}}},
+    [PARCEL__DEADLINE] = {"deadline",
+                          "PARCEL_DEADLINE",
+                          offsetof(parcel_options, deadline),
+                          REAL,
+                          0,
+                          MOST_SECONDS,
+                          {{0}}},
+    [PARCEL__TIMEOUT] = {"timeout",
+                         "PARCEL_TIMEOUT",
+                         offsetof(parcel_options, timeout),
+                         REAL,
+                         0,
+                         MOST_SECONDS,
+                         {{0}}},
+    [PARCEL__TIMEOUT_FACTOR] = {"timeout_factor",
+                                "PARCEL_TIMEOUT_FACTOR",
+                                offsetof(parcel_options, timeout_factor),
+                                REAL,
+                                1,
+                                MOST_SECONDS,
+                                {{0}}},
+    [PARCEL__RETRIES] = {"retries",
+                         "PARCEL_RETRIES",
+                         offsetof(parcel_options, retries),
+                         INTEGER,
+                         1,
+                         MOST_RETRIES,
+                         {{0}}},
+    [PARCEL__RETRY_DELAY] = {"retry_delay",
+                             "PARCEL_RETRY_DELAY",
+                             offsetof(parcel_options, retry_delay),
+                             REAL,
+                             0,
+                             MOST_SECONDS,
+                             {{0}}},
 };
 
-/* An option's value: a number, or a name that is borrowed from its source. */
+/* An option's value, all of it zero when it is not set: a number, or a name or a pointer that is
+ * borrowed from its source. */
 struct setting {
     enum parcel__source source;
-    long long number;
-    const char *name;
+    union {
+        long long number;
+        double real;
+        const char *name;
+        const void *pointer;
+    };
 };
 
 /* ---- reading one option ---- */
@@ -98,17 +154,13 @@ static bool read_option(const struct option *option, const parcel_options *optio
 {
     const unsigned char *place = (const unsigned char *)options + option->offset;
     int number;
-    setting->number = 0;
-    setting->name = NULL;
-    if (option->type == NAME) {
-        memcpy(&setting->name, place, sizeof setting->name);
-    } else if (option->type == WIDE_INTEGER) {
-        memcpy(&setting->number, place, sizeof setting->number);
-    } else {
+    if (option->type == INTEGER || option->type == CHOICE) {
         memcpy(&number, place, sizeof number);
         setting->number = number;
+    } else {
+        memcpy(&setting->number, place, sizeof setting->number);
     }
-    return setting->name || setting->number != 0;
+    return setting->number != 0;
 }
 
 /* Adds "stop or collect is allowed", by words or by names. */
@@ -127,17 +179,35 @@ static void put_range(struct parcel__text *error, const struct option *option)
     if (option->type == CHOICE)
         put_choices(error, option, false);
     else if (option->type == WIDE_INTEGER)
-        parcel__text_put(error, "a positive integer is allowed, or 0 for an adaptive size");
+        parcel__text_put(error, option - options_table == PARCEL__BATCH_SIZE
+                                    ? "a positive integer is allowed, or 0 for an adaptive size"
+                                    : "a positive integer is allowed, 0 means not set");
     else
         parcel__text_format(error, "integers from %lld to %lld are allowed, 0 means not set",
                             option->least, option->most);
 }
 
-static bool check_number(const struct option *option, long long number, struct parcel__text *error)
+/* Not a number is out of every range. */
+static bool is_in_range(const struct option *option, const struct setting *setting)
 {
-    if (option->type == NAME || (number >= option->least && number <= option->most))
+    if (option->type == REAL)
+        return setting->real > (double)option->least && setting->real <= (double)option->most;
+    return option->type == NAME || option->type == POINTER ||
+           (setting->number >= option->least && setting->number <= option->most);
+}
+
+static bool check_range(const struct option *option, const struct setting *setting,
+                        struct parcel__text *error)
+{
+    if (is_in_range(option, setting))
         return true;
-    parcel__text_format(error, "%s = %lld is out of range: ", option->name, number);
+    if (option->type == REAL) {
+        parcel__text_format(error, "%s = %g is out of range: ", option->name, setting->real);
+        parcel__text_format(error, "numbers above %lld and up to %lld are allowed, 0 means not set",
+                            option->least, option->most);
+        return false;
+    }
+    parcel__text_format(error, "%s = %lld is out of range: ", option->name, setting->number);
     put_range(error, option);
     return false;
 }
@@ -174,6 +244,19 @@ static bool read_integer(const struct option *option, const char *value, struct 
     return false;
 }
 
+static bool read_real(const struct option *option, const char *value, struct setting *setting,
+                      struct parcel__text *error)
+{
+    const char *fault = "is out of range";
+    if (!parcel__port_parse_real(value, &setting->real))
+        fault = "could not be converted to float";
+    else if (is_in_range(option, setting))
+        return true;
+    parcel__text_format(error, "%s=%s: %s %s: a number above %lld and up to %lld is allowed",
+                        option->variable, value, option->name, fault, option->least, option->most);
+    return false;
+}
+
 /* Reads the option's variable, strictly. False: its value is wrong. */
 static bool read_variable(const struct option *option, const char *value, struct setting *setting,
                           struct parcel__text *error)
@@ -181,6 +264,8 @@ static bool read_variable(const struct option *option, const char *value, struct
     setting->source = PARCEL__FROM_ENVIRONMENT;
     if (option->type == CHOICE)
         return read_choice(option, value, setting, error);
+    if (option->type == REAL)
+        return read_real(option, value, setting, error);
     if (option->type != NAME)
         return read_integer(option, value, setting, error);
     setting->name = value;
@@ -239,7 +324,7 @@ static bool find_setting(const struct option *option, const struct sources *sour
     struct walk walk = sources->walk;
     for (setting->source = PARCEL__GIVEN; options; setting->source = PARCEL__FROM_SCOPE) {
         if (read_option(option, options, setting))
-            return check_number(option, setting->number, error);
+            return check_range(option, setting, error);
         if (sources->are_only_options)
             break;
         options = next_scope(&walk);
@@ -344,7 +429,7 @@ int parcel_effective_n_jobs(int n_jobs)
     struct parcel__plan plan;
     struct parcel__text error = {0};
     const parcel_options options = {.n_jobs = n_jobs};
-    struct setting setting = {PARCEL__FROM_DEFAULT, 0, NULL};
+    struct setting setting = {.source = PARCEL__FROM_DEFAULT};
     plan = (struct parcel__plan){.n_jobs = 1};
     const struct sources sources = find_sources(&options);
     if (find_setting(&options_table[PARCEL__N_JOBS], &sources, &setting, &error))
@@ -451,6 +536,80 @@ static bool resolve_backend(struct parcel__plan *plan, const struct setting *set
     return !require || require_shared_memory(plan, settings, error);
 }
 
+/* ---- when a run stops ---- */
+
+/* max_failures is a short form of halt: of the two, the one of the nearer source holds. */
+static bool resolve_halt(struct parcel__plan *plan, const struct setting *settings,
+                         struct parcel__text *error)
+{
+    const struct setting *most = &settings[PARCEL__MAX_FAILURES], *halt = &settings[PARCEL__HALT];
+    struct parcel__halt *resolved = &plan->limits.halt;
+    if (halt->name && !parcel__halt_parse(resolved, halt->name)) {
+        parcel__text_format(
+            error,
+            "halt=%s is not valid: \"never\" is allowed, or \"soon\" or \"now\", a "
+            "comma, and \"fail=\", \"success=\" or \"done=\" with a number of calls "
+            "above 0 or a percentage from 1%% to 100%%, as in soon,fail=3",
+            halt->name);
+        return false;
+    }
+    if (halt->name && most->number > 0 && halt->source == most->source) {
+        parcel__text_format(error,
+                            "halt=%s and max_failures = %lld are inconsistent settings: both say "
+                            "when failures stop the run",
+                            halt->name, most->number);
+        return false;
+    }
+    if (most->number > 0 && (!halt->name || most->source > halt->source))
+        *resolved = (struct parcel__halt){.counts = PARCEL__HALT_FAIL, .number = most->number};
+    return true;
+}
+
+/* The nearest functions for workers go with their state. */
+static void find_callbacks(struct parcel__plan *plan, const parcel_options *options)
+{
+    struct walk walk = start_walk();
+    while (options && !options->on_worker_start && !options->on_worker_end)
+        options = next_scope(&walk);
+    if (!options)
+        return;
+    plan->callbacks = (struct parcel__callbacks){options->on_worker_start, options->on_worker_end,
+                                                 options->worker_state};
+}
+
+/* The nearest predicate goes with its state. */
+static void find_retry_if(struct parcel__plan *plan, const parcel_options *options)
+{
+    struct walk walk = start_walk();
+    while (options && !options->retry_if)
+        options = next_scope(&walk);
+    if (!options)
+        return;
+    plan->limits.retry.wanted = options->retry_if;
+    plan->limits.retry.state = options->retry_state;
+}
+
+static bool resolve_limits(struct parcel__plan *plan, const parcel_options *options,
+                           const struct setting *settings, struct parcel__text *error)
+{
+    plan->limits = (struct parcel__limits){
+        .cancel = settings[PARCEL__CANCEL].pointer,
+        .handles_signals = settings[PARCEL__HANDLE_SIGNALS].number == PARCEL_YES,
+        .deadline = settings[PARCEL__DEADLINE].real,
+        .timeout = settings[PARCEL__TIMEOUT].real,
+        .timeout_factor = settings[PARCEL__TIMEOUT_FACTOR].real,
+        .retry = {.most = (int)settings[PARCEL__RETRIES].number,
+                  .delay = settings[PARCEL__RETRY_DELAY].real},
+    };
+    if (!resolve_halt(plan, settings, error))
+        return false;
+    if (plan->limits.halt.counts != PARCEL__HALT_UNSET)
+        plan->collect = true; /* it says itself what failures do */
+    find_retry_if(plan, options);
+    find_callbacks(plan, options);
+    return true;
+}
+
 /* ---- the plan ---- */
 
 static bool is_reserved_space_clear(const parcel_options *options)
@@ -460,6 +619,17 @@ static bool is_reserved_space_clear(const parcel_options *options)
         if (options->parcel__reserved[i])
             return false;
     return options->parcel__first == 0;
+}
+
+/* True when nobody sets an option from cancel on: so most runs are spared the search for each. */
+static bool has_plain_options_only(const struct sources *sources)
+{
+    static const parcel_options none;
+    size_t start = offsetof(parcel_options, cancel);
+    const unsigned char *given = (const unsigned char *)sources->options;
+    return !sources->has_variables && !sources->walk.next && !sources->walk.current &&
+           memcmp(given + start, (const unsigned char *)&none + start,
+                  offsetof(parcel_options, parcel__reserved) - start) == 0;
 }
 
 /* The nearest sink goes with its state. */
@@ -487,7 +657,8 @@ bool parcel__config_resolve(struct parcel__plan *plan, const parcel_options *opt
                                 "parcel_options options = {0}");
         return false;
     }
-    for (int i = 0; i < PARCEL__N_OPTIONS; i++) {
+    bool is_plain = has_plain_options_only(&sources);
+    for (int i = 0; i < (is_plain ? PARCEL__CANCEL : PARCEL__N_OPTIONS); i++) {
         if (!find_setting(&options_table[i], &sources, &settings[i], error))
             return false;
         plan->sources[i] = settings[i].source;
@@ -501,6 +672,8 @@ bool parcel__config_resolve(struct parcel__plan *plan, const parcel_options *opt
                          ? (parcel_schedule)settings[PARCEL__SCHEDULE].number
                          : PARCEL_ADAPTIVE;
     find_sink(plan, options);
+    if (!is_plain && !resolve_limits(plan, options, settings, error))
+        return false;
     return resolve_backend(plan, settings, error);
 }
 
@@ -516,8 +689,55 @@ static void put_choice(struct parcel__text *text, int option, int choice)
     parcel__text_put(text, options_table[option].choices[choice - 1].name);
 }
 
+static void put_real(struct parcel__text *text, double real, const char *unit)
+{
+    if (real > 0)
+        parcel__text_format(text, "%g%s", real, unit);
+    else
+        parcel__text_put(text, "none");
+}
+
+/* Those of when a run stops. */
+static void put_limit(struct parcel__text *text, const struct parcel__plan *plan, int option)
+{
+    const struct parcel__limits *limits = &plan->limits;
+    switch (option) {
+    case PARCEL__CANCEL:
+        parcel__text_put(text, limits->cancel ? "a token" : "none");
+        return;
+    case PARCEL__HANDLE_SIGNALS:
+        put_choice(text, option, limits->handles_signals ? PARCEL_YES : PARCEL_NO);
+        return;
+    case PARCEL__MAX_FAILURES:
+        if (limits->halt.counts == PARCEL__HALT_FAIL && !limits->halt.now &&
+            !limits->halt.is_percent)
+            parcel__text_format(text, "%lld", limits->halt.number);
+        else
+            parcel__text_put(text, "none");
+        return;
+    case PARCEL__HALT:
+        parcel__halt_put(text, &limits->halt);
+        return;
+    case PARCEL__RETRIES:
+        parcel__text_format(text, "%d", limits->retry.most);
+        return;
+    case PARCEL__TIMEOUT_FACTOR:
+        put_real(text, limits->timeout_factor, "");
+        return;
+    case PARCEL__RETRY_DELAY:
+        put_real(text, limits->retry.delay, " s");
+        return;
+    default:
+        put_real(text, option == PARCEL__TIMEOUT ? limits->timeout : limits->deadline, " s");
+    }
+}
+
 static void put_value(struct parcel__text *text, const struct parcel__plan *plan, int option)
 {
+    if (option >= PARCEL__CANCEL && option <= PARCEL__RETRY_DELAY) {
+        put_limit(text, plan, option);
+        return;
+    }
     switch (option) {
     case PARCEL__N_JOBS:
         parcel__text_format(text, "%d", plan->n_jobs_asked);

@@ -4,7 +4,9 @@
 
 #include <parcel/backend.h>
 
+#include "control.h"
 #include "current.h"
+#include "states.h"
 #include "text.h"
 
 /* Where a value came from. */
@@ -25,6 +27,15 @@ enum {
     PARCEL__REQUIRE,
     PARCEL__SCHEDULE,
     PARCEL__TIMING,
+    PARCEL__CANCEL,
+    PARCEL__HANDLE_SIGNALS,
+    PARCEL__MAX_FAILURES,
+    PARCEL__HALT,
+    PARCEL__DEADLINE,
+    PARCEL__TIMEOUT,
+    PARCEL__TIMEOUT_FACTOR,
+    PARCEL__RETRIES,
+    PARCEL__RETRY_DELAY,
     PARCEL__N_OPTIONS
 };
 
@@ -34,6 +45,8 @@ struct parcel__plan {
     int verbose;
     size_t batch_size; /* 0: adaptive */
     bool collect;
+    struct parcel__callbacks callbacks;
+    struct parcel__limits limits; /* when it stops, and what its calls may take */
     parcel_schedule schedule;
     bool is_timed; /* each call of about a microsecond and more has its own time */
     const parcel_backend *backend;

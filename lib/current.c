@@ -3,6 +3,7 @@
 
 #include <stdarg.h>
 
+#include "control.h"
 #include "memory.h"
 #include "text.h"
 
@@ -75,7 +76,7 @@ char *parcel__current_take_message(struct parcel_current_call *current)
 bool parcel_cancelled_in(const parcel_current_call *current)
 {
     for (; current; current = current->around)
-        if (atomic_load_explicit(current->is_stopped, memory_order_relaxed))
+        if (parcel__control_asks(current))
             return true;
     return false;
 }
@@ -113,4 +114,14 @@ int parcel_level_in(const parcel_current_call *current)
 int parcel_level(void)
 {
     return parcel_level_in(current_call);
+}
+
+void *parcel_worker_state_in(const parcel_current_call *current)
+{
+    return current ? current->worker_state : NULL;
+}
+
+void *parcel_worker_state(void)
+{
+    return parcel_worker_state_in(current_call);
 }

@@ -14,6 +14,8 @@ struct parcel__nest {
 };
 
 struct parcel__scope;
+struct parcel__control;
+struct parcel_job;
 
 /* Something that a worker must look at before it goes on to the next call. */
 enum {
@@ -31,12 +33,18 @@ struct parcel_current_call {
 
     int worker;
     const atomic_bool *is_stopped; /* of the run */
+    struct parcel_job *job;
+    const struct parcel__control *control; /* of the run */
+    double started; /* the attempt that runs, by the clock; 0 when its time is not limited. Written
+                     * by the worker between two attempts */
     const struct parcel__nest *nest;
     struct parcel_current_call *around; /* the call that the run is in, or NULL */
 
     /* The first failure's text, owned. Taken by compare-and-swap from NULL, so that of several
      * threads that fail at once one holds. */
     _Atomic(char *) message;
+
+    void *worker_state; /* of the worker's on_worker_start */
 
     struct parcel__scope *scopes; /* pushed inside the call; written by the call's thread */
 };

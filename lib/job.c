@@ -199,16 +199,45 @@ bool parcel__job_give_back(struct parcel_job *job, struct parcel__worker *worker
 
 bool parcel_job_stopped(const parcel_job *job)
 {
-    return !job || parcel__job_is_stopped(job);
+    return !job || parcel__job_is_stopped(job) ||
+           parcel__control_due(job->control) != PARCEL__GOES_ON;
 }
 
 /* Each worker is told, so that between two calls it looks at one word of its own; and before the
  * run is stopped, so that a call which ends because it sees that is not followed by another. */
-void parcel__job_stop(struct parcel_job *job)
+void parcel__job_stop(struct parcel_job *job, enum parcel__reason reason)
 {
+    parcel__control_stop(job->control, reason);
     for (int i = 0; i < job->options.n_workers; i++)
         parcel__current_signal(&job->workers[i].current, PARCEL__EVENT_STOP);
     atomic_store_explicit(&job->is_stopped, true, memory_order_release);
+}
+
+bool parcel__job_heed(struct parcel_job *job)
+{
+    enum parcel__reason reason = parcel__control_due(job->control);
+    if (reason != PARCEL__GOES_ON)
+        parcel__job_stop(job, reason);
+    return reason != PARCEL__GOES_ON;
+}
+
+void parcel__job_count(struct parcel_job *job, size_t failed, size_t succeeded)
+{
+    if (failed > 0 && !job->options.collect)
+        parcel__job_stop(job, PARCEL__BY_FAILURE);
+    else if (parcel__control_count(job->control, failed, succeeded))
+        parcel__job_stop(job, PARCEL__BY_HALT);
+}
+
+void parcel_stop_in(parcel_current_call *current)
+{
+    if (current)
+        parcel__job_stop(current->job, PARCEL__BY_MATCH);
+}
+
+void parcel_stop(void)
+{
+    parcel_stop_in(parcel__current_get());
 }
 
 bool parcel__job_has_worker(const struct parcel_job *job, int worker)
@@ -220,7 +249,7 @@ bool parcel__job_has_worker(const struct parcel_job *job, int worker)
 bool parcel__job_take(struct parcel_job *job, int worker, parcel_batch *batch)
 {
     struct parcel__worker *own = &job->workers[worker], *common = common_worker(job);
-    if (parcel__job_is_stopped(job))
+    if (parcel__job_must_stop(job))
         return false;
     parcel__range taken = claim(job, own, common ? common : own);
     if (taken == 0 && job->options.schedule == PARCEL_ADAPTIVE)
@@ -245,6 +274,7 @@ bool parcel_job_next(parcel_job *job, int worker, parcel_batch *batch)
         return false;
     /* A backend may not come back for what is given back while it executes. */
     atomic_store_explicit(&job->workers[worker].may_share, false, memory_order_release);
+    job->workers[worker].has_handed_out = true;
     parcel__results_hand_out(job->options.results, batch->first, batch->count);
     return true;
 }
@@ -264,7 +294,7 @@ static void open_worker(struct parcel_job *job, int number)
     atomic_init(&worker->may_share, false);
     atomic_init(&worker->has_begun, false);
     atomic_init(&worker->n_visits, 0);
-    worker->is_ready = false;
+    worker->is_ready = worker->has_handed_out = false;
     worker->n_done = worker->n_failed = 0;
     worker->total_time = 0;
     worker->slowest = SIZE_MAX;
@@ -280,6 +310,10 @@ void parcel__job_make_ready(struct parcel_job *job, struct parcel__worker *worke
     __atomic_store_n(&current->running.events, 0, __ATOMIC_RELAXED);
     current->worker = number_of(job, worker);
     current->is_stopped = &job->is_stopped;
+    current->job = job;
+    current->control = job->control;
+    current->started = 0;
+    current->worker_state = NULL;
     current->nest = &job->options.nest;
     current->around = job->around;
     atomic_init(&current->message, NULL);
@@ -289,7 +323,7 @@ void parcel__job_make_ready(struct parcel_job *job, struct parcel__worker *worke
     worker->traits = (struct parcel__traits){0};
     worker->seconds_per_call = 0;
     worker->last_count = 0;
-    worker->is_asked = false;
+    worker->is_asked = worker->is_late = false;
     worker->is_ready = true;
 }
 
@@ -325,8 +359,11 @@ bool parcel__job_open(struct parcel_job *job, const struct parcel__job_options *
     if (!allocate_workers(job, (size_t)options->n_workers))
         return false;
     job->options = *options;
-    job->unit = parcel__schedule_unit(options->results->count);
     job->around = parcel__current_get();
+    job->control = options->control ? options->control : &job->own_control;
+    if (!options->control)
+        parcel__control_open(job->control, NULL, options->results->count, NULL, job->around);
+    job->unit = parcel__schedule_unit(options->results->count);
     job->may_share = options->schedule == PARCEL_ADAPTIVE && options->batch_size == 0 &&
                      job->unit == 1 && options->n_workers > 1;
     atomic_init(&job->is_stopped, false);
@@ -353,9 +390,10 @@ static void add_worker(struct parcel_results *results, struct parcel__worker *wo
 }
 
 /* Records as lost what a backend took and never spoke of again, and, when the run did not stop,
- * what it left behind. */
-static void record_dropped(parcel_results *results, bool is_stopped)
+ * what it left behind. Returns how many. */
+static size_t record_dropped(parcel_results *results, bool is_stopped)
 {
+    size_t n_lost = 0;
     size_t end = 0; /* of the last batch that was found */
     for (size_t i = 0; i < results->count; i++) {
         size_t count = parcel__results_take_back(results, i);
@@ -363,8 +401,10 @@ static void record_dropped(parcel_results *results, bool is_stopped)
         if (parcel_results_status(results, i) != PARCEL_NOT_RUN || (is_stopped && i >= end))
             continue;
         parcel__results_fail(results, i, PARCEL_LOST, parcel__job_dropped);
-        results->failures++;
+        n_lost++;
     }
+    results->failures += n_lost;
+    return n_lost;
 }
 
 void parcel__job_close(struct parcel_job *job)
@@ -372,6 +412,7 @@ void parcel__job_close(struct parcel_job *job)
     parcel_results *results = job->options.results;
     double longest = -1;
     size_t n_done = 0;
+    bool has_handed_out = false, is_stopped = parcel__job_is_stopped(job);
     double end = parcel__port_now();
     results->wall_time = end - job->start;
     if (job->options.n_workers > 1)
@@ -379,9 +420,11 @@ void parcel__job_close(struct parcel_job *job)
     for (int i = 0; i < job->options.n_workers; i++) {
         (void)atomic_load_explicit(&job->workers[i].n_visits, memory_order_acquire);
         n_done += job->workers[i].n_done;
+        has_handed_out |= job->workers[i].has_handed_out;
         add_worker(results, &job->workers[i], &longest);
     }
-    if (n_done < results->count)
-        record_dropped(results, parcel__job_is_stopped(job));
+    if (n_done < results->count && (has_handed_out || !is_stopped)) /* else there is none */
+        n_done += record_dropped(results, is_stopped);
+    results->n_ran = n_done;
     parcel__memory_free(job->memory);
 }

@@ -6,10 +6,12 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "control.h"
 #include "current.h"
 #include "function.h"
 #include "results.h"
 #include "schedule.h"
+#include "states.h"
 
 /* Two cache lines, since processors fetch lines in pairs. */
 enum { PARCEL__LINE = 128 };
@@ -35,7 +37,8 @@ struct parcel__worker {
      * do not know a runtime's see it too. */
     atomic_int n_visits;
 
-    bool is_ready; /* what follows below the sums is initialised */
+    bool is_ready;       /* what follows below the sums is initialised */
+    bool has_handed_out; /* batches to a backend, which may forget one */
     size_t n_done;
     size_t n_failed;
     double total_time;
@@ -50,6 +53,7 @@ struct parcel__worker {
     double seconds_per_call;      /* as measured last; 0 before */
     size_t last_count;            /* calls of that measurement */
     bool is_asked;                /* to give back what it has not begun */
+    bool is_late;                 /* the last attempt overran its time */
 };
 
 enum { PARCEL__FEW_WORKERS = 4 };
@@ -59,6 +63,8 @@ enum { PARCEL__FEW_WORKERS = 4 };
 struct parcel__watcher {
     void (*completed)(void *state, size_t count);
     void *state;
+    /* One call took too long; NULL when nobody asks. */
+    void (*overran)(void *state, size_t index, double seconds, double allowed);
 };
 
 struct parcel__job_options {
@@ -69,8 +75,10 @@ struct parcel__job_options {
     bool is_timed;     /* longer calls have each their own time */
     parcel_schedule schedule;
     int n_workers;
-    struct parcel__nest nest;       /* what each call's own runs may use */
-    struct parcel__watcher watcher; /* completed is NULL when nobody listens */
+    struct parcel__nest nest;         /* what each call's own runs may use */
+    struct parcel__watcher watcher;   /* completed is NULL when nobody listens */
+    struct parcel__control *control;  /* NULL: the job has one of its own */
+    struct parcel__state_set *states; /* of the workers; NULL: they have none */
 };
 
 /* Constant while the run lasts, but for the members that say otherwise. */
@@ -86,6 +94,8 @@ struct parcel_job {
     struct parcel__worker *workers;
     void *memory;                       /* of many workers, not aligned; NULL: they are in few */
     struct parcel_current_call *around; /* the call that the run is in, or NULL */
+    struct parcel__control *control;    /* why and when it stops */
+    struct parcel__control own_control;
 
     /* Set once, by whoever stops the run, when all workers are told: release. Relaxed to look: it
      * is only a hint to stop early. */
@@ -120,11 +130,25 @@ bool parcel__job_give_back(struct parcel_job *job, struct parcel__worker *worker
                            size_t count);
 
 /* Nothing is handed out any more, and each worker is told. Threads: any. */
-void parcel__job_stop(struct parcel_job *job);
+void parcel__job_stop(struct parcel_job *job, enum parcel__reason reason);
+
+/* Counts calls that ended, and stops the run if that is what they mean. Threads: any. */
+void parcel__job_count(struct parcel_job *job, size_t failed, size_t succeeded);
+
+/* Stops the run when something outside wants it to. Returns whether it does. */
+bool parcel__job_heed(struct parcel_job *job);
 
 static inline bool parcel__job_is_stopped(const struct parcel_job *job)
 {
     return atomic_load_explicit(&job->is_stopped, memory_order_relaxed);
+}
+
+/* The same, and looks whether something outside wants the run to stop, which then stops it. */
+static inline bool parcel__job_must_stop(struct parcel_job *job)
+{
+    if (parcel__job_is_stopped(job))
+        return true;
+    return job->control->watches && parcel__job_heed(job);
 }
 
 bool parcel__job_has_worker(const struct parcel_job *job, int worker);

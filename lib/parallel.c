@@ -33,6 +33,15 @@ static int open_backend(struct parcel__team *team, const parcel_backend *backend
     return active;
 }
 
+/* False when memory ran out. */
+static bool open_states(struct parcel__team *team, const struct parcel__plan *plan)
+{
+    if (!plan->callbacks.start && !plan->callbacks.end)
+        return true;
+    team->states = parcel__states_new(&plan->callbacks);
+    return team->states != NULL;
+}
+
 bool parcel__parallel_open(struct parcel__team *team, struct parcel__plan *plan,
                            struct parcel__text *error)
 {
@@ -44,39 +53,67 @@ bool parcel__parallel_open(struct parcel__team *team, struct parcel__plan *plan,
                             plan->fallback->name);
         active = open_backend(team, plan->fallback, plan->n_jobs, why, sizeof why);
     }
-    if (active > 0)
+    if (active > 0 && open_states(team, plan))
         return true;
-    if (active < 0)
+    if (active > 0)
+        parcel__text_put(error, "out of memory");
+    else if (active < 0)
         parcel__text_format(error, "backend '%s' is not available: %s", team->backend->name,
                             *why ? why : "it does not say why");
     else
         parcel__text_format(error, "%s has no active worker", team->backend->name);
-    if (active == 0)
+    if (active >= 0)
         parcel__parallel_close(team);
     return false;
 }
 
 void parcel__parallel_close(struct parcel__team *team)
 {
+    parcel__states_free(team->states);
     if (team->backend->close)
         team->backend->close(team->state);
 }
 
 /* ---- reporting ---- */
 
-/* "1 of 10 calls failed; first: call 3, root(-1): root of a negative number: -1" */
-static void report_failures(parcel_results *results, const parcel_calls *calls)
+static bool is_failure(parcel_status status)
 {
-    struct parcel__text text = {0};
+    return status != PARCEL_NOT_RUN && status != PARCEL_OK && status != PARCEL_CANCELLED;
+}
+
+/* "1 of 10 calls failed; first: call 3, root(-1): root of a negative number: -1" */
+static void put_failures(struct parcel__text *text, const parcel_results *results,
+                         const parcel_calls *calls)
+{
     size_t first = 0;
-    while (parcel_results_status(results, first) <= PARCEL_OK)
+    while (!is_failure(parcel_results_status(results, first)))
         first++;
-    parcel__text_format(&text, "%zu of %zu call%s failed; first: call %zu, ", results->failures,
+    parcel__text_format(text, "%zu of %zu call%s failed; first: call %zu, ", results->failures,
                         results->count, results->count == 1 ? "" : "s", first);
-    parcel__function_put_call(&text, parcel__calls_function(calls, first),
+    parcel__function_put_call(text, parcel__calls_function(calls, first),
                               parcel__calls_arguments(calls, first));
-    parcel__text_format(&text, ": %s", parcel_results_message(results, first));
-    parcel__results_set_error(results, parcel__text_take(&text));
+    parcel__text_format(text, ": %s", parcel_results_message(results, first));
+}
+
+/* Says why calls did not run, when the run was stopped; "cancelled by SIGINT: 12 of 100 calls had
+ * run", when that is an error. */
+static void put_stop(struct parcel__text *text, parcel_results *results,
+                     const struct parcel__control *control)
+{
+    struct parcel__text why = {0};
+    if (results->n_ran == results->count)
+        return;
+    parcel__text_put(&why, "not started: ");
+    if (parcel__control_put_reason(&why, control)) {
+        const char *kept = why.failed ? NULL : parcel__arena_copy(results->arenas, why.bytes);
+        results->why_not_run = kept ? kept : "not started: the run was stopped";
+    }
+    parcel__text_free(&why);
+    if (!parcel__control_is_error(control))
+        return;
+    parcel__control_put_reason(text, control);
+    parcel__text_format(text, ": %zu of %zu call%s had run", results->n_ran, results->count,
+                        results->count == 1 ? "" : "s");
 }
 
 /* What the user of this run should know: the plan's warnings, and too few threads or cpus for the
@@ -99,11 +136,18 @@ static void note_warnings(parcel_results *results, const struct parcel__plan *pl
         results->warnings = parcel__text_take(&text);
 }
 
-static void report(parcel_results *results, const parcel_calls *calls)
+static void report(parcel_results *results, const parcel_calls *calls,
+                   const struct parcel__control *control)
 {
     const char *refused = parcel_calls_error(calls);
-    if (results->failures > 0)
-        report_failures(results, calls);
+    struct parcel__text text = {0};
+    put_stop(&text, results, control);
+    if (results->failures > 0) {
+        parcel__text_put(&text, text.length > 0 ? "; " : "");
+        put_failures(&text, results, calls);
+    }
+    if (text.length > 0 || text.failed)
+        parcel__results_set_error(results, parcel__text_take(&text));
     if (refused)
         parcel__results_set_error(results, parcel__memory_copy_string(refused));
 }
@@ -150,9 +194,12 @@ static bool run_into(parcel_results *results, const struct parcel__plan *plan,
 {
     const struct parcel_current_call *current = parcel__current_get();
     struct parcel_job job;
+    struct parcel__control control;
+    struct parcel__median median;
     struct parcel__progress progress = {.n_jobs = plan->n_jobs_asked,
                                         .verbose = plan->verbose,
                                         .total = results->count,
+                                        .calls = calls,
                                         .sink = plan->sink,
                                         .sink_state = plan->sink_state};
     struct parcel__job_options options = {
@@ -164,18 +211,30 @@ static bool run_into(parcel_results *results, const struct parcel__plan *plan,
         .schedule = plan->schedule,
         .n_workers = results->n_workers,
         .nest = parcel__config_nest(current, n_jobs, results->n_workers),
+        .control = &control,
     };
     if (plan->verbose > 0) {
         options.watcher.completed = parcel__progress_completed;
+        options.watcher.overran = parcel__progress_overran;
         options.watcher.state = &progress;
         parcel__progress_open(&progress, team->backend->name, results->n_workers,
                               results->warnings);
     }
-    bool opened = parcel__job_open(&job, &options);
+    parcel__control_open(&control, &plan->limits, results->count, &median, current);
+    if (team->states)
+        options.states = parcel__states_take(team->states, results->n_workers);
+    bool opened = (!team->states || options.states) &&
+                  (plan->limits.retry.most == 0 || parcel__results_keep_attempts(results)) &&
+                  parcel__job_open(&job, &options);
     if (opened && results->count > 0)
         run_job(&job, plan, team);
     if (opened)
         parcel__job_close(&job);
+    if (opened)
+        report(results, calls, &control);
+    if (options.states)
+        parcel__states_give_back(team->states, options.states);
+    parcel__control_close(&control);
     if (plan->verbose > 0)
         parcel__progress_close(&progress);
     return opened;
@@ -208,7 +267,6 @@ parcel_results *parcel__parallel_run(const struct parcel__plan *plan,
         parcel_results_free(results);
         return out_of_memory(calls);
     }
-    report(results, calls);
     return results;
 }
 

@@ -8,7 +8,8 @@
 struct parcel__team {
     const parcel_backend *backend;
     void *state;
-    int n_workers; /* as many as the backend has for the plan */
+    struct parcel__states *states; /* of its workers; NULL: they have none */
+    int n_workers;                 /* as many as the backend has for the plan */
 };
 
 /* Opens the plan's backend. False: it cannot run, and error says why. */

@@ -53,4 +53,7 @@ bool parcel__port_has_variables(const char *prefix);
  * range. */
 bool parcel__port_parse(const char *text, long long least, long long most, long long *number);
 
+/* The same for a number with a fraction; the range is not looked at. */
+bool parcel__port_parse_real(const char *text, double *number);
+
 #endif

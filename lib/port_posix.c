@@ -6,7 +6,6 @@
  */
 #include "port.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <limits.h>
 #include <math.h>
@@ -106,16 +105,27 @@ bool parcel__port_has_variables(const char *prefix)
     return false;
 }
 
+static bool is_blank(const char *text)
+{
+    return text[strspn(text, " \t\n\v\f\r")] == '\0';
+}
+
 bool parcel__port_parse(const char *text, long long least, long long most, long long *number)
 {
     char *end;
     errno = 0;
     long long parsed = strtoll(text, &end, 10);
-    if (end == text || errno == ERANGE)
+    if (end == text || errno == ERANGE || !is_blank(end) || parsed < least || parsed > most)
         return false;
-    while (isspace((unsigned char)*end))
-        end++;
-    if (*end || parsed < least || parsed > most)
+    *number = parsed;
+    return true;
+}
+
+bool parcel__port_parse_real(const char *text, double *number)
+{
+    char *end;
+    double parsed = strtod(text, &end);
+    if (end == text || !is_blank(end))
         return false;
     *number = parsed;
     return true;

@@ -4,6 +4,8 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "calls.h"
+#include "function.h"
 #include "port.h"
 #include "text.h"
 
@@ -80,6 +82,22 @@ void parcel__progress_completed(void *state, size_t count)
                  progress->total, elapsed, remaining);
     }
     pthread_mutex_unlock(&progress->mutex);
+}
+
+void parcel__progress_overran(void *state, size_t index, double seconds, double allowed)
+{
+    struct parcel__progress *progress = state;
+    struct parcel__text call = {0};
+    if (progress->verbose < 2)
+        return;
+    parcel__function_put_call(&call, parcel__calls_function(progress->calls, index),
+                              parcel__calls_arguments(progress->calls, index));
+    pthread_mutex_lock(&progress->mutex);
+    if (!call.failed)
+        put_line(progress, "call %zu, %s ran %.3g s, %.3g s are allowed", index, call.bytes,
+                 seconds, allowed);
+    pthread_mutex_unlock(&progress->mutex);
+    parcel__text_free(&call);
 }
 
 void parcel__progress_close(struct parcel__progress *progress)

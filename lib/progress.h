@@ -10,6 +10,7 @@ struct parcel__progress {
     int n_jobs; /* as asked */
     int verbose;
     size_t total;
+    const parcel_calls *calls;
     parcel_sink *sink;
     void *sink_state;
     double start;
@@ -23,6 +24,9 @@ void parcel__progress_open(struct parcel__progress *progress, const char *backen
 
 /* A batch of that many calls has completed. Threads: any. state: the progress. */
 void parcel__progress_completed(void *state, size_t count);
+
+/* A call overran its time: a line from verbose 2 on. Threads: any. state: the progress. */
+void parcel__progress_overran(void *state, size_t index, double seconds, double allowed);
 
 /* The finished line. */
 void parcel__progress_close(struct parcel__progress *progress);

@@ -148,6 +148,22 @@ void parcel__results_fail(parcel_results *results, size_t index, parcel_status s
     results->marks[index] |= (unsigned char)status;
 }
 
+bool parcel__results_keep_attempts(parcel_results *results)
+{
+    size_t size = results->count * sizeof *results->attempts;
+    if (!parcel__memory_take(&results->attempt_memory, size, false))
+        return false;
+    results->attempts = results->attempt_memory.bytes;
+    memset(results->attempts, 0, size);
+    return true;
+}
+
+void parcel__results_note_attempts(parcel_results *results, size_t index, int attempts)
+{
+    if (results->attempts)
+        results->attempts[index] = attempts;
+}
+
 /* ---- freeing ---- */
 
 static const parcel_function *function_of(const parcel_results *results, size_t index)
@@ -160,13 +176,10 @@ static bool has_value(const parcel_results *results, size_t index)
     return (results->marks[index] & PARCEL__MARK_STATUS) == PARCEL_OK;
 }
 
-/* Frees what the call allocated itself and gave us: a char * or an array's data. */
-static void free_taken(const parcel_results *results, size_t index)
+void parcel__results_free_taken(const parcel_results *results, size_t index)
 {
     const parcel_parameter *result = &function_of(results, index)->result;
     const unsigned char *slot = results->slots + index * results->slot_size;
-    if (!has_value(results, index))
-        return;
     if (result->kind == PARCEL_WRITABLE_STRING) {
         char *string;
         memcpy(&string, slot, sizeof string);
@@ -189,11 +202,13 @@ void parcel_results_free(parcel_results *results)
         return;
     if (results->marks && (!results->function || gives_memory(results->function)))
         for (size_t i = 0; i < results->count; i++)
-            free_taken(results, i);
+            if (has_value(results, i))
+                parcel__results_free_taken(results, i);
     for (int i = 0; i < results->n_arenas; i++)
         parcel__arena_free(&results->arenas[i]);
     parcel__memory_give_back(&results->memory);
     parcel__memory_give_back(&results->record_memory);
+    parcel__memory_give_back(&results->attempt_memory);
     if (results->owns_error)
         parcel__memory_free(results->error);
     parcel__memory_free(results->warnings);
@@ -231,7 +246,8 @@ parcel_status parcel_results_status(const parcel_results *results, size_t index)
 {
     if (!is_readable(results, index))
         return PARCEL_NOT_RUN;
-    return (parcel_status)(results->marks[index] & PARCEL__MARK_STATUS);
+    parcel_status status = (parcel_status)(results->marks[index] & PARCEL__MARK_STATUS);
+    return status == PARCEL_NOT_RUN && results->why_not_run ? PARCEL_CANCELLED : status;
 }
 
 const char *parcel_results_message(const parcel_results *results, size_t index)
@@ -240,6 +256,8 @@ const char *parcel_results_message(const parcel_results *results, size_t index)
     parcel_status status = parcel_results_status(results, index);
     if (status == PARCEL_OK || status == PARCEL_NOT_RUN)
         return NULL;
+    if ((results->marks[index] & PARCEL__MARK_STATUS) == PARCEL_NOT_RUN)
+        return results->why_not_run;
     memcpy(&message, results->slots + index * results->slot_size, sizeof message);
     return message;
 }
@@ -280,6 +298,14 @@ int parcel_results_worker(const parcel_results *results, size_t index)
 {
     size_t first = record_of(results, index);
     return first == SIZE_MAX ? -1 : record_at(results, first)->worker;
+}
+
+int parcel_results_attempts(const parcel_results *results, size_t index)
+{
+    parcel_status status = parcel_results_status(results, index);
+    if (status != PARCEL_OK && status != PARCEL_FAILED && status != PARCEL_TIMED_OUT)
+        return 0;
+    return results->attempts ? results->attempts[index] : 1;
 }
 
 int parcel_results_workers(const parcel_results *results)

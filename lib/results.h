@@ -37,7 +37,11 @@ struct parcel_results {
     bool owns_error;
     char *warnings;
     size_t failures;
-    size_t slowest; /* SIZE_MAX while nothing ran */
+    struct parcel__block attempt_memory;
+    int *attempts;           /* of each call; NULL: one of each that ran */
+    size_t n_ran;            /* calls that ran or were lost */
+    const char *why_not_run; /* if so, calls that are NOT_RUN count as CANCELLED, with this */
+    size_t slowest;          /* SIZE_MAX while nothing ran */
     double wall_time;
     double total_time;
     struct parcel__arena arenas[]; /* one for each worker: what slots point at */
@@ -71,6 +75,13 @@ size_t parcel__results_take_back(parcel_results *results, size_t first);
 /* Marks one call as failed or lost, with its message (kept: from an arena of these results). */
 void parcel__results_fail(parcel_results *results, size_t index, parcel_status status,
                           const char *message);
+
+/* Keeps how often each call was tried. False when memory ran out. */
+bool parcel__results_keep_attempts(parcel_results *results);
+void parcel__results_note_attempts(parcel_results *results, size_t index, int attempts);
+
+/* Frees what the call allocated itself and gave us: a char * or an array's data. */
+void parcel__results_free_taken(const parcel_results *results, size_t index);
 
 /* The error of the run, taken. The first holds; a later one is freed. */
 void parcel__results_set_error(parcel_results *results, char *error);

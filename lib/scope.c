@@ -41,26 +41,36 @@ static void disown(const char **string)
     *string = NULL;
 }
 
-/* Copies options with their strings; false, with nothing owned, when memory ran out. */
-static bool copy_options(parcel_options *copy, const parcel_options *options)
+enum { N_STRINGS = 4 };
+
+/* The place of each string of the options. */
+static const char **string_of(parcel_options *options, int i)
 {
-    *copy = *options;
-    if (own(&copy->backend)) {
-        if (own(&copy->prefer)) {
-            if (own(&copy->require))
-                return true;
-            disown(&copy->prefer);
-        }
-        disown(&copy->backend);
-    }
-    return false;
+    const char **const strings[N_STRINGS] = {&options->backend, &options->prefer, &options->require,
+                                             &options->halt};
+    return strings[i];
 }
 
 static void free_options(parcel_options *options)
 {
-    disown(&options->backend);
-    disown(&options->prefer);
-    disown(&options->require);
+    for (int i = 0; i < N_STRINGS; i++)
+        disown(string_of(options, i));
+}
+
+/* Copies options with their strings; false, with nothing owned, when memory ran out. */
+static bool copy_options(parcel_options *copy, const parcel_options *options)
+{
+    bool copied = true;
+    *copy = *options;
+    for (int i = 0; i < N_STRINGS; i++) {
+        if (copied)
+            copied = own(string_of(copy, i));
+        else
+            *string_of(copy, i) = NULL;
+    }
+    if (!copied)
+        free_options(copy);
+    return copied;
 }
 
 bool parcel_config_push_options(const parcel_options *options)

@@ -101,11 +101,12 @@ static void note_failure(struct parcel_job *job, struct parcel__worker *worker)
     char *message = parcel__current_take_message(current);
     const char *kept = message ? parcel__arena_copy(worker->arena, message) : NULL;
     parcel__memory_free(message);
-    parcel__results_fail(job->options.results, current->running.index, PARCEL_FAILED,
+    parcel__results_fail(job->options.results, current->running.index,
+                         worker->is_late ? PARCEL_TIMED_OUT : PARCEL_FAILED,
                          kept ? kept : out_of_memory);
+    worker->is_late = false;
     worker->n_failed++;
-    if (!job->options.collect)
-        parcel__job_stop(job);
+    parcel__job_count(job, 1, 0);
 }
 
 /* Looks at what the call that just ran left behind. */
@@ -132,9 +133,9 @@ static void note_longest(struct parcel__worker *worker, size_t index, double dur
 }
 
 /* True while the worker has no reason to end its batch early. */
-static bool goes_on(const struct parcel_job *job, const struct parcel__worker *worker)
+static bool goes_on(struct parcel_job *job, const struct parcel__worker *worker)
 {
-    return !worker->is_asked && !parcel__job_is_stopped(job);
+    return !worker->is_asked && !parcel__job_must_stop(job);
 }
 
 /* Records that the worker ran count calls from first on, from its clock to now. */
@@ -209,6 +210,82 @@ static void run_call(struct parcel__worker *worker, const parcel_stretch *stretc
         parcel_fail_in(&worker->current, "%s", out_of_memory);
 }
 
+/* Marks an attempt that took too long as failed, whatever it says itself. */
+static void check_time(struct parcel_job *job, struct parcel__worker *worker, size_t index)
+{
+    struct parcel_current_call *current = &worker->current;
+    const struct parcel__watcher *watcher = &job->options.watcher;
+    double seconds = parcel__port_now() - current->started;
+    double allowed = parcel__control_allowed(job->control);
+    bool has_failed = pending_events(worker) & PARCEL__EVENT_FAILED;
+    worker->is_late = seconds > allowed;
+    if (!worker->is_late && !has_failed)
+        parcel__control_note(job->control, seconds);
+    if (!worker->is_late)
+        return;
+    if (!has_failed)
+        parcel__results_free_taken(job->options.results, index);
+    parcel__memory_free(parcel__current_take_message(current));
+    parcel_fail_in(current, "timed out: %.3g s, %.3g s allowed", seconds, allowed);
+    if (watcher->overran)
+        watcher->overran(watcher->state, index, seconds, allowed);
+}
+
+/* True when the call failed and is to be tried again. */
+static bool wants_retry(struct parcel_job *job, const struct parcel__worker *worker, size_t index,
+                        int attempts)
+{
+    const struct parcel__retry *retry = &job->control->limits->retry;
+    if (!(pending_events(worker) & PARCEL__EVENT_FAILED) || attempts > retry->most ||
+        parcel__job_must_stop(job))
+        return false;
+    if (!retry->wanted)
+        return !worker->is_late;
+    const char *message = atomic_load_explicit(&worker->current.message, memory_order_relaxed);
+    return retry->wanted(retry->state, index, message ? message : out_of_memory, attempts);
+}
+
+/* Waits before the next attempt. False: the run stops meanwhile. */
+static bool await_retry(struct parcel_job *job, size_t index, int attempts)
+{
+    static const double look = 0.5e-3; /* what stops the run may be a signal: nothing wakes us */
+    double delay = parcel__retry_delay(job->control->limits->retry.delay, index, attempts);
+    double now = parcel__port_now(), end = now + delay;
+    for (; now < end; now = parcel__port_now()) {
+        if (parcel__job_must_stop(job))
+            return false;
+        parcel__port_sleep(end - now < look ? end - now : look);
+    }
+    return true;
+}
+
+/* Forgets what a failed attempt left behind. */
+static void clear_attempt(struct parcel__worker *worker)
+{
+    struct parcel_current_call *current = &worker->current;
+    __atomic_fetch_and(&current->running.events, ~(unsigned)PARCEL__EVENT_FAILED, __ATOMIC_ACQUIRE);
+    parcel__memory_free(parcel__current_take_message(current));
+    parcel__scope_close_all(current->scopes);
+    current->scopes = NULL;
+}
+
+/* Runs the stretch's i-th call within its limits, and again if it is to be retried. */
+static void run_limited(struct parcel_job *job, struct parcel__worker *worker,
+                        const parcel_stretch *stretch, size_t i)
+{
+    size_t index = stretch->first + i;
+    for (int attempts = 1;; attempts++) {
+        worker->current.started = parcel__port_now();
+        run_call(worker, stretch, i);
+        check_time(job, worker, index);
+        worker->current.started = 0;
+        parcel__results_note_attempts(job->options.results, index, attempts);
+        if (!wants_retry(job, worker, index, attempts) || !await_retry(job, index, attempts))
+            return;
+        clear_attempt(worker);
+    }
+}
+
 /* Runs one call of the stretch after the other, until one leaves an event behind or the run
  * stops. Returns how many ran. */
 static size_t run_stretch(struct parcel__worker *worker, const parcel_stretch *stretch)
@@ -246,7 +323,10 @@ static size_t run_one_by_one(struct parcel_job *job, struct parcel__worker *work
     parcel_results *results = job->options.results;
     size_t i = 0;
     do {
-        run_call(worker, stretch, i);
+        if (job->control->is_careful)
+            run_limited(job, worker, stretch, i);
+        else
+            run_call(worker, stretch, i);
         uint64_t now = parcel__port_ticks() - begin;
         now = now > *passed && now <= INT64_MAX ? now : *passed; /* those of two cpus may differ */
         results->marks[stretch->first + i] = (unsigned char)PARCEL_OK | PARCEL__MARK_FIRST;
@@ -254,8 +334,11 @@ static size_t run_one_by_one(struct parcel_job *job, struct parcel__worker *work
             (double)*passed, (double)(now - *passed), worker->current.worker};
         *passed = now;
         i++;
+        size_t n_failed = worker->n_failed;
         if (pending_events(worker))
             handle_events(job, worker);
+        if (job->control->is_careful && worker->n_failed == n_failed)
+            parcel__job_count(job, 0, 1);
     } while (i < stretch->count && goes_on(job, worker));
     return i;
 }
@@ -281,7 +364,8 @@ static size_t run_measured(struct parcel_job *job, struct parcel__worker *worker
                            size_t count)
 {
     double start = worker->clock;
-    bool apart = count > 1 && job->options.is_timed && worker->seconds_per_call > timed_alone;
+    bool apart = job->control->is_careful ||
+                 (count > 1 && job->options.is_timed && worker->seconds_per_call > timed_alone);
     size_t ran = 0;
     while (ran < count && goes_on(job, worker)) {
         struct parcel__span span = parcel__calls_span(job->options.calls, first + ran, count - ran);
@@ -310,7 +394,7 @@ static void tell_watcher(const struct parcel_job *job, size_t count)
 static size_t piece_length(const struct parcel_job *job, const struct parcel__worker *worker,
                            size_t left)
 {
-    if (!job->options.is_timed)
+    if (!job->options.is_timed && !job->control->watches)
         return left;
     return parcel__schedule_batch(parcel__schedule_bounded(left), 1,
                                   parcel__schedule_bounded(worker->last_count),
@@ -328,13 +412,43 @@ static bool give_back(struct parcel_job *job, struct parcel__worker *worker, siz
            parcel__job_give_back(job, worker, first, count);
 }
 
+/* Makes the worker's state. False: the user's function failed. */
+static bool start_worker(struct parcel_job *job, struct parcel__worker *worker,
+                         struct parcel__worker_state *state)
+{
+    const struct parcel__callbacks *callbacks = &job->options.states->callbacks;
+    struct parcel_current_call *current = &worker->current;
+    current->running.index = SIZE_MAX; /* it is no call */
+    state->value = callbacks->start ? callbacks->start(callbacks->state, current->worker) : NULL;
+    state->is_started = !(pending_events(worker) & PARCEL__EVENT_FAILED);
+    if (!state->is_started) {
+        parcel__control_stop_at_worker(job->control, current->worker,
+                                       parcel__current_take_message(current));
+        parcel__job_stop(job, PARCEL__BY_WORKER);
+    }
+    clear_attempt(worker);
+    worker->clock = parcel__port_now();
+    return state->is_started;
+}
+
+/* True when the worker has its state, which it makes before its first call. */
+static bool has_state(struct parcel_job *job, struct parcel__worker *worker)
+{
+    struct parcel__worker_state *state = &job->options.states->of[worker->current.worker];
+    if (!state->is_started && (parcel__job_is_stopped(job) || !start_worker(job, worker, state)))
+        return false;
+    worker->current.worker_state = state->value;
+    return true;
+}
+
 static void run_batch(struct parcel_job *job, struct parcel__worker *worker, parcel_batch *batch)
 {
     size_t done = 0;
     worker->is_asked = false;
+    bool may_run = !job->options.states || has_state(job, worker);
     if (worker->last_count == 0) /* it may have waited for what it took from another */
         worker->clock = parcel__port_now();
-    while (done < batch->count && !parcel__job_is_stopped(job)) {
+    while (may_run && done < batch->count && !parcel__job_must_stop(job)) {
         done += run_measured(job, worker, batch->first + done,
                              piece_length(job, worker, batch->count - done));
         if (worker->is_asked && give_back(job, worker, batch->first + done, batch->count - done))
@@ -435,7 +549,7 @@ void parcel_job_work(parcel_job *job, int worker)
         run_batch(job, &job->workers[worker], &batch);
     if (job->is_cold)
         end_cold(job);
-    leave(&job->workers[worker], &surroundings);
+    leave(&job->workers[worker], &surroundings); /* after it nothing of the job may be read */
 }
 
 /* False when the batch is not one of this job's, or was dealt with before. */
@@ -472,8 +586,7 @@ void parcel_job_lost(parcel_job *job, parcel_batch *batch, const char *why)
                              message ? message : out_of_memory);
     worker->n_failed += batch->count;
     worker->n_done += batch->count;
-    if (!job->options.collect)
-        parcel__job_stop(job);
+    parcel__job_count(job, batch->count, 0);
     tell_watcher(job, batch->count);
     batch->count = 0;
 }

@@ -79,8 +79,28 @@ START_TEST(options_out_of_range_are_refused_by_name)
 }
 END_TEST
 
+START_TEST(limits_out_of_range_are_refused_by_name)
+{
+    check_also_in_scope(&(parcel_options){.handle_signals = (parcel_switch)-1}, "handle_signals");
+    check_also_in_scope(&(parcel_options){.max_failures = -1}, "max_failures");
+    check_also_in_scope(&(parcel_options){.halt = "soon,fails=1"}, "halt=soon,fails=1");
+    check_also_in_scope(&(parcel_options){.halt = "never", .max_failures = 1}, "inconsistent");
+    check_also_in_scope(&(parcel_options){.deadline = -1}, "deadline");
+    check_also_in_scope(&(parcel_options){.timeout = NAN}, "timeout");
+    check_also_in_scope(&(parcel_options){.timeout = INFINITY}, "timeout");
+    check_also_in_scope(&(parcel_options){.timeout_factor = 1}, "timeout_factor");
+    check_also_in_scope(&(parcel_options){.retries = -1}, "retries");
+    check_also_in_scope(&(parcel_options){.retries = 1000001}, "retries");
+    check_also_in_scope(&(parcel_options){.retry_delay = -0.5}, "retry_delay");
+}
+END_TEST
+
 START_TEST(options_at_the_end_of_their_range_run)
 {
+    ck_assert(squares_run(&(parcel_options){.timeout = 1e9, .deadline = 1e9}, 4));
+    ck_assert(squares_run(&(parcel_options){.retries = 1000000, .retry_delay = 1e9}, 4));
+    ck_assert(squares_run(&(parcel_options){.max_failures = LLONG_MAX}, 4));
+    ck_assert(squares_run(&(parcel_options){.halt = "now,fail=100%"}, 4));
     ck_assert(squares_run(&(parcel_options){.n_jobs = 1000000}, 4));
     ck_assert(squares_run(&(parcel_options){.n_jobs = -1000000}, 4));
     ck_assert(squares_run(&(parcel_options){.batch_size = LLONG_MAX, .n_jobs = 2}, 100));
@@ -116,14 +136,24 @@ END_TEST
 START_TEST(bad_variables_are_refused_by_name)
 {
     static const char *const variables[][2] = {
-        {"PARCEL_N_JOBS", "abc"},     {"PARCEL_N_JOBS", "2x"},
-        {"PARCEL_N_JOBS", "1000001"}, {"PARCEL_N_JOBS", "99999999999999999999"},
-        {"PARCEL_VERBOSE", "x"},      {"PARCEL_VERBOSE", "-2"},
-        {"PARCEL_VERBOSE", "1e3"},    {"PARCEL_BATCH_SIZE", "-1"},
-        {"PARCEL_BATCH_SIZE", "x"},   {"PARCEL_ON_ERROR", "bogus"},
-        {"PARCEL_ON_ERROR", "STOP "}, {"PARCEL_BACKEND", "nope"},
-        {"PARCEL_SCHEDULE", "auto"},  {"PARCEL_SCHEDULE", "static,4"},
-        {"PARCEL_TIMING", "off"},     {"PARCEL_TIMING", "0"},
+        {"PARCEL_N_JOBS", "abc"},       {"PARCEL_N_JOBS", "2x"},
+        {"PARCEL_N_JOBS", "1000001"},   {"PARCEL_N_JOBS", "99999999999999999999"},
+        {"PARCEL_VERBOSE", "x"},        {"PARCEL_VERBOSE", "-2"},
+        {"PARCEL_VERBOSE", "1e3"},      {"PARCEL_BATCH_SIZE", "-1"},
+        {"PARCEL_BATCH_SIZE", "x"},     {"PARCEL_ON_ERROR", "bogus"},
+        {"PARCEL_ON_ERROR", "STOP "},   {"PARCEL_BACKEND", "nope"},
+        {"PARCEL_SCHEDULE", "auto"},    {"PARCEL_SCHEDULE", "static,4"},
+        {"PARCEL_TIMING", "off"},       {"PARCEL_TIMING", "0"},
+        {"PARCEL_N_JOBS", "abc"},       {"PARCEL_N_JOBS", "2x"},
+        {"PARCEL_N_JOBS", "1000001"},   {"PARCEL_N_JOBS", "99999999999999999999"},
+        {"PARCEL_VERBOSE", "x"},        {"PARCEL_VERBOSE", "-2"},
+        {"PARCEL_VERBOSE", "1e3"},      {"PARCEL_BATCH_SIZE", "-1"},
+        {"PARCEL_BATCH_SIZE", "x"},     {"PARCEL_ON_ERROR", "bogus"},
+        {"PARCEL_ON_ERROR", "STOP "},   {"PARCEL_BACKEND", "nope"},
+        {"PARCEL_DEADLINE", "0"},       {"PARCEL_TIMEOUT", "1 s"},
+        {"PARCEL_TIMEOUT_FACTOR", "1"}, {"PARCEL_RETRIES", "0"},
+        {"PARCEL_RETRY_DELAY", "inf"},  {"PARCEL_MAX_FAILURES", "-1"},
+        {"PARCEL_HANDLE_SIGNALS", "1"},
     };
     for (size_t i = 0; i < LENGTH(variables); i++) {
         const char *told = strcmp(variables[i][1], "nope") == 0 ? "nope" : variables[i][0];
@@ -617,6 +647,7 @@ END_TEST
 static void add_option_tests(TCase *tests)
 {
     tcase_add_test(tests, options_out_of_range_are_refused_by_name);
+    tcase_add_test(tests, limits_out_of_range_are_refused_by_name);
     tcase_add_test(tests, options_at_the_end_of_their_range_run);
     tcase_add_test(tests, an_unknown_backend_is_refused_and_the_known_ones_are_named);
     tcase_add_test(tests, reserved_space_that_is_not_zero_is_refused);

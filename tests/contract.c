@@ -402,6 +402,9 @@ int main(void)
     tcase_add_loop_test(tests, an_executor_serves_several_runs_and_threads, 0, backends);
     tcase_add_loop_test(tests, a_run_inside_a_call_is_right, 0, backends);
     tcase_add_loop_test(tests, the_summary_agrees_with_the_records, 0, backends);
+    add_control_tests(suite_case(suite, "control"), backends);
+    add_limit_tests(suite_case(suite, "limits"), backends);
+    add_worker_tests(suite_case(suite, "workers"), backends);
     add_failure_tests(suite_case(suite, "failures"), backends);
     add_value_tests(suite_case(suite, "values"), backends);
     add_loss_tests(suite_case(suite, "losses"));

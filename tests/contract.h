@@ -37,8 +37,11 @@ bool next_shape(int backend, struct shape *shape);
 
 bool shares_memory(struct shape shape);
 
+void add_control_tests(TCase *tests, int backends);
 void add_failure_tests(TCase *tests, int backends);
+void add_limit_tests(TCase *tests, int backends);
 void add_value_tests(TCase *tests, int backends);
 void add_loss_tests(TCase *tests);
+void add_worker_tests(TCase *tests, int backends);
 
 #endif

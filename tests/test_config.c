@@ -5,6 +5,7 @@
 #include "config.h"
 
 #include <limits.h>
+#include <math.h>
 
 /* Resolves; the error is kept for the test to look at. */
 static struct parcel__plan plan;
@@ -147,6 +148,38 @@ START_TEST(test_precedence)
 }
 END_TEST
 
+/* The limits of a run, from each source in turn. */
+START_TEST(test_limits)
+{
+    parcel_token token = {0};
+    setenv("PARCEL_DEADLINE", "1.5", 1);
+    setenv("PARCEL_HANDLE_SIGNALS", "yes", 1);
+    setenv("PARCEL_HALT", "now,done=7", 1);
+    ck_assert(resolve(NULL));
+    ck_assert_double_eq(plan.limits.deadline, 1.5);
+    ck_assert(plan.limits.handles_signals && plan.collect && !plan.limits.cancel);
+    ck_assert_int_eq(plan.limits.halt.number, 7);
+    ck_assert(parcel_config_push(.deadline = 2.5, .handle_signals = PARCEL_NO,
+                                 .halt = "soon,fail=8", .cancel = &token));
+    ck_assert(resolve(NULL));
+    ck_assert_double_eq(plan.limits.deadline, 2.5);
+    ck_assert(!plan.limits.handles_signals && plan.limits.cancel == &token);
+    ck_assert_int_eq(plan.limits.halt.number, 8);
+    ck_assert(resolve(&(parcel_options){.deadline = 3.5, .max_failures = 9}));
+    ck_assert_double_eq(plan.limits.deadline, 3.5);
+    ck_assert_int_eq(plan.limits.halt.number, 9); /* it is nearer than the scope's halt */
+    ck_assert(resolve(&(parcel_options){.halt = "never", .on_error = PARCEL_STOP}));
+    ck_assert(plan.collect && plan.limits.halt.counts == PARCEL__HALT_NEVER);
+    ck_assert(parcel_config_pop());
+    unsetenv("PARCEL_DEADLINE");
+    unsetenv("PARCEL_HANDLE_SIGNALS");
+    unsetenv("PARCEL_HALT");
+    ck_assert(resolve(NULL));
+    ck_assert(!plan.collect && plan.limits.halt.counts == PARCEL__HALT_UNSET);
+    forget();
+}
+END_TEST
+
 START_TEST(test_defaults)
 {
     unsetenv("OMP_NUM_THREADS");
@@ -235,6 +268,19 @@ static const struct {
     {{.prefer = "speed"}, {"prefer=speed", "'threads'", "'processes'"}},
     {{.require = "memory"}, {"require=memory", "'sharedmem'"}},
     {{.prefer = "processes", .require = "sharedmem"}, {"inconsistent"}},
+    {{.handle_signals = (parcel_switch)3}, {"handle_signals = 3", "PARCEL_YES", "PARCEL_NO"}},
+    {{.max_failures = -1}, {"max_failures = -1", "positive integer", "0 means not set"}},
+    {{.halt = "soon"}, {"halt=soon is not valid", "never", "soon,fail=3"}},
+    {{.halt = ""}, {"halt= is not valid"}},
+    {{.halt = "never", .max_failures = 2}, {"halt=never", "max_failures = 2", "inconsistent"}},
+    {{.timeout = -0.5}, {"timeout = -0.5", "above 0"}},
+    {{.timeout_factor = 1}, {"timeout_factor = 1 ", "above 1"}},
+    {{.retries = -1}, {"retries = -1", "from 1 to 1000000", "0 means not set"}},
+    {{.retry_delay = 2e9}, {"retry_delay = 2e+09"}},
+    {{.deadline = -1}, {"deadline = -1", "above 0", "1000000000"}},
+    {{.deadline = 1e300}, {"deadline = 1e+300"}},
+    {{.deadline = INFINITY}, {"deadline = inf"}},
+    {{.deadline = NAN}, {"deadline = ", "nan"}},
     {{.parcel__reserved = {"x"}}, {"reserved"}},
     {{.parcel__first = 1}, {"reserved"}},
 };
@@ -305,6 +351,22 @@ static const struct {
     {"PARCEL_TIMING", "1", "PARCEL_TIMING=1"},
     {"PARCEL_TIMING", "yes", NULL},
     {"PARCEL_TIMING", "no", NULL},
+    {"PARCEL_HANDLE_SIGNALS", "maybe", "PARCEL_HANDLE_SIGNALS=maybe: yes or no is allowed"},
+    {"PARCEL_HANDLE_SIGNALS", "yes", NULL},
+    {"PARCEL_MAX_FAILURES", "0", "out of range"},
+    {"PARCEL_MAX_FAILURES", "3", NULL},
+    {"PARCEL_HALT", "soon,fail", "halt=soon,fail is not valid"},
+    {"PARCEL_HALT", "now,success=1", NULL},
+    {"PARCEL_DEADLINE", "soon", "PARCEL_DEADLINE=soon: deadline could not be converted to float"},
+    {"PARCEL_DEADLINE", "1s", "could not be converted to float"},
+    {"PARCEL_DEADLINE", "0", "a number above 0 and up to 1000000000 is allowed"},
+    {"PARCEL_DEADLINE", "nan", "out of range"},
+    {"PARCEL_DEADLINE", " 2.5 ", NULL},
+    {"PARCEL_TIMEOUT", "1e-3", NULL},
+    {"PARCEL_TIMEOUT_FACTOR", "0.5", "above 1 and up to"},
+    {"PARCEL_RETRIES", "three", "PARCEL_RETRIES=three: retries could not be converted to int"},
+    {"PARCEL_RETRIES", "3", NULL},
+    {"PARCEL_RETRY_DELAY", "-1", "out of range"},
     {"PARCEL_BACKEND", "nobody", "Invalid backend: nobody"},
     {"PARCEL_BACKEND", "openmp", NULL},
 };
@@ -581,6 +643,7 @@ int main(void)
     Suite *suite = suite_create("config");
     TCase *tests = suite_case(suite, "options");
     tcase_add_loop_test(tests, test_precedence, 0, LENGTH(variables));
+    tcase_add_test(tests, test_limits);
     tcase_add_test(tests, test_defaults);
     tcase_add_test(tests, test_strings);
     tcase_add_test(tests, test_sinks);

@@ -87,7 +87,7 @@ static void open_drive(struct drive *drive, size_t n, bool mixed,
     options.calls = drive->calls;
     options.results = drive->results;
     options.nest = (struct parcel__nest){1, 1, 0, false};
-    options.watcher = (struct parcel__watcher){watch, drive};
+    options.watcher = (struct parcel__watcher){.completed = watch, .state = drive};
     ck_assert(parcel__job_open(&drive->job, &options));
 }
 
@@ -556,7 +556,7 @@ static void give_all_back(void)
 
 static void stop_job(void)
 {
-    parcel__job_stop(open_job);
+    parcel__job_stop(open_job, PARCEL__BY_FAILURE);
 }
 
 /* Worker 0 is in a call of 20 ms. */

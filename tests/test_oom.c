@@ -347,6 +347,62 @@ static bool watch(void)
     return is_complete_run(results, calls, SOME) && whole;
 }
 
+static atomic_int n_states;
+
+static void *start_worker(void *state, int worker)
+{
+    (void)worker;
+    atomic_fetch_add(&n_states, 1);
+    return state;
+}
+
+static void end_worker(void *state, int worker, void *worker_state)
+{
+    (void)worker;
+    ck_assert_ptr_eq(state, worker_state);
+    atomic_fetch_sub(&n_states, 1);
+}
+
+/* All limits are set, and none is reached. */
+static bool run_limited(void)
+{
+    parcel_token token = {0};
+    const parcel_options options = {.n_jobs = 2,
+                                    .cancel = &token,
+                                    .halt = "now,fail=1",
+                                    .handle_signals = PARCEL_YES,
+                                    .deadline = 1e6,
+                                    .timeout = 1e5,
+                                    .timeout_factor = 1e9,
+                                    .retries = 2,
+                                    .on_worker_start = start_worker,
+                                    .on_worker_end = end_worker,
+                                    .worker_state = &token};
+    if (!parcel_config_push_options(&options))
+        return false;
+    bool complete = run_list(NULL, squares(SOME), SOME);
+    parcel_config_pop();
+    ck_assert_int_eq(atomic_load(&n_states), 0);
+    return complete;
+}
+
+/* What says why a run was stopped needs memory too; without it something shorter is said. */
+static bool run_cancelled(void)
+{
+    parcel_token token = {0};
+    parcel_cancel(&token);
+    parcel_calls *calls = squares(SOME);
+    parcel_results *results = parcel_run(&(parcel_options){.n_jobs = 2, .cancel = &token}, calls);
+    const char *error = parcel_results_error(results);
+    ck_assert_ptr_nonnull(error);
+    bool complete = strcmp(error, "cancelled by its token: 0 of 20 calls had run") == 0;
+    if (complete)
+        ck_assert_int_eq(parcel_results_status(results, 0), PARCEL_CANCELLED);
+    parcel_results_free(results);
+    parcel_calls_free(calls);
+    return complete;
+}
+
 /* ---- the loop ---- */
 
 static const struct {
@@ -367,6 +423,8 @@ static const struct {
     {"print", print},
     {"explain", explain},
     {"watch", watch},
+    {"limit", run_limited},
+    {"cancel", run_cancelled},
 };
 
 START_TEST(test_out_of_memory)

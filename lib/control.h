@@ -1,0 +1,113 @@
+/* control.h: why and when a run stops before its last call. */
+#ifndef PARCEL__CONTROL_H
+#define PARCEL__CONTROL_H
+
+#include <parcel.h>
+#include <stdatomic.h>
+
+#include "median.h"
+#include "retry.h"
+#include "text.h"
+
+/* Why nothing is handed out any more. */
+enum parcel__reason {
+    PARCEL__GOES_ON,
+    PARCEL__BY_FAILURE, /* the first, with PARCEL_STOP: what did not run stays PARCEL_NOT_RUN */
+    PARCEL__BY_MATCH,   /* a call called parcel_stop */
+    PARCEL__BY_HALT,
+    PARCEL__BY_TOKEN,
+    PARCEL__BY_SIGNAL,
+    PARCEL__BY_DEADLINE,
+    PARCEL__BY_AROUND, /* the run around was cancelled */
+    PARCEL__BY_WORKER  /* one could not start */
+};
+
+/* After how many calls of which kind a run stops. */
+struct parcel__halt {
+    enum {
+        PARCEL__HALT_UNSET,
+        PARCEL__HALT_NEVER,
+        PARCEL__HALT_FAIL,
+        PARCEL__HALT_SUCCESS,
+        PARCEL__HALT_DONE
+    } counts;
+    bool now;        /* running calls are asked to return */
+    bool is_percent; /* of all calls of the run */
+    long long number;
+};
+
+/* What the options say of it; zero is nothing. */
+struct parcel__limits {
+    const parcel_token *cancel;
+    bool handles_signals;
+    struct parcel__halt halt;
+    double deadline; /* seconds */
+    double timeout;  /* seconds of an attempt */
+    double timeout_factor;
+    struct parcel__retry retry;
+};
+
+/* Of one run. Constant while it lasts, but for the members that say otherwise. */
+struct parcel__control {
+    const struct parcel__limits *limits;
+    bool watches;    /* something outside of the run may stop it */
+    bool is_careful; /* each call is run, timed and looked at on its own */
+    size_t enough;   /* calls of the kind that halt counts */
+    double end;      /* of the deadline, by the clock */
+    unsigned signals_before;
+    const parcel_current_call *around; /* a call that may be asked to return, or NULL */
+
+    /* An enum parcel__reason: the first holds. Relaxed: it is read when the workers are joined,
+     * and before that only a hint. */
+    atomic_int reason;
+    atomic_size_t n_counted; /* for halt; relaxed, since only the number counts */
+
+    /* Why a worker could not start, owned; the first holds, by compare-and-swap from NULL. */
+    _Atomic(char *) fault;
+
+    struct parcel__median *median; /* of the durations, when timeout_factor is set */
+    _Atomic double relative;       /* what that allows; relaxed, as a late one does no harm */
+};
+
+/* False: the text is none of GNU parallel's --halt. */
+bool parcel__halt_parse(struct parcel__halt *halt, const char *text);
+void parcel__halt_put(struct parcel__text *text, const struct parcel__halt *halt);
+
+/* The calls that are enough for it, of so many. Pure. */
+size_t parcel__halt_enough(const struct parcel__halt *halt, size_t n_calls);
+
+/* around: the call that the run is in, or NULL. limits: borrowed; NULL for none. median: for the
+ * control's use, if the limits need one. */
+void parcel__control_open(struct parcel__control *control, const struct parcel__limits *limits,
+                          size_t n_calls, struct parcel__median *median,
+                          const parcel_current_call *around);
+void parcel__control_close(struct parcel__control *control);
+
+/* What outside of the run wants it to stop now, or PARCEL__GOES_ON. */
+enum parcel__reason parcel__control_due(const struct parcel__control *control);
+
+/* Notes why the run stops, unless it does already. */
+void parcel__control_stop(struct parcel__control *control, enum parcel__reason reason);
+
+/* The same for a worker that could not start, for a reason that is taken; NULL: out of memory. */
+void parcel__control_stop_at_worker(struct parcel__control *control, int worker, char *why);
+
+/* Counts calls that ended; true when halt has enough of them. */
+bool parcel__control_count(struct parcel__control *control, size_t failed, size_t succeeded);
+
+/* Seconds that an attempt may take now. */
+double parcel__control_allowed(const struct parcel__control *control);
+
+/* A call succeeded in so many seconds. */
+void parcel__control_note(struct parcel__control *control, double seconds);
+
+/* True when the call should return early: for its own run alone, not the runs around it. */
+bool parcel__control_asks(const parcel_current_call *current);
+
+/* Why calls were not started: "cancelled by SIGINT". False: they stay PARCEL_NOT_RUN. */
+bool parcel__control_put_reason(struct parcel__text *text, const struct parcel__control *control);
+
+/* True when the reason is an error of the run, although no call failed. */
+bool parcel__control_is_error(const struct parcel__control *control);
+
+#endif

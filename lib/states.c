@@ -1,0 +1,82 @@
+/* states.c: what the user's on_worker_start makes, one for each worker of a run. */
+#include "states.h"
+
+#include <pthread.h>
+
+#include "memory.h"
+
+struct parcel__states {
+    struct parcel__callbacks callbacks;
+    pthread_mutex_t lock;
+    struct parcel__state_set *unused; /* protected by lock */
+};
+
+struct parcel__states *parcel__states_new(const struct parcel__callbacks *callbacks)
+{
+    struct parcel__states *states = parcel__memory_new(sizeof *states);
+    if (!states)
+        return NULL;
+    states->callbacks = *callbacks;
+    states->unused = NULL;
+    pthread_mutex_init(&states->lock, NULL);
+    return states;
+}
+
+static void end_workers(const struct parcel__state_set *set)
+{
+    for (int i = 0; i < set->n_workers; i++)
+        if (set->of[i].is_started && set->callbacks.end)
+            set->callbacks.end(set->callbacks.state, i, set->of[i].value);
+}
+
+void parcel__states_free(struct parcel__states *states)
+{
+    if (!states)
+        return;
+    while (states->unused) {
+        struct parcel__state_set *set = states->unused;
+        states->unused = set->next;
+        end_workers(set);
+        parcel__memory_free(set);
+    }
+    pthread_mutex_destroy(&states->lock);
+    parcel__memory_free(states);
+}
+
+static struct parcel__state_set *take_unused(struct parcel__states *states)
+{
+    pthread_mutex_lock(&states->lock);
+    struct parcel__state_set *set = states->unused;
+    if (set)
+        states->unused = set->next;
+    pthread_mutex_unlock(&states->lock);
+    return set;
+}
+
+struct parcel__state_set *parcel__states_take(struct parcel__states *states, int n_workers)
+{
+    struct parcel__state_set *set = take_unused(states);
+    int before = set ? set->n_workers : 0;
+    if (before >= n_workers)
+        return set;
+    struct parcel__state_set *larger =
+        parcel__memory_resize(set, sizeof *set + (size_t)n_workers * sizeof *set->of);
+    if (!larger) {
+        if (set)
+            parcel__states_give_back(states, set);
+        return NULL;
+    }
+    larger->callbacks = states->callbacks;
+    larger->n_workers = n_workers;
+    for (int i = before; i < n_workers; i++)
+        larger->of[i] = (struct parcel__worker_state){NULL, false};
+    return larger;
+}
+
+void parcel__states_give_back(struct parcel__states *states, struct parcel__state_set *set)
+{
+    pthread_mutex_lock(&states->lock);
+    set->next = states->unused;
+    states->unused = set;
+    pthread_mutex_unlock(&states->lock);
+}

@@ -1,0 +1,39 @@
+/* states.h: what the user's on_worker_start makes, one for each worker of a run. */
+#ifndef PARCEL__STATES_H
+#define PARCEL__STATES_H
+
+#include <parcel.h>
+
+struct parcel__callbacks {
+    parcel_worker_start *start;
+    parcel_worker_end *end;
+    void *state;
+};
+
+struct parcel__worker_state {
+    void *value;
+    bool is_started;
+};
+
+/* The states of one run's workers, written by each worker for itself. */
+struct parcel__state_set {
+    struct parcel__callbacks callbacks;
+    struct parcel__state_set *next;
+    int n_workers;
+    struct parcel__worker_state of[];
+};
+
+/* The sets of a team that no run uses now: runs at the same time have each a set of its own. */
+struct parcel__states;
+
+/* NULL when memory ran out. */
+struct parcel__states *parcel__states_new(const struct parcel__callbacks *callbacks);
+
+/* Ends all workers, in the calling thread. NULL: nothing. */
+void parcel__states_free(struct parcel__states *states);
+
+/* A set for so many workers, or NULL when memory ran out. Threads: any. */
+struct parcel__state_set *parcel__states_take(struct parcel__states *states, int n_workers);
+void parcel__states_give_back(struct parcel__states *states, struct parcel__state_set *set);
+
+#endif

@@ -1,0 +1,382 @@
+/* contract_control.c: what holds for every backend when a run stops early; see contract.h. */
+#include "contract.h"
+
+#include <sched.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* ---- what stops a run from a call ---- */
+
+enum stopper { BY_TOKEN, BY_STOP, BY_SIGNAL, BY_DEADLINE, BY_SUCCESS, N_STOPPERS };
+
+static atomic_int started;
+static parcel_token token;
+
+/* The first call stops the run; the others see that, or this never ends. */
+static int stop_first_or_wait(int stopper)
+{
+    if (atomic_fetch_add(&started, 1) == 0) {
+        if (stopper == BY_TOKEN)
+            parcel_cancel(&token);
+        else if (stopper == BY_STOP)
+            parcel_stop();
+        else if (stopper == BY_SIGNAL)
+            raise(SIGINT);
+        if (stopper == BY_SUCCESS)
+            return 7;
+    }
+    while (!parcel_cancelled())
+        sched_yield();
+    return 7;
+}
+DELAYED(int, stop_first_or_wait, int);
+
+static parcel_options stopping(struct shape shape, int stopper, long long batch_size)
+{
+    parcel_options options = *SHAPED(shape, .batch_size = batch_size);
+    if (stopper == BY_TOKEN)
+        options.cancel = &token;
+    else if (stopper == BY_SIGNAL)
+        options.handle_signals = PARCEL_YES;
+    else if (stopper == BY_DEADLINE)
+        options.deadline = 0.01;
+    else if (stopper == BY_SUCCESS)
+        options.halt = "now,success=1";
+    return options;
+}
+
+static const struct {
+    const char *message;
+    const char *error; /* NULL: none */
+} told[N_STOPPERS] = {
+    [BY_TOKEN] = {"not started: cancelled by its token", "cancelled by its token"},
+    [BY_STOP] = {"not started: a call stopped the run", NULL},
+    [BY_SIGNAL] = {"not started: cancelled by SIGINT", "cancelled by SIGINT"},
+    [BY_DEADLINE] = {"not started: the deadline of 0.01 s had passed",
+                     "the deadline of 0.01 s had passed"},
+    [BY_SUCCESS] = {"not started: the run was to stop at now,success=1", NULL},
+};
+
+static bool is_cancelled(const parcel_results *results, size_t i, const char *message)
+{
+    return parcel_results_status(results, i) == PARCEL_CANCELLED &&
+           parcel_results_message(results, i) &&
+           strcmp(parcel_results_message(results, i), message) == 0 &&
+           parcel_results_worker(results, i) == -1 && !parcel_holds(results, i, int) &&
+           parcel_results_start(results, i) != parcel_results_start(results, i);
+}
+
+/* Each call ran well or was not started, and the error says how many did. */
+static void check_stopped(struct shape shape, const parcel_results *results, const char *message,
+                          const char *error)
+{
+    char expected[128];
+    size_t ran = 0;
+    for (size_t i = 0; i < shape.size; i++) {
+        bool is_well = parcel_get_or(results, i, int, -1) == 7;
+        HOLDS(shape, is_well || is_cancelled(results, i, message));
+        ran += is_well;
+    }
+    HOLDS(shape, ran == (size_t)atomic_load(&started));
+    HOLDS(shape, parcel_results_failures(results) == 0);
+    snprintf(expected, sizeof expected, "%s: %zu of %zu calls had run", error ? error : "", ran,
+             shape.size);
+    if (ran == shape.size || !error)
+        ck_ran_well(results);
+    else
+        ck_assert_str_eq(parcel_results_error(results), expected);
+}
+
+START_TEST(a_run_that_is_stopped_hands_out_nothing_more_and_says_why)
+{
+    static const long long batches[] = {0, 1, 1000};
+    for (struct shape shape = {0}; next_shape(_i, &shape) && shares_memory(shape);)
+        for (int i = 0; i < N_STOPPERS * (int)LENGTH(batches); i++) {
+            int stopper = i % N_STOPPERS;
+            parcel_options options = stopping(shape, stopper, batches[i / N_STOPPERS]);
+            parcel_calls *calls = parcel_calls_new();
+            for (size_t k = 0; k < shape.size; k++)
+                parcel_calls_add(calls, delayed(stop_first_or_wait)(stopper));
+            atomic_store(&started, 0);
+            parcel_results *results = run_and_free(&options, calls);
+            HOLDS(shape, atomic_load(&started) <= shape.workers);
+            HOLDS(shape, atomic_load(&started) > 0 || shape.size == 0 || stopper == BY_DEADLINE);
+            check_stopped(shape, results, told[stopper].message, told[stopper].error);
+            parcel_results_free(results);
+            parcel_token_reset(&token);
+        }
+}
+END_TEST
+
+START_TEST(a_token_that_is_cancelled_before_lets_nothing_run)
+{
+    for (struct shape shape = {0}; next_shape(_i, &shape);) {
+        char error[64];
+        parcel_options options = *SHAPED(shape, .cancel = &token);
+        parcel_calls *calls = squares(shape.size);
+        parcel_cancel(&token);
+        HOLDS(shape, parcel_token_cancelled(&token));
+        parcel_results *results = parcel_run(&options, calls);
+        snprintf(error, sizeof error, "cancelled by its token: 0 of %zu call%s had run", shape.size,
+                 shape.size == 1 ? "" : "s");
+        for (size_t i = 0; i < shape.size; i++)
+            HOLDS(shape, is_cancelled(results, i, "not started: cancelled by its token"));
+        if (shape.size > 0)
+            ck_assert_str_eq(parcel_results_error(results), error);
+        else
+            ck_ran_well(results);
+        parcel_results_free(results);
+        parcel_token_reset(&token);
+        results = run_and_free(&options, calls);
+        HOLDS(shape, are_squares(results, shape.size));
+        parcel_results_free(results);
+    }
+}
+END_TEST
+
+/* What is not used is not in the way: all limits are given, and none is reached. */
+START_TEST(a_run_within_its_limits_is_as_without)
+{
+    for (struct shape shape = {0}; next_shape(_i, &shape);)
+        HOLDS(shape, squares_run(SHAPED(shape, .cancel = &token, .deadline = 1e6,
+                                        .handle_signals = PARCEL_YES, .halt = "now,fail=1"),
+                                 shape.size));
+}
+END_TEST
+
+/* ---- from another thread ---- */
+
+static struct meeting begun = MEETING;
+
+static void *cancel_when_begun(void *argument)
+{
+    meet(&begun, 2);
+    parcel_cancel(argument);
+    return NULL;
+}
+
+static int meet_and_wait(void)
+{
+    if (atomic_fetch_add(&started, 1) == 0)
+        meet(&begun, 2);
+    while (!parcel_cancelled())
+        sched_yield();
+    return 7;
+}
+DELAYED(int, meet_and_wait);
+
+START_TEST(another_thread_cancels_a_run)
+{
+    for (struct shape shape = {0}; next_shape(_i, &shape) && shares_memory(shape);) {
+        pthread_t thread;
+        if (shape.size == 0)
+            continue;
+        parcel_calls *calls = parcel_calls_new();
+        for (size_t i = 0; i < shape.size; i++)
+            parcel_calls_add(calls, delayed(meet_and_wait)());
+        atomic_store(&started, 0);
+        ck_assert_int_eq(pthread_create(&thread, NULL, cancel_when_begun, &token), 0);
+        parcel_results *results = run_and_free(SHAPED(shape, .cancel = &token), calls);
+        pthread_join(thread, NULL);
+        HOLDS(shape, atomic_load(&started) <= shape.workers);
+        check_stopped(shape, results, told[BY_TOKEN].message, told[BY_TOKEN].error);
+        parcel_results_free(results);
+        parcel_token_reset(&token);
+    }
+}
+END_TEST
+
+/* ---- halt ---- */
+
+enum { STEP = 5, FIRST = 3, ENOUGH = 3 }; /* the calls 3, 8, 13, ... fail; three are enough */
+
+static int fail_at_step(int i)
+{
+    if (i % STEP == FIRST)
+        parcel_fail("bad %d", i);
+    return 7;
+}
+DELAYED(int, fail_at_step, int);
+
+static parcel_results *run_failing(const parcel_options *options, size_t size)
+{
+    parcel_calls *calls = parcel_calls_new();
+    for (size_t i = 0; i < size; i++)
+        parcel_calls_add(calls, delayed(fail_at_step)((int)i));
+    return run_and_free(options, calls);
+}
+
+START_TEST(a_run_stops_at_so_many_failures)
+{
+    for (struct shape shape = {0}; next_shape(_i, &shape);) {
+        const parcel_options options[] = {*SHAPED(shape, .max_failures = ENOUGH),
+                                          *SHAPED(shape, .halt = "soon,fail=3", .batch_size = 4),
+                                          *SHAPED(shape, .halt = "now,fail=3")};
+        for (size_t k = 0; k < LENGTH(options); k++) {
+            parcel_results *results = run_failing(&options[k], shape.size);
+            size_t failures = parcel_results_failures(results);
+            HOLDS(shape, (failures >= ENOUGH) == (shape.size > FIRST));
+            HOLDS(shape, failures < (size_t)(ENOUGH + shape.workers));
+            for (size_t i = 0; i < shape.size; i++) {
+                parcel_status status = parcel_results_status(results, i);
+                HOLDS(shape, status == PARCEL_CANCELLED ||
+                                 status == (i % STEP == FIRST ? PARCEL_FAILED : PARCEL_OK));
+                HOLDS(shape, shape.workers > 1 ||
+                                 (status == PARCEL_CANCELLED) == (i > FIRST + STEP * (ENOUGH - 1)));
+            }
+            if (failures > 0)
+                ck_contains(parcel_results_error(results), " of 1009 calls failed; first: call ");
+            parcel_results_free(results);
+        }
+    }
+}
+END_TEST
+
+START_TEST(one_worker_stops_exactly_where_halt_says)
+{
+    static const struct {
+        const char *halt;
+        size_t ran;
+    } cases[] = {
+        {"soon,done=1", 1},    {"soon,done=10%", 101},         {"now,done=100%", MOST_CALLS},
+        {"soon,success=4", 5}, {"now,fail=1%", 4 + 10 * STEP}, {"never", MOST_CALLS},
+    };
+    for (struct shape shape = {0}; next_shape(_i, &shape);) {
+        for (size_t k = 0; k < LENGTH(cases) && shape.workers == 1 && shape.size > 2; k++) {
+            parcel_results *results = run_failing(SHAPED(shape, .halt = cases[k].halt), shape.size);
+            size_t ran = 0;
+            for (size_t i = 0; i < shape.size; i++)
+                ran += parcel_results_status(results, i) != PARCEL_CANCELLED;
+            ck_assert_msg(ran == cases[k].ran, "%s: %zu", cases[k].halt, ran);
+            parcel_results_free(results);
+        }
+    }
+}
+END_TEST
+
+/* ---- signals ---- */
+
+static atomic_int own_handler_ran;
+
+static void count_own(int number)
+{
+    (void)number;
+    atomic_fetch_add(&own_handler_ran, 1);
+}
+
+START_TEST(the_old_action_of_a_signal_is_put_back)
+{
+    struct sigaction action = {.sa_handler = count_own};
+    sigemptyset(&action.sa_mask);
+    for (struct shape shape = {0}; next_shape(_i, &shape) && shares_memory(shape);) {
+        sigaction(SIGINT, &action, NULL);
+        parcel_calls *calls = parcel_calls_new();
+        for (size_t i = 0; i < shape.size; i++)
+            parcel_calls_add(calls, delayed(stop_first_or_wait)(BY_SIGNAL));
+        atomic_store(&started, 0);
+        parcel_results_free(run_and_free(SHAPED(shape, .handle_signals = PARCEL_YES), calls));
+        HOLDS(shape, atomic_load(&own_handler_ran) == 0);
+        raise(SIGINT);
+        HOLDS(shape, atomic_exchange(&own_handler_ran, 0) == 1);
+    }
+}
+END_TEST
+
+static void raise_twice(void)
+{
+    raise(SIGTERM);
+    raise(SIGTERM);
+}
+DELAYED(void, raise_twice);
+
+START_TEST(a_second_signal_ends_the_process)
+{
+    int status = 0;
+    pid_t child = fork();
+    if (child == 0) {
+        parcel_calls *calls = parcel_calls_new();
+        parcel_calls_add(calls, delayed(raise_twice)());
+        run_and_free(&(parcel_options){.n_jobs = 1, .handle_signals = PARCEL_YES}, calls);
+        _exit(0);
+    }
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM);
+}
+END_TEST
+
+START_TEST(an_ignored_signal_stays_ignored)
+{
+    atomic_store(&started, 0);
+    signal(SIGINT, SIG_IGN);
+    parcel_calls *calls = parcel_calls_new();
+    parcel_calls_add(calls, delayed(raise_twice)());
+    for (int i = 0; i < 4; i++)
+        parcel_calls_add(calls, delayed(square)(i));
+    signal(SIGTERM, SIG_IGN);
+    parcel_results *results = run_and_free(&(parcel_options){.handle_signals = PARCEL_YES}, calls);
+    ck_ran_well(results);
+    parcel_results_free(results);
+    signal(SIGINT, SIG_DFL);
+    signal(SIGTERM, SIG_DFL);
+}
+END_TEST
+
+/* ---- runs inside of calls ---- */
+
+static int run_inside(void)
+{
+    parcel_calls *calls = parcel_calls_new();
+    for (int i = 0; i < 100; i++)
+        parcel_calls_add(calls, delayed(stop_first_or_wait)(BY_TOKEN));
+    parcel_results *results = run_and_free(NULL, calls);
+    const char *error = parcel_results_error(results);
+    bool is_told = error && strstr(error, "cancelled with the call around it: ");
+    parcel_results_free(results);
+    return is_told ? 7 : 0;
+}
+DELAYED(int, run_inside);
+
+START_TEST(a_run_inside_a_cancelled_call_stops_too)
+{
+    for (struct shape shape = {0}; next_shape(_i, &shape) && shares_memory(shape);) {
+        if (shape.size == 0)
+            continue;
+        parcel_calls *calls = parcel_calls_new();
+        parcel_calls_add(calls, delayed(run_inside)());
+        atomic_store(&started, 0);
+        parcel_results *results = run_and_free(SHAPED(shape, .cancel = &token), calls);
+        HOLDS(shape, parcel_get(results, 0, int) == 7);
+        ck_ran_well(results); /* its one call ran */
+        parcel_results_free(results);
+        parcel_token_reset(&token);
+    }
+}
+END_TEST
+
+START_TEST(null_tokens_are_harmless)
+{
+    parcel_cancel(NULL);
+    parcel_token_reset(NULL);
+    ck_assert(!parcel_token_cancelled(NULL));
+    parcel_stop(); /* outside of any call */
+    parcel_stop_in(NULL);
+    ck_assert(squares_run(NULL, 10));
+}
+END_TEST
+
+void add_control_tests(TCase *tests, int backends)
+{
+    tcase_add_loop_test(tests, a_run_that_is_stopped_hands_out_nothing_more_and_says_why, 0,
+                        backends);
+    tcase_add_loop_test(tests, a_token_that_is_cancelled_before_lets_nothing_run, 0, backends);
+    tcase_add_loop_test(tests, a_run_within_its_limits_is_as_without, 0, backends);
+    tcase_add_loop_test(tests, another_thread_cancels_a_run, 0, backends);
+    tcase_add_loop_test(tests, a_run_stops_at_so_many_failures, 0, backends);
+    tcase_add_loop_test(tests, one_worker_stops_exactly_where_halt_says, 0, backends);
+    tcase_add_loop_test(tests, the_old_action_of_a_signal_is_put_back, 0, backends);
+    tcase_add_test(tests, a_second_signal_ends_the_process);
+    tcase_add_test(tests, an_ignored_signal_stays_ignored);
+    tcase_add_loop_test(tests, a_run_inside_a_cancelled_call_stops_too, 0, backends);
+    tcase_add_test(tests, null_tokens_are_harmless);
+}
