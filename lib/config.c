@@ -12,13 +12,14 @@
 #include <string.h>
 
 #include "backend.h"
+#include "expression.h"
 #include "openmp.h"
 #include "port.h"
 #include "scope.h"
 
 enum { MOST_JOBS = 1000000 };
 
-enum option_type { INTEGER, WIDE_INTEGER, CHOICE, NAME };
+enum option_type { INTEGER, WIDE_INTEGER, CHOICE, NAME, POINTER };
 
 static const struct option {
     const char *name;
@@ -64,6 +65,31 @@ static const struct option {
         {"backend", "PARCEL_BACKEND", offsetof(parcel_options, backend), NAME, 0, 0, {{0}}},
     [PARCEL__PREFER] = {"prefer", NULL, offsetof(parcel_options, prefer), NAME, 0, 0, {{0}}},
     [PARCEL__REQUIRE] = {"require", NULL, offsetof(parcel_options, require), NAME, 0, 0, {{0}}},
+    [PARCEL__RETURN_AS] = {"return_as",
+                           "PARCEL_RETURN_AS",
+                           offsetof(parcel_options, return_as),
+                           CHOICE,
+                           PARCEL_LIST,
+                           PARCEL_GENERATOR_UNORDERED,
+                           {{"list", "PARCEL_LIST"},
+                            {"generator", "PARCEL_GENERATOR"},
+                            {"generator_unordered", "PARCEL_GENERATOR_UNORDERED"}}},
+    [PARCEL__ON_RESULT] =
+        {"on_result", NULL, offsetof(parcel_options, on_result), POINTER, 0, 0, {{0}}},
+    [PARCEL__WINDOW] = {"window",
+                        "PARCEL_WINDOW",
+                        offsetof(parcel_options, window),
+                        WIDE_INTEGER,
+                        1,
+                        LLONG_MAX,
+                        {{0}}},
+    [PARCEL__PRE_DISPATCH] = {"pre_dispatch",
+                              "PARCEL_PRE_DISPATCH",
+                              offsetof(parcel_options, pre_dispatch),
+                              NAME,
+                              0,
+                              0,
+                              {{0}}},
     [PARCEL__SCHEDULE] = {"schedule",
                           "PARCEL_SCHEDULE",
                           offsetof(parcel_options, schedule),
@@ -83,11 +109,13 @@ static const struct option {
                         {{"yes", "PARCEL_YES"}, {"no", "PARCEL_NO"}}},
 };
 
-/* An option's value: a number, or a name that is borrowed from its source. */
+/* An option's value: a number, or a name that is borrowed from its source. Of a pointer the name
+ * only tells that there is one; it is read from the options where it was found. */
 struct setting {
     enum parcel__source source;
     long long number;
     const char *name;
+    const parcel_options *options; /* where it was found, or NULL */
 };
 
 /* ---- reading one option ---- */
@@ -100,7 +128,8 @@ static bool read_option(const struct option *option, const parcel_options *optio
     int number;
     setting->number = 0;
     setting->name = NULL;
-    if (option->type == NAME) {
+    setting->options = options;
+    if (option->type == NAME || option->type == POINTER) {
         memcpy(&setting->name, place, sizeof setting->name);
     } else if (option->type == WIDE_INTEGER) {
         memcpy(&setting->number, place, sizeof setting->number);
@@ -127,7 +156,9 @@ static void put_range(struct parcel__text *error, const struct option *option)
     if (option->type == CHOICE)
         put_choices(error, option, false);
     else if (option->type == WIDE_INTEGER)
-        parcel__text_put(error, "a positive integer is allowed, or 0 for an adaptive size");
+        parcel__text_format(error, "a positive integer is allowed, or 0 for %s",
+                            option - options_table == PARCEL__BATCH_SIZE ? "an adaptive size"
+                                                                         : "the default");
     else
         parcel__text_format(error, "integers from %lld to %lld are allowed, 0 means not set",
                             option->least, option->most);
@@ -135,7 +166,8 @@ static void put_range(struct parcel__text *error, const struct option *option)
 
 static bool check_number(const struct option *option, long long number, struct parcel__text *error)
 {
-    if (option->type == NAME || (number >= option->least && number <= option->most))
+    if (option->type == NAME || option->type == POINTER ||
+        (number >= option->least && number <= option->most))
         return true;
     parcel__text_format(error, "%s = %lld is out of range: ", option->name, number);
     put_range(error, option);
@@ -239,6 +271,7 @@ static bool find_setting(const struct option *option, const struct sources *sour
         options = next_scope(&walk);
     }
     setting->source = PARCEL__FROM_DEFAULT;
+    setting->options = NULL;
     bool asks = sources->has_variables && !walk.is_closed && option->variable;
     const char *value = asks ? parcel__port_variable(option->variable) : NULL;
     return !value || read_variable(option, value, setting, error);
@@ -338,7 +371,7 @@ int parcel_effective_n_jobs(int n_jobs)
     struct parcel__plan plan;
     struct parcel__text error = {0};
     const parcel_options options = {.n_jobs = n_jobs};
-    struct setting setting = {PARCEL__FROM_DEFAULT, 0, NULL};
+    struct setting setting = {PARCEL__FROM_DEFAULT, 0, NULL, NULL};
     plan = (struct parcel__plan){.n_jobs = 1};
     const struct sources sources = find_sources(&options);
     if (find_setting(&options_table[PARCEL__N_JOBS], &sources, &setting, &error))
@@ -445,6 +478,63 @@ static bool resolve_backend(struct parcel__plan *plan, const struct setting *set
     return !require || require_shared_memory(plan, settings, error);
 }
 
+/* ---- streams ---- */
+
+static bool resolve_pre_dispatch(struct parcel__plan *plan, const char *expression,
+                                 struct parcel__text *error)
+{
+    double value;
+    plan->pre_dispatch = SIZE_MAX;
+    if (!expression || strcmp(expression, "all") == 0)
+        return true;
+    parcel__text_put(error, "pre_dispatch: ");
+    if (!parcel__expression_evaluate(expression, plan->n_jobs, &value, error))
+        return false;
+    if (value < 1) {
+        parcel__text_format(error,
+                            "'all' or a positive number of calls is allowed, and '%s' is %.15g",
+                            expression, value);
+        return false;
+    }
+    parcel__text_free(error);
+    plan->pre_dispatch = (size_t)value;
+    return true;
+}
+
+static bool resolve_window(struct parcel__plan *plan, const struct setting *setting,
+                           struct parcel__text *error)
+{
+    enum { SINK_WINDOW = 1024, WORKER_WINDOW = 4 };
+    size_t usual = WORKER_WINDOW * (size_t)plan->n_jobs;
+    bool is_list = !plan->on_result && plan->return_as == PARCEL_LIST;
+    if (setting->source == PARCEL__GIVEN && is_list) {
+        parcel__text_format(error,
+                            "window = %lld bounds the results that wait, but return_as = "
+                            "PARCEL_LIST keeps all of them: give on_result, or ask for "
+                            "PARCEL_GENERATOR",
+                            setting->number);
+        return false;
+    }
+    if ((plan->on_result || is_list) && usual < SINK_WINDOW)
+        usual = SINK_WINDOW;
+    plan->window = setting->number > 0 && !is_list ? (size_t)setting->number : usual;
+    return true;
+}
+
+static bool resolve_stream(struct parcel__plan *plan, const struct setting *settings,
+                           struct parcel__text *error)
+{
+    const parcel_options *options = settings[PARCEL__ON_RESULT].options;
+    long long return_as = settings[PARCEL__RETURN_AS].number;
+    plan->return_as = return_as ? (parcel_return_as)return_as : PARCEL_LIST;
+    if (options) {
+        plan->on_result = options->on_result;
+        plan->on_result_state = options->on_result_state;
+    }
+    return resolve_pre_dispatch(plan, settings[PARCEL__PRE_DISPATCH].name, error) &&
+           resolve_window(plan, &settings[PARCEL__WINDOW], error);
+}
+
 /* ---- the plan ---- */
 
 static bool is_reserved_space_clear(const parcel_options *options)
@@ -495,7 +585,7 @@ bool parcel__config_resolve(struct parcel__plan *plan, const parcel_options *opt
                          ? (parcel_schedule)settings[PARCEL__SCHEDULE].number
                          : PARCEL_ADAPTIVE;
     find_sink(plan, options);
-    return resolve_backend(plan, settings, error);
+    return resolve_backend(plan, settings, error) && resolve_stream(plan, settings, error);
 }
 
 void parcel__config_free(struct parcel__plan *plan)
@@ -536,6 +626,21 @@ static void put_value(struct parcel__text *text, const struct parcel__plan *plan
     case PARCEL__PREFER:
         parcel__text_put(text, plan->prefer ? plan->prefer : "none");
         return;
+    case PARCEL__RETURN_AS:
+        put_choice(text, option, (int)plan->return_as);
+        return;
+    case PARCEL__ON_RESULT:
+        parcel__text_put(text, plan->on_result ? "a function" : "none");
+        return;
+    case PARCEL__WINDOW:
+        parcel__text_format(text, "%zu", plan->window);
+        return;
+    case PARCEL__PRE_DISPATCH:
+        if (plan->pre_dispatch == SIZE_MAX)
+            parcel__text_put(text, "all");
+        else
+            parcel__text_format(text, "%zu", plan->pre_dispatch);
+        return;
     case PARCEL__SCHEDULE:
         put_choice(text, option, (int)plan->schedule);
         return;
@@ -560,7 +665,7 @@ static void put_plan(struct parcel__text *text, const struct parcel__plan *plan)
         else if (i == PARCEL__N_JOBS && source == PARCEL__FROM_DEFAULT && is_default_from_openmp())
             from = "OMP_NUM_THREADS";
         size_t start = text->length;
-        parcel__text_format(text, "%-10s = ", options_table[i].name);
+        parcel__text_format(text, "%-14s = ", options_table[i].name);
         put_value(text, plan, i);
         int width = (int)(text->length - start);
         parcel__text_format(text, "%*s(%s)\n", width < 32 ? 32 - width : 1, "", from);

@@ -248,8 +248,8 @@ static void open_worker(struct parcel_job *job, int number)
     if (common)
         share = worker == common ? parcel__schedule_range(0, units) : 0;
     memset(worker, 0, sizeof *worker);
-    worker->arena = &job->options.results->arenas[number];
-    worker->current.worker = number;
+    worker->arena = job->options.arena ? job->options.arena : &job->options.results->arenas[number];
+    worker->current.worker = job->options.first_worker + number;
     worker->current.is_stopped = &job->is_stopped;
     worker->current.nest = &job->options.nest;
     worker->current.around = job->around;

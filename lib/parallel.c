@@ -7,6 +7,7 @@
 #include "job.h"
 #include "memory.h"
 #include "progress.h"
+#include "stream.h"
 #include "threads.h"
 
 #define TEXT_OF(number) TEXT_OF_(number)
@@ -16,6 +17,13 @@ const char *parcel_version(void)
 {
     return TEXT_OF(PARCEL_VERSION_MAJOR) "." TEXT_OF(PARCEL_VERSION_MINOR) "." TEXT_OF(
         PARCEL_VERSION_PATCH);
+}
+
+/* True when calls flow in blocks: they are generated, or their results go elsewhere than into a
+ * list. */
+static bool is_streamed(const struct parcel__plan *plan, const parcel_calls *calls)
+{
+    return plan->on_result || plan->return_as != PARCEL_LIST || parcel__calls_are_generated(calls);
 }
 
 /* ---- the team ---- */
@@ -79,9 +87,26 @@ static void report_failures(parcel_results *results, const parcel_calls *calls)
     parcel__results_set_error(results, parcel__text_take(&text));
 }
 
+/* A number that holds the workers down does what it was told, but the user should know. */
+static void note_bound(struct parcel__text *text, const char *name, size_t most, int n_workers)
+{
+    if (most < (size_t)n_workers)
+        parcel__text_format(text, "%s lets %zu call%s run at once: fewer than the %d workers\n",
+                            name, most, most == 1 ? "" : "s", n_workers);
+}
+
+static void note_bounds(struct parcel__text *text, const struct parcel__plan *plan,
+                        const parcel_calls *calls, int n_workers)
+{
+    note_bound(text, "window", plan->window, n_workers);
+    if (parcel__calls_are_generated(calls))
+        note_bound(text, "pre_dispatch", plan->pre_dispatch, n_workers);
+}
+
 /* What the user of this run should know: the plan's warnings, and too few threads or cpus for the
  * workers that were wanted. */
-static void note_warnings(parcel_results *results, const struct parcel__plan *plan, int wanted)
+static void note_warnings(parcel_results *results, const struct parcel__plan *plan,
+                          const parcel_calls *calls, int wanted)
 {
     struct parcel__text text = {0};
     int cpus = parcel_cpu_count();
@@ -95,6 +120,8 @@ static void note_warnings(parcel_results *results, const struct parcel__plan *pl
     if (!parcel__current_get() && results->n_workers > cpus)
         parcel__text_format(&text, "%d workers share %d cpu%s\n", results->n_workers, cpus,
                             cpus > 1 ? "s" : "");
+    if (is_streamed(plan, calls))
+        note_bounds(&text, plan, calls, results->n_workers);
     if (text.length > 0)
         results->warnings = parcel__text_take(&text);
 }
@@ -144,41 +171,105 @@ static void run_job(struct parcel_job *job, const struct parcel__plan *plan,
         parcel__blas_restore();
 }
 
-/* Runs the calls into results. False: out of memory. */
-static bool run_into(parcel_results *results, const struct parcel__plan *plan,
-                     const struct parcel__team *team, const parcel_calls *calls, int n_jobs)
+/* A run of a plan on a team. */
+struct run {
+    const struct parcel__plan *plan;
+    const struct parcel__team *team;
+    const parcel_calls *calls;
+    parcel_results *results;
+    int n_jobs; /* workers that it might have */
+    struct parcel__progress progress;
+};
+
+static void open_progress(struct run *run)
 {
-    const struct parcel_current_call *current = parcel__current_get();
-    struct parcel_job job;
-    struct parcel__progress progress = {.n_jobs = plan->n_jobs_asked,
-                                        .verbose = plan->verbose,
-                                        .total = results->count,
-                                        .sink = plan->sink,
-                                        .sink_state = plan->sink_state};
+    const struct parcel__plan *plan = run->plan;
+    run->progress = (struct parcel__progress){.n_jobs = plan->n_jobs_asked,
+                                              .verbose = plan->verbose,
+                                              .total = parcel_calls_count(run->calls),
+                                              .sink = plan->sink,
+                                              .sink_state = plan->sink_state};
+    if (plan->verbose > 0)
+        parcel__progress_open(&run->progress, run->team->backend->name, run->results->n_workers,
+                              run->results->warnings);
+}
+
+static void close_progress(struct run *run)
+{
+    if (run->plan->verbose > 0)
+        parcel__progress_close(&run->progress);
+}
+
+static struct parcel__job_options job_options(struct run *run)
+{
+    const struct parcel__plan *plan = run->plan;
     struct parcel__job_options options = {
-        .calls = calls,
-        .results = results,
+        .calls = run->calls,
+        .results = run->results,
         .batch_size = plan->batch_size,
         .collect = plan->collect,
         .is_timed = plan->is_timed,
         .schedule = plan->schedule,
-        .n_workers = results->n_workers,
-        .nest = parcel__config_nest(current, n_jobs, results->n_workers),
+        .n_workers = run->results->n_workers,
+        .nest = parcel__config_nest(parcel__current_get(), run->n_jobs, run->results->n_workers),
     };
     if (plan->verbose > 0) {
         options.watcher.completed = parcel__progress_completed;
-        options.watcher.state = &progress;
-        parcel__progress_open(&progress, team->backend->name, results->n_workers,
-                              results->warnings);
+        options.watcher.state = &run->progress;
     }
+    return options;
+}
+
+/* Runs the calls into results. False: out of memory. */
+static bool run_into(struct run *run)
+{
+    struct parcel_job job;
+    struct parcel__job_options options = job_options(run);
+    open_progress(run);
     bool opened = parcel__job_open(&job, &options);
-    if (opened && results->count > 0)
-        run_job(&job, plan, team);
+    if (opened && run->results->count > 0)
+        run_job(&job, run->plan, run->team);
     if (opened)
         parcel__job_close(&job);
-    if (plan->verbose > 0)
-        parcel__progress_close(&progress);
+    close_progress(run);
     return opened;
+}
+
+static void run_team(void *context, struct parcel_job *job)
+{
+    const struct run *run = context;
+    run_job(job, run->plan, run->team);
+}
+
+static struct parcel__stream_options stream_options(struct run *run)
+{
+    const struct parcel__plan *plan = run->plan;
+    return (struct parcel__stream_options){
+        .calls = run->calls,
+        .job = job_options(run),
+        .window = plan->window,
+        .pre_dispatch = parcel__calls_are_generated(run->calls) ? plan->pre_dispatch : SIZE_MAX,
+        .in_order = plan->return_as != PARCEL_GENERATOR_UNORDERED &&
+                    (plan->on_result || plan->return_as == PARCEL_GENERATOR),
+        .is_pulled = !plan->on_result && plan->return_as != PARCEL_LIST,
+        .on_result = plan->on_result,
+        .on_result_state = plan->on_result_state,
+    };
+}
+
+/* Runs the calls as a stream, and waits. False: out of memory. */
+static bool run_stream(struct run *run)
+{
+    struct parcel__stream stream;
+    const struct parcel__stream_options options = stream_options(run);
+    if (!parcel__stream_open(&stream, &options))
+        return false;
+    open_progress(run);
+    parcel__stream_run(&stream, run_team, run);
+    close_progress(run);
+    parcel__stream_settle(&stream, run->results);
+    parcel__stream_close(&stream);
+    return true;
 }
 
 static parcel_results *out_of_memory(const parcel_calls *calls)
@@ -186,30 +277,55 @@ static parcel_results *out_of_memory(const parcel_calls *calls)
     return parcel__results_of_error("out of memory", parcel_calls_count(calls));
 }
 
+/* NULL when the calls can be run now, else why not. */
+static const char *check(const parcel_calls *calls)
+{
+    const char *fault = parcel__calls_check(calls);
+    if (!fault && parcel__calls_are_generated(calls) && !parcel__calls_start(calls))
+        return "the generator was run before: it is exhausted, and each run needs a new one";
+    return fault;
+}
+
+/* New results for a run, which may have n_jobs workers. NULL: out of memory. */
+static parcel_results *new_results(const struct parcel__plan *plan, const struct parcel__team *team,
+                                   const parcel_calls *calls, int n_jobs)
+{
+    size_t count = parcel_calls_count(calls);
+    bool is_bounded = !parcel__calls_are_generated(calls) && count < (size_t)n_jobs;
+    int wanted = is_bounded ? (int)count : n_jobs;
+    wanted = wanted > 0 ? wanted : 1;
+    int n_workers = parcel__threads_startable(wanted);
+    parcel_results *results = is_streamed(plan, calls) ? parcel__results_new_empty(n_workers)
+                                                       : parcel__results_new(calls, n_workers);
+    if (!results)
+        return NULL;
+    results->backend = team->backend->name;
+    note_warnings(results, plan, calls, wanted);
+    return results;
+}
+
 parcel_results *parcel__parallel_run(const struct parcel__plan *plan,
                                      const struct parcel__team *team, const parcel_calls *calls)
 {
-    const char *fault = parcel__calls_check(calls);
+    struct run run = {.plan = plan, .team = team, .calls = calls};
+    const char *fault = check(calls);
     if (fault)
         return parcel__results_of_error(fault, parcel_calls_count(calls));
-    size_t count = parcel_calls_count(calls);
-    int n_jobs = parcel__config_limit(parcel__current_get(), team->n_workers);
-    int wanted = count < (size_t)n_jobs ? (int)count : n_jobs;
-    wanted = wanted > 0 ? wanted : 1;
-    parcel_results *results = parcel__results_new(calls, parcel__threads_startable(wanted));
-    if (!results)
+    run.n_jobs = parcel__config_limit(parcel__current_get(), team->n_workers);
+    run.results = new_results(plan, team, calls, run.n_jobs);
+    if (!run.results)
         return out_of_memory(calls);
-    results->backend = team->backend->name;
-    note_warnings(results, plan, wanted);
     parcel__calls_begin_run(calls);
-    bool ran = run_into(results, plan, team, calls, n_jobs);
+    bool is_stream = is_streamed(plan, calls);
+    bool ran = is_stream ? run_stream(&run) : run_into(&run);
     parcel__calls_end_run(calls);
     if (!ran) {
-        parcel_results_free(results);
+        parcel_results_free(run.results);
         return out_of_memory(calls);
     }
-    report(results, calls);
-    return results;
+    if (!is_stream)
+        report(run.results, calls);
+    return run.results;
 }
 
 parcel_results *parcel_run(const parcel_options *options, const parcel_calls *calls)

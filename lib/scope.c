@@ -47,8 +47,11 @@ static bool copy_options(parcel_options *copy, const parcel_options *options)
     *copy = *options;
     if (own(&copy->backend)) {
         if (own(&copy->prefer)) {
-            if (own(&copy->require))
-                return true;
+            if (own(&copy->require)) {
+                if (own(&copy->pre_dispatch))
+                    return true;
+                disown(&copy->require);
+            }
             disown(&copy->prefer);
         }
         disown(&copy->backend);
@@ -61,6 +64,7 @@ static void free_options(parcel_options *options)
     disown(&options->backend);
     disown(&options->prefer);
     disown(&options->require);
+    disown(&options->pre_dispatch);
 }
 
 bool parcel_config_push_options(const parcel_options *options)

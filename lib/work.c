@@ -109,8 +109,8 @@ static void handle_events(struct parcel_job *job, struct parcel__worker *worker)
     char *message = parcel__current_take_message(current);
     const char *kept = message ? parcel__arena_copy(worker->arena, message) : NULL;
     parcel__memory_free(message);
-    parcel__results_fail(job->options.results, current->running.index, PARCEL_FAILED,
-                         kept ? kept : out_of_memory);
+    parcel__results_fail(job->options.results, current->running.index - job->options.first_index,
+                         PARCEL_FAILED, kept ? kept : out_of_memory);
     worker->n_failed++;
     if (!job->options.collect)
         parcel__job_stop(job);
@@ -191,7 +191,7 @@ static parcel_stretch find_stretch(const struct parcel_job *job, struct parcel__
                             .stride = span->stride,
                             .results = results->slots + (first + i) * results->slot_size,
                             .result_stride = results->slot_size,
-                            .first = first + i,
+                            .first = job->options.first_index + first + i,
                             .count = count};
 }
 
@@ -243,13 +243,13 @@ static size_t run_one_by_one(struct parcel_job *job, struct parcel__worker *work
                              const parcel_stretch *stretch, uint64_t *before)
 {
     parcel_results *results = job->options.results;
-    size_t i = 0;
+    size_t first = stretch->first - job->options.first_index, i = 0;
     do {
         run_call(worker, stretch, i);
         uint64_t now = parcel__port_ticks();
         now = now > *before ? now : *before; /* the ticks of two cpus may differ */
-        results->marks[stretch->first + i] = (unsigned char)PARCEL_OK | PARCEL__MARK_FIRST;
-        results->records[stretch->first + i] = (struct parcel__record){
+        results->marks[first + i] = (unsigned char)PARCEL_OK | PARCEL__MARK_FIRST;
+        results->records[first + i] = (struct parcel__record){
             (double)(*before - worker->ticks), (double)(now - *before), worker->current.worker};
         *before = now;
         i++;
@@ -282,7 +282,8 @@ static size_t run_measured(struct parcel_job *job, struct parcel__worker *worker
     bool apart = count > 1 && job->options.is_timed && worker->seconds_per_call > timed_alone;
     size_t ran = 0;
     while (ran < count && goes_on(job, worker)) {
-        struct parcel__span span = parcel__calls_span(job->options.calls, first + ran, count - ran);
+        struct parcel__span span = parcel__calls_span(
+            job->options.calls, job->options.first_call + first + ran, count - ran);
         if (pending_events(worker)) /* somebody asks: nothing would run before it is heard */
             handle_events(job, worker);
         else
@@ -412,11 +413,23 @@ void parcel_job_work(parcel_job *job, int worker)
     if (job->is_cold)
         begin_cold(job);
     enter(job, &job->workers[worker], &surroundings);
+    if (job->options.work)
+        job->options.work(job->options.work_state, worker);
     while (parcel__job_take(job, worker, &batch))
         run_batch(job, &job->workers[worker], &batch);
     leave(job, &surroundings);
     if (job->is_cold)
         end_cold(job);
+}
+
+void parcel__job_run_block(struct parcel_job *job)
+{
+    struct parcel__worker *worker = &job->workers[0];
+    parcel_batch batch = {0, job->options.results->count, 0};
+    struct parcel_current_call *before = parcel__current_enter(&worker->current);
+    read_clocks(worker);
+    run_batch(job, worker, &batch);
+    parcel__current_leave(before);
 }
 
 /* False when the batch is not one of this job's, or was dealt with before. */

@@ -489,7 +489,7 @@ static char *explain(const parcel_options *options, bool expected)
 static bool has_line(const char *text, const char *name, const char *value, const char *source)
 {
     char line[128];
-    int length = snprintf(line, sizeof line, "%-10s = %s", name, value);
+    int length = snprintf(line, sizeof line, "%-14s = %s", name, value);
     const char *found = strstr(text, line);
     if (!found)
         return false;
