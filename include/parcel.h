@@ -183,26 +183,31 @@ const char *parcel_calls_error(const parcel_calls *calls);
 
 bool parcel__calls_add(parcel_calls *calls, const parcel_call *call);
 
+static inline bool parcel__calls_put(parcel_calls *calls, const parcel_call *call)
+{
+    if (!calls || calls->parcel__repeated != call->function || calls->parcel__room == 0 ||
+        __atomic_load_n(&calls->parcel__running, __ATOMIC_RELAXED) != 0)
+        return parcel__calls_add(calls, call);
+    unsigned char *record = calls->parcel__next;
+    unsigned char *arguments = record + calls->parcel__argument_offset;
+    size_t argument_bytes = call->function->argument_bytes;
+    memcpy(record, &call->function, sizeof call->function);
+    /* Records are multiples of 16 bytes, so whole words fit: a memcpy would be a call. */
+    for (size_t i = 0; i < argument_bytes; i += 8)
+        memcpy(arguments + i, call->arguments + i, 8);
+    calls->parcel__next = record + calls->parcel__stride;
+    calls->parcel__room--;
+    calls->parcel__count++;
+    return true;
+}
+
 /* Adds a call to a list: the call is copied, its strings included (what a parcel_array or a
  * pointer points at is borrowed until the run ends). Returns false when memory ran out, when
  * calls is NULL or a map, or while the list runs; the list is then as it was, with its error set.
  * Threads: one at a time per list. Since 0.1. */
 static inline bool parcel_calls_add(parcel_calls *calls, parcel_call call)
 {
-    if (!calls || calls->parcel__repeated != call.function || calls->parcel__room == 0 ||
-        __atomic_load_n(&calls->parcel__running, __ATOMIC_RELAXED) != 0)
-        return parcel__calls_add(calls, &call);
-    unsigned char *record = calls->parcel__next;
-    unsigned char *arguments = record + calls->parcel__argument_offset;
-    size_t argument_bytes = call.function->argument_bytes;
-    memcpy(record, &call.function, sizeof call.function);
-    /* Records are multiples of 16 bytes, so whole words fit: a memcpy would be a call. */
-    for (size_t i = 0; i < argument_bytes; i += 8)
-        memcpy(arguments + i, call.arguments + i, 8);
-    calls->parcel__next = record + calls->parcel__stride;
-    calls->parcel__room--;
-    calls->parcel__count++;
-    return true;
+    return parcel__calls_put(calls, &call);
 }
 
 /* ------------------------------------------------------------------------------------------- *

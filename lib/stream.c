@@ -21,7 +21,8 @@ struct parcel__stream_worker {
     /* Written by the worker alone: what it measured of its last block. */
     size_t last_count;
     double seconds_per_call;
-    double seconds_to_pull; /* for each call */
+    double last_pull;
+    double seconds_to_pull; /* the same for each call */
 };
 
 /* ---- ending early ---- */
@@ -177,9 +178,7 @@ static bool ask(struct parcel__stream *stream, parcel_calls *list, parcel_next_s
     *status = parcel__calls_next(stream->options.calls, &call);
     if (*status != PARCEL_NEXT_CALL || has_failed(&stream->asking))
         return false;
-    if (!call.function)
-        return parcel__calls_add(list, &call); /* which refuses it with a reason */
-    return parcel_calls_add(list, call);
+    return parcel__calls_put(list, &call);
 }
 
 /* Asks the generator for at most count calls. Returns how many there were. */
@@ -269,12 +268,27 @@ static size_t block_length(const struct parcel__stream *stream,
     return length < share ? length : share;
 }
 
+/* Waits for the worker's turn to hand out. Where that takes an instant, sleeping and being woken
+ * would take longer than all else. */
+static void take_turn(struct parcel__stream *stream, const struct parcel__stream_worker *worker)
+{
+    static const double instant = 20e-6;
+    double start = parcel__port_now();
+    while (pthread_mutex_trylock(&stream->pull_mutex) != 0) {
+        if (worker->last_pull > instant || parcel__port_now() - start > instant) {
+            pthread_mutex_lock(&stream->pull_mutex);
+            return;
+        }
+        parcel__port_yield();
+    }
+}
+
 /* Takes the next block for a worker; NULL when nothing is left. */
 static struct parcel__stream_block *pull(struct parcel__stream *stream,
                                          struct parcel__stream_worker *worker)
 {
     struct parcel__stream_block *block = NULL;
-    pthread_mutex_lock(&stream->pull_mutex);
+    take_turn(stream, worker);
     size_t room = await_room(stream);
     double start = parcel__port_now();
     if (room > 0 && !(block = find_block(stream)))
@@ -285,7 +299,8 @@ static struct parcel__stream_block *pull(struct parcel__stream *stream,
     }
     if (block) {
         size_t count = block->results->count;
-        worker->seconds_to_pull = (parcel__port_now() - start) / (double)count;
+        worker->last_pull = parcel__port_now() - start;
+        worker->seconds_to_pull = worker->last_pull / (double)count;
         pthread_mutex_lock(&stream->mutex);
         parcel__window_enter(&stream->window, &block->place, count);
         pthread_mutex_unlock(&stream->mutex);
