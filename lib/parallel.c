@@ -7,7 +7,7 @@
 #include "job.h"
 #include "memory.h"
 #include "progress.h"
-#include "stream.h"
+#include "pulled.h"
 #include "threads.h"
 
 #define TEXT_OF(number) TEXT_OF_(number)
@@ -64,7 +64,7 @@ bool parcel__parallel_open(struct parcel__team *team, struct parcel__plan *plan,
     return false;
 }
 
-void parcel__parallel_close(struct parcel__team *team)
+void parcel__parallel_close(const struct parcel__team *team)
 {
     if (team->backend->close)
         team->backend->close(team->state);
@@ -179,6 +179,14 @@ struct run {
     parcel_results *results;
     int n_jobs; /* workers that it might have */
     struct parcel__progress progress;
+    parcel__streaming *streaming; /* of a team that is kept, or NULL */
+};
+
+/* A run whose stream is pulled: it outlives the call that started it, and what that had. */
+struct pulled_run {
+    struct run run;
+    struct parcel__plan plan;
+    struct parcel__team team;
 };
 
 static void open_progress(struct run *run)
@@ -272,10 +280,8 @@ static bool run_stream(struct run *run)
     return true;
 }
 
-static parcel_results *out_of_memory(const parcel_calls *calls)
-{
-    return parcel__results_of_error("out of memory", parcel_calls_count(calls));
-}
+static const char already_streaming[] =
+    "this executor is already running a stream: take its results to the end, or close it, first";
 
 /* NULL when the calls can be run now, else why not. */
 static const char *check(const parcel_calls *calls)
@@ -304,28 +310,112 @@ static parcel_results *new_results(const struct parcel__plan *plan, const struct
     return results;
 }
 
-parcel_results *parcel__parallel_run(const struct parcel__plan *plan,
-                                     const struct parcel__team *team, const parcel_calls *calls)
+/* ---- pulled streams ---- */
+
+/* The stream is over: what it held is free for others. */
+static void end_pulled(void *context)
 {
-    struct run run = {.plan = plan, .team = team, .calls = calls};
-    const char *fault = check(calls);
+    struct pulled_run *pulled = context;
+    close_progress(&pulled->run);
+    parcel__calls_end_run(pulled->run.calls);
+    if (pulled->run.streaming)
+        atomic_store_explicit(pulled->run.streaming, NULL, memory_order_release);
+    else
+        parcel__parallel_close(&pulled->team);
+    parcel__memory_free(pulled);
+}
+
+/* A run of its own, with nothing borrowed but the calls. */
+static struct pulled_run *new_pulled(const struct run *run)
+{
+    struct pulled_run *pulled = parcel__memory_new(sizeof *pulled);
+    if (!pulled)
+        return NULL;
+    *pulled = (struct pulled_run){*run, *run->plan, *run->team};
+    pulled->plan.warnings = (struct parcel__text){0};
+    pulled->run.plan = &pulled->plan;
+    pulled->run.team = &pulled->team;
+    return pulled;
+}
+
+/* Starts the stream; NULL, or why not. A call that the stream was started in may end before it:
+ * so its calls see nothing of that but its part of the workers. */
+static const char *start_pulled(const struct run *run)
+{
+    struct pulled_run *pulled = new_pulled(run);
+    if (!pulled)
+        return "out of memory";
+    struct parcel__stream_options options = stream_options(&pulled->run);
+    const struct parcel__pulled_owner owner = {run_team, end_pulled, pulled};
+    options.job.nest.sees_outside = options.job.nest.sees_outside && !parcel__current_get();
+    open_progress(&pulled->run);
+    const char *fault = parcel__pulled_start(run->results, &options, &owner);
+    if (!fault)
+        return NULL;
+    close_progress(&pulled->run);
+    parcel__memory_free(pulled);
+    return fault;
+}
+
+/* ---- a run ---- */
+
+/* Starts a stream on a team that no other has. */
+static const char *claim_and_start(const struct run *run)
+{
+    parcel_results *none = NULL;
+    if (run->streaming &&
+        !atomic_compare_exchange_strong_explicit(run->streaming, &none, run->results,
+                                                 memory_order_acquire, memory_order_relaxed))
+        return already_streaming;
+    const char *fault = start_pulled(run);
+    if (fault && run->streaming)
+        atomic_store_explicit(run->streaming, NULL, memory_order_release);
+    return fault;
+}
+
+/* Runs the calls into the run's results, or starts to. NULL, or why not. */
+static const char *execute(struct run *run)
+{
+    bool is_pulled = !run->plan->on_result && run->plan->return_as != PARCEL_LIST;
+    bool is_stream = is_streamed(run->plan, run->calls);
+    parcel__calls_begin_run(run->calls);
+    const char *fault = is_pulled                                       ? claim_and_start(run)
+                        : (is_stream ? run_stream(run) : run_into(run)) ? NULL
+                                                                        : "out of memory";
+    if (!is_pulled || fault)
+        parcel__calls_end_run(run->calls);
+    if (!is_stream && !fault)
+        report(run->results, run->calls);
+    return fault;
+}
+
+static parcel_results *run_on_team(struct run *run)
+{
+    const struct parcel__team *team = run->team;
+    size_t count = parcel_calls_count(run->calls);
+    bool is_streaming =
+        run->streaming && atomic_load_explicit(run->streaming, memory_order_acquire);
+    const char *fault = is_streaming ? already_streaming : check(run->calls);
     if (fault)
-        return parcel__results_of_error(fault, parcel_calls_count(calls));
-    run.n_jobs = parcel__config_limit(parcel__current_get(), team->n_workers);
-    run.results = new_results(plan, team, calls, run.n_jobs);
-    if (!run.results)
-        return out_of_memory(calls);
-    parcel__calls_begin_run(calls);
-    bool is_stream = is_streamed(plan, calls);
-    bool ran = is_stream ? run_stream(&run) : run_into(&run);
-    parcel__calls_end_run(calls);
-    if (!ran) {
-        parcel_results_free(run.results);
-        return out_of_memory(calls);
-    }
-    if (!is_stream)
-        report(run.results, calls);
-    return run.results;
+        return parcel__results_of_error(fault, count);
+    run->n_jobs = parcel__config_limit(parcel__current_get(), team->n_workers);
+    run->results = new_results(run->plan, team, run->calls, run->n_jobs);
+    fault = run->results ? execute(run) : "out of memory";
+    if (!fault)
+        return run->results;
+    parcel_results_free(run->results);
+    return parcel__results_of_error(fault, count);
+}
+
+parcel_results *parcel__parallel_run(const struct parcel__plan *plan,
+                                     const struct parcel__team *team, const parcel_calls *calls,
+                                     parcel__streaming *streaming)
+{
+    struct run run = {.plan = plan, .team = team, .calls = calls, .streaming = streaming};
+    parcel_results *results = run_on_team(&run);
+    if (!streaming && !results->pulled)
+        parcel__parallel_close(team);
+    return results;
 }
 
 parcel_results *parcel_run(const parcel_options *options, const parcel_calls *calls)
@@ -335,12 +425,10 @@ parcel_results *parcel_run(const parcel_options *options, const parcel_calls *ca
     struct parcel__text error = {0};
     parcel_results *results;
     if (parcel__config_resolve(&plan, options, &error) &&
-        parcel__parallel_open(&team, &plan, &error)) {
-        results = parcel__parallel_run(&plan, &team, calls);
-        parcel__parallel_close(&team);
-    } else {
+        parcel__parallel_open(&team, &plan, &error))
+        results = parcel__parallel_run(&plan, &team, calls, NULL);
+    else
         results = refuse(&error, calls);
-    }
     parcel__config_free(&plan);
     return results;
 }

@@ -103,7 +103,7 @@ parcel_results *parcel__results_new(const parcel_calls *calls, int n_workers)
     parcel_results *results = parcel__results_new_empty(n_workers);
     if (!results || parcel__results_prepare(results, calls, 0, parcel_calls_count(calls)))
         return results;
-    parcel_results_free(results);
+    parcel__results_free(results);
     return NULL;
 }
 
@@ -220,7 +220,7 @@ void parcel__results_release_all(parcel_results *results)
         parcel__results_release(results, i);
 }
 
-void parcel_results_free(parcel_results *results)
+void parcel__results_free(parcel_results *results)
 {
     if (!results || results == &out_of_memory)
         return;

@@ -82,6 +82,9 @@ bool parcel__results_place(parcel_results *results, size_t first, parcel_results
 /* Adds calls that were not run, up to that count. False: out of memory. */
 bool parcel__results_extend(parcel_results *results, size_t count);
 
+/* parcel_results_free, of results that are no stream. */
+void parcel__results_free(parcel_results *results);
+
 /* New results without records, which report the error (copied); never NULL. */
 parcel_results *parcel__results_of_error(const char *error, size_t count);
 

@@ -102,7 +102,7 @@ static bool has_failed(const struct parcel_current_call *current)
 static void free_block(struct parcel__stream_block *block)
 {
     parcel_calls_free(block->calls);
-    parcel_results_free(block->results);
+    parcel__results_free(block->results);
     parcel__memory_free(block);
 }
 
@@ -587,7 +587,7 @@ void parcel__stream_close(struct parcel__stream *stream)
     pthread_cond_destroy(&stream->has_room);
     pthread_cond_destroy(&stream->has_news);
     parcel__memory_free(stream->workers);
-    parcel_results_free(stream->totals);
+    parcel__results_free(stream->totals);
     parcel__memory_free(stream->failure);
     parcel__memory_free(stream->error);
 }

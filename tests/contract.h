@@ -35,5 +35,6 @@ bool shares_memory(struct shape shape);
 void add_failure_tests(TCase *tests, int backends);
 void add_value_tests(TCase *tests, int backends);
 void add_loss_tests(TCase *tests);
+void add_stream_tests(TCase *tests, int backends);
 
 #endif
