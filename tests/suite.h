@@ -42,9 +42,10 @@ static inline TCase *suite_case(Suite *suite, const char *name)
 /* A test sets what it needs of the environment; what the user set must not decide. */
 static inline void suite_clear_environment(void)
 {
-    static const char *const names[] = {"PARCEL_N_JOBS",     "PARCEL_BACKEND",  "PARCEL_VERBOSE",
-                                        "PARCEL_BATCH_SIZE", "PARCEL_ON_ERROR", "PARCEL_PREFER",
-                                        "PARCEL_REQUIRE"};
+    static const char *const names[] = {"PARCEL_N_JOBS",      "PARCEL_BACKEND",  "PARCEL_VERBOSE",
+                                        "PARCEL_BATCH_SIZE",  "PARCEL_ON_ERROR", "PARCEL_PREFER",
+                                        "PARCEL_REQUIRE",     "PARCEL_WINDOW",   "PARCEL_RETURN_AS",
+                                        "PARCEL_PRE_DISPATCH"};
     for (size_t i = 0; i < LENGTH(names); i++)
         unsetenv(names[i]);
 }

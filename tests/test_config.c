@@ -201,6 +201,9 @@ static const struct {
     {{.prefer = "speed"}, {"prefer=speed", "'threads'", "'processes'"}},
     {{.require = "memory"}, {"require=memory", "'sharedmem'"}},
     {{.prefer = "processes", .require = "sharedmem"}, {"inconsistent"}},
+    {{.window = -1}, {"window = -1", "positive", "default"}},
+    {{.return_as = (parcel_return_as)4}, {"return_as = 4", "PARCEL_GENERATOR_UNORDERED"}},
+    {{.pre_dispatch = "2 *"}, {"pre_dispatch", "'2 *'"}},
     {{.parcel__reserved = {"x"}}, {"reserved"}},
     {{.parcel__first = 1}, {"reserved"}},
 };
