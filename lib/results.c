@@ -383,6 +383,8 @@ void parcel__results_read(const parcel_results *results, size_t index, size_t *f
 /* Copies the calls of a part to the indices from first on. */
 static void copy_calls(parcel_results *results, size_t first, const parcel_results *part)
 {
+    if (part->count == 0) /* and there may be no marks either */
+        return;
     memcpy(results->marks + first, part->marks, part->count);
     for (size_t i = 0; i < part->count; i++) {
         memcpy(results->slots + (first + i) * results->slot_size, part->slots + i * part->slot_size,
