@@ -124,8 +124,8 @@ typedef struct parcel_call {
     unsigned char arguments[PARCEL_MAX_ARGUMENT_BYTES];
 } __attribute__((aligned(16))) parcel_call;
 
-/* A list of calls, or an array that a function is mapped over. Its members are private: they
- * stand here for the inline add and for parcel_map. */
+/* A list of calls, an array that a function is mapped over, or calls that are generated while they
+ * run. Its members are private: they stand here for the inline add and for parcel_map. */
 typedef struct parcel_calls {
     unsigned char *parcel__next;             /* where the next record goes */
     size_t parcel__room;                     /* records that still fit there */
@@ -133,10 +133,11 @@ typedef struct parcel_calls {
     size_t parcel__stride;                   /* bytes from a record to the next */
     size_t parcel__count;
     size_t parcel__argument_offset;
-    void *parcel__list;                    /* a list's memory; NULL for a map */
-    const parcel_function *parcel__mapped; /* a map's function; NULL for a list */
+    void *parcel__list;                    /* a list's memory, else NULL */
+    const parcel_function *parcel__mapped; /* a map's function, else NULL */
     const void *parcel__elements;          /* a map's array; borrowed */
-    void *parcel__reserved[6];
+    void *parcel__generator;               /* what generates the calls, else NULL */
+    void *parcel__reserved[5];
     /* Runs of this list now; atomic, written by each run, and so apart from what workers read. */
     long parcel__running;
 } parcel_calls;
@@ -148,7 +149,32 @@ parcel_calls *parcel_calls_new(void);
 /* Frees the list and its copies. Not while it runs. Threads: one at a time. Since 0.1. */
 void parcel_calls_free(parcel_calls *calls);
 
-/* The number of calls. Threads: any, while nobody adds. Since 0.1. */
+/* What a generator says of the call that it was asked for. */
+typedef enum parcel_next_status {
+    PARCEL_NEXT_CALL = 1, /* it is written */
+    PARCEL_NEXT_END = 2,  /* there is none: all calls were given */
+    PARCEL_NEXT_ERROR = 3 /* there may be more, but they cannot be had */
+} parcel_next_status;
+
+/* Writes the next call: *call = delayed(f)(a, b). What it points at is copied before the generator
+ * is asked again (what a parcel_array or a pointer points at is borrowed until the call has run).
+ * The message of an error is that of a parcel_fail before. It is asked by one thread at a time,
+ * but by any worker's thread. It may wait, and the calls that it gave run meanwhile; for the result
+ * of one of them it may wait only with .batch_size = 1. */
+typedef parcel_next_status parcel_next(void *state, parcel_call *call);
+
+/* New calls (free with parcel_calls_free) that are generated while they run: the parallel form of
+ *
+ *     while (next(state, &call) == PARCEL_NEXT_CALL)
+ *         run the call;
+ *
+ * Any number of calls needs no more memory than a window of them, with .on_result or a stream. An
+ * error ends the run, which reports it. A generator is run once: another run of it is an error.
+ * state: borrowed, given to next. NULL when next is NULL or memory ran out.
+ * Threads: any. Since 0.1. */
+parcel_calls *parcel_calls_generate(parcel_next *next, void *state);
+
+/* The number of calls; 0 when they are generated. Threads: any, while nobody adds. Since 0.1. */
 size_t parcel_calls_count(const parcel_calls *calls);
 
 /* Why an earlier add was refused (memory ran out; the list was running), or NULL. A run of the
@@ -158,26 +184,31 @@ const char *parcel_calls_error(const parcel_calls *calls);
 
 bool parcel__calls_add(parcel_calls *calls, const parcel_call *call);
 
+static inline bool parcel__calls_put(parcel_calls *calls, const parcel_call *call)
+{
+    if (!calls || calls->parcel__repeated != call->function || calls->parcel__room == 0 ||
+        __atomic_load_n(&calls->parcel__running, __ATOMIC_RELAXED) != 0)
+        return parcel__calls_add(calls, call);
+    unsigned char *record = calls->parcel__next;
+    unsigned char *arguments = record + calls->parcel__argument_offset;
+    size_t argument_bytes = call->function->argument_bytes;
+    memcpy(record, &call->function, sizeof call->function);
+    /* Records are multiples of 16 bytes, so whole words fit: a memcpy would be a call. */
+    for (size_t i = 0; i < argument_bytes; i += 8)
+        memcpy(arguments + i, call->arguments + i, 8);
+    calls->parcel__next = record + calls->parcel__stride;
+    calls->parcel__room--;
+    calls->parcel__count++;
+    return true;
+}
+
 /* Adds a call to a list: the call is copied, its strings included (what a parcel_array or a
  * pointer points at is borrowed until the run ends). Returns false when memory ran out, when
  * calls is NULL or a map, or while the list runs; the list is then as it was, with its error set.
  * Threads: one at a time per list. Since 0.1. */
 static inline bool parcel_calls_add(parcel_calls *calls, parcel_call call)
 {
-    if (!calls || calls->parcel__repeated != call.function || calls->parcel__room == 0 ||
-        __atomic_load_n(&calls->parcel__running, __ATOMIC_RELAXED) != 0)
-        return parcel__calls_add(calls, &call);
-    unsigned char *record = calls->parcel__next;
-    unsigned char *arguments = record + calls->parcel__argument_offset;
-    size_t argument_bytes = call.function->argument_bytes;
-    memcpy(record, &call.function, sizeof call.function);
-    /* Records are multiples of 16 bytes, so whole words fit: a memcpy would be a call. */
-    for (size_t i = 0; i < argument_bytes; i += 8)
-        memcpy(arguments + i, call.arguments + i, 8);
-    calls->parcel__next = record + calls->parcel__stride;
-    calls->parcel__room--;
-    calls->parcel__count++;
-    return true;
+    return parcel__calls_put(calls, &call);
 }
 
 /* ------------------------------------------------------------------------------------------- *
@@ -198,6 +229,33 @@ typedef enum parcel_schedule {
     PARCEL_DYNAMIC = 3,
     PARCEL_GUIDED = 4
 } parcel_schedule;
+
+/* What a run gives back: all results, or a stream of them that is pulled with parcel_results_next,
+ * in order or as the calls complete. Since 0.1. */
+typedef enum parcel_return_as {
+    PARCEL_LIST = 1,
+    PARCEL_GENERATOR = 2,
+    PARCEL_GENERATOR_UNORDERED = 3
+} parcel_return_as;
+
+/* What there is to know of one call, as the functions of these names say. message is borrowed from
+ * the result. */
+typedef struct parcel_record {
+    size_t index;
+    parcel_status status;
+    const char *message;
+    double start;
+    double duration;
+    int worker;
+    bool estimated;
+    int attempts;
+} parcel_record;
+
+/* Takes the result of one call; false stops the run. value and record: borrowed for the call, what
+ * the call allocated included. Called for each call that ran, by one thread at a time, but by any
+ * worker's thread. It may run something itself. parcel_fail in it ends the run with that error. */
+typedef bool parcel_on_result(void *state, size_t index, parcel_value value,
+                              const parcel_record *record);
 
 /* Takes a line of progress, without its newline, instead of a stream. line: borrowed for the
  * call. Threads: one at a time per run. */
@@ -270,6 +328,28 @@ typedef struct parcel_options {
     /* Takes the lines of progress, with state, instead of stderr or stdout. */
     parcel_sink *sink;
     void *sink_state;
+
+    /* Default: PARCEL_LIST. With the others the run returns at once, and its results are pulled
+     * with parcel_results_next. Environment: PARCEL_RETURN_AS=list, generator or
+     * generator_unordered. */
+    parcel_return_as return_as;
+
+    /* Takes each result, with on_result_state, while the run lasts: in order, or with
+     * PARCEL_GENERATOR_UNORDERED as the calls complete. The run then waits until all is done and
+     * keeps nothing of a call: its results hold counts, times and the error. */
+    parcel_on_result *on_result;
+    void *on_result_state;
+
+    /* Most results that wait to be taken; so many calls are handed out at once at most, too.
+     * For streams and on_result. Default: 4 * n_jobs for streams, for on_result at least 1024.
+     * Environment: PARCEL_WINDOW. */
+    long long window;
+
+    /* Most calls that are taken from a generator and have not completed: "all" (the default: as
+     * many as the window and the batches ask for), a number, or an expression in n_jobs with
+     * + - * / // % ** and parentheses, as "2 * n_jobs", of 30 characters at most.
+     * Environment: PARCEL_PRE_DISPATCH. */
+    const char *pre_dispatch;
 
     /* Default: PARCEL_ADAPTIVE. The others are there to compare with; batch_size is then the
      * least number of calls to hand out. Environment: PARCEL_SCHEDULE=adaptive, static, dynamic
@@ -345,8 +425,8 @@ typedef struct parcel_options {
     parcel_worker_end *on_worker_end;
     void *worker_state; /* given to both */
 
-    const void *parcel__reserved[6]; /* must be zero: room to grow without breaking programs */
-    int parcel__first;               /* what the macros set, so that no initialiser is empty */
+    const void *parcel__reserved[20]; /* must be zero: room to grow without breaking programs */
+    int parcel__first;                /* what the macros set, so that no initialiser is empty */
 } parcel_options;
 
 /* What a run gives back. */
@@ -457,6 +537,41 @@ double parcel_results_efficiency(const parcel_results *results);
 /* The index of the call that took longest; SIZE_MAX when nothing ran. */
 size_t parcel_results_slowest(const parcel_results *results);
 
+/* One result of a stream. */
+typedef struct parcel_result {
+    size_t index;
+    parcel_value value;   /* None for a call without one */
+    parcel_record record; /* record.index is index */
+    void *parcel__hold;
+} parcel_result;
+
+/* Waits for the next result of a run with .return_as = PARCEL_GENERATOR (in order) or
+ * PARCEL_GENERATOR_UNORDERED (as the calls complete), while the workers go on:
+ *
+ *     while (parcel_results_next(results, &result)) {
+ *         ... result.index, result.value, result.record ...
+ *         parcel_result_free(&result);
+ *     }
+ *     if (parcel_results_error(results)) ...
+ *
+ * Calls that did not run because the run stopped are passed over. result: written, new (free with
+ * parcel_result_free, before or after the stream). False: the end, and *result is empty; only
+ * then error, failures and times are those of the run. False also for results that are no stream
+ * and inside the stream's own calls. Threads: one at a time per stream. Since 0.1. */
+bool parcel_results_next(parcel_results *results, parcel_result *result);
+
+/* Frees what the result holds, and empties it; an empty one is harmless. Threads: any, one at a
+ * time per result. Since 0.1. */
+void parcel_result_free(parcel_result *result);
+
+/* Ends a stream early: nothing new starts, and the calls that run are waited for. Says how many
+ * results were taken, how many waited in vain, and how many calls did not run (of a generator:
+ * of those it gave); each number may be NULL. If not all were taken, one sentence with these
+ * numbers is among the warnings. parcel_results_free does it unasked. The calls must live until
+ * a stream has ended. False for results that are no stream. Threads: one at a time per stream, but
+ * none of its own calls. Since 0.1. */
+bool parcel_results_close(parcel_results *results, size_t *used, size_t *unused, size_t *cancelled);
+
 /* Prints the values as Python prints a list, and a newline: [1, 2.5, 'a', None, <failed: why>].
  * Returns false when a write failed or memory ran out. */
 bool parcel_results_print(const parcel_results *results, FILE *file);
@@ -553,11 +668,12 @@ typedef struct parcel_executor parcel_executor;
  * something is wrong, each run reports it. Threads: any. Since 0.1. */
 parcel_executor *parcel_open(const parcel_options *options);
 
-/* parcel_run with the executor's options, workers and memory. Threads: any number of threads may
- * run one executor at once. Since 0.1. */
+/* parcel_run with the executor's options, workers and memory. While a stream of the executor is
+ * neither at its end nor closed, another run is an error. Threads: any number of threads may run
+ * one executor at once. Since 0.1. */
 parcel_results *parcel_executor_run(parcel_executor *executor, const parcel_calls *calls);
 
-/* Frees the executor, not its results. Not while it runs. Since 0.1. */
+/* Frees the executor, not its results; its stream is closed. Not while it runs. Since 0.1. */
 void parcel_close(parcel_executor *executor);
 
 /* ------------------------------------------------------------------------------------------- *

@@ -41,6 +41,13 @@ struct list {
     const char *error; /* a constant; atomic, since a refused add may come from any thread */
 };
 
+struct generator {
+    parcel_calls head; /* first, so that parcel_calls that are generated are a generator */
+    parcel_next *next;
+    void *state;
+    int is_used; /* atomic: of several runs at once one is the first */
+};
+
 /* Stands in parcel__repeated when no call may be added without a look; equal to none that comes. */
 static const parcel_function no_function;
 
@@ -52,6 +59,11 @@ static const char added_while_running[] =
 static struct list *list_of(const parcel_calls *calls)
 {
     return calls ? calls->parcel__list : NULL;
+}
+
+static struct generator *generator_of(const parcel_calls *calls)
+{
+    return calls ? calls->parcel__generator : NULL;
 }
 
 static bool refuse(struct list *list, const char *why)
@@ -75,6 +87,7 @@ parcel_calls *parcel_calls_new(void)
 void parcel_calls_free(parcel_calls *calls)
 {
     struct list *list = list_of(calls);
+    parcel__memory_free(generator_of(calls));
     if (!list)
         return;
     for (size_t i = 0; i < list->n_blocks; i++)
@@ -248,6 +261,8 @@ const char *parcel__calls_check(const parcel_calls *calls)
         return "calls is NULL: a list made by parcel_calls_new or parcel_map is needed";
     if (list_of(calls))
         return parcel_calls_error(calls);
+    if (generator_of(calls))
+        return NULL;
     const char *fault = parcel__function_check(calls->parcel__mapped);
     if (fault)
         return fault;
@@ -276,4 +291,54 @@ void parcel__calls_end_run(const parcel_calls *calls)
 {
     if (list_of(calls))
         __atomic_fetch_sub(running(calls), 1, __ATOMIC_RELAXED);
+}
+
+/* ---- generated calls ---- */
+
+parcel_calls *parcel_calls_generate(parcel_next *next, void *state)
+{
+    struct generator *generator = next ? parcel__memory_new(sizeof *generator) : NULL;
+    if (!generator)
+        return NULL;
+    *generator = (struct generator){.next = next, .state = state};
+    generator->head.parcel__generator = generator;
+    return &generator->head;
+}
+
+bool parcel__calls_are_generated(const parcel_calls *calls)
+{
+    return generator_of(calls) != NULL;
+}
+
+bool parcel__calls_start(const parcel_calls *calls)
+{
+    /* Relaxed: it orders nothing; what the generator reads was written before the run. */
+    return __atomic_exchange_n(&generator_of(calls)->is_used, 1, __ATOMIC_RELAXED) == 0;
+}
+
+parcel_next_status parcel__calls_next(const parcel_calls *calls, parcel_call *call)
+{
+    const struct generator *generator = generator_of(calls);
+    call->function = NULL;
+    return generator->next(generator->state, call);
+}
+
+void parcel__calls_clear(parcel_calls *calls)
+{
+    struct list *list = list_of(calls);
+    while (list->n_blocks > 1)
+        parcel__memory_give_back(&list->blocks[--list->n_blocks].memory);
+    parcel__arena_reset(&list->strings);
+    list->first_function = NULL;
+    list->is_mixed = false;
+    list->slot_size = list->slot_alignment = sizeof(void *);
+    list->error = NULL;
+    calls->parcel__repeated = &no_function;
+    calls->parcel__count = 0;
+    if (list->n_blocks == 0)
+        return;
+    struct block *block = &list->blocks[0];
+    calls->parcel__next = block->memory.bytes;
+    calls->parcel__room = block->capacity;
+    calls->parcel__stride = block->stride;
 }

@@ -29,6 +29,19 @@ size_t parcel__calls_slot_size(const parcel_calls *calls);
 /* NULL when the calls can be run, else why not. */
 const char *parcel__calls_check(const parcel_calls *calls);
 
+/* ---- generated calls ---- */
+
+bool parcel__calls_are_generated(const parcel_calls *calls);
+
+/* True for the one run that a generator has. Threads: any. */
+bool parcel__calls_start(const parcel_calls *calls);
+
+/* Asks the generator; call->function is NULL when it wrote none. */
+parcel_next_status parcel__calls_next(const parcel_calls *calls, parcel_call *call);
+
+/* Empties a list but keeps its memory for what comes next. */
+void parcel__calls_clear(parcel_calls *list);
+
 /* While at least one run lasts, the list refuses to be added to. Threads: any. */
 void parcel__calls_begin_run(const parcel_calls *calls);
 void parcel__calls_end_run(const parcel_calls *calls);

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "backend.h"
+#include "expression.h"
 #include "openmp.h"
 #include "port.h"
 #include "scope.h"
@@ -64,6 +65,31 @@ static const struct option {
         {"backend", "PARCEL_BACKEND", offsetof(parcel_options, backend), NAME, 0, 0, {{0}}},
     [PARCEL__PREFER] = {"prefer", NULL, offsetof(parcel_options, prefer), NAME, 0, 0, {{0}}},
     [PARCEL__REQUIRE] = {"require", NULL, offsetof(parcel_options, require), NAME, 0, 0, {{0}}},
+    [PARCEL__RETURN_AS] = {"return_as",
+                           "PARCEL_RETURN_AS",
+                           offsetof(parcel_options, return_as),
+                           CHOICE,
+                           PARCEL_LIST,
+                           PARCEL_GENERATOR_UNORDERED,
+                           {{"list", "PARCEL_LIST"},
+                            {"generator", "PARCEL_GENERATOR"},
+                            {"generator_unordered", "PARCEL_GENERATOR_UNORDERED"}}},
+    [PARCEL__ON_RESULT] =
+        {"on_result", NULL, offsetof(parcel_options, on_result), POINTER, 0, 0, {{0}}},
+    [PARCEL__WINDOW] = {"window",
+                        "PARCEL_WINDOW",
+                        offsetof(parcel_options, window),
+                        WIDE_INTEGER,
+                        1,
+                        LLONG_MAX,
+                        {{0}}},
+    [PARCEL__PRE_DISPATCH] = {"pre_dispatch",
+                              "PARCEL_PRE_DISPATCH",
+                              offsetof(parcel_options, pre_dispatch),
+                              NAME,
+                              0,
+                              0,
+                              {{0}}},
     [PARCEL__SCHEDULE] = {"schedule",
                           "PARCEL_SCHEDULE",
                           offsetof(parcel_options, schedule),
@@ -138,6 +164,7 @@ static const struct option {
  * borrowed from its source. */
 struct setting {
     enum parcel__source source;
+    const parcel_options *options; /* where it was found, or NULL */
     union {
         long long number;
         double real;
@@ -154,6 +181,7 @@ static bool read_option(const struct option *option, const parcel_options *optio
 {
     const unsigned char *place = (const unsigned char *)options + option->offset;
     int number;
+    setting->options = options;
     if (option->type == INTEGER || option->type == CHOICE) {
         memcpy(&number, place, sizeof number);
         setting->number = number;
@@ -330,6 +358,7 @@ static bool find_setting(const struct option *option, const struct sources *sour
         options = next_scope(&walk);
     }
     setting->source = PARCEL__FROM_DEFAULT;
+    setting->options = NULL;
     bool asks = sources->has_variables && !walk.is_closed && option->variable;
     const char *value = asks ? parcel__port_variable(option->variable) : NULL;
     return !value || read_variable(option, value, setting, error);
@@ -610,6 +639,63 @@ static bool resolve_limits(struct parcel__plan *plan, const parcel_options *opti
     return true;
 }
 
+/* ---- streams ---- */
+
+static bool resolve_pre_dispatch(struct parcel__plan *plan, const char *expression,
+                                 struct parcel__text *error)
+{
+    double value;
+    plan->pre_dispatch = SIZE_MAX;
+    if (!expression || strcmp(expression, "all") == 0)
+        return true;
+    parcel__text_put(error, "pre_dispatch: ");
+    if (!parcel__expression_evaluate(expression, plan->n_jobs, &value, error))
+        return false;
+    if (value < 1) {
+        parcel__text_format(error,
+                            "'all' or a positive number of calls is allowed, and '%s' is %.15g",
+                            expression, value);
+        return false;
+    }
+    parcel__text_free(error);
+    plan->pre_dispatch = (size_t)value;
+    return true;
+}
+
+static bool resolve_window(struct parcel__plan *plan, const struct setting *setting,
+                           struct parcel__text *error)
+{
+    enum { SINK_WINDOW = 1024, WORKER_WINDOW = 4 };
+    size_t usual = WORKER_WINDOW * (size_t)plan->n_jobs;
+    bool is_list = !plan->on_result && plan->return_as == PARCEL_LIST;
+    if (setting->source == PARCEL__GIVEN && is_list) {
+        parcel__text_format(error,
+                            "window = %lld bounds the results that wait, but return_as = "
+                            "PARCEL_LIST keeps all of them: give on_result, or ask for "
+                            "PARCEL_GENERATOR",
+                            setting->number);
+        return false;
+    }
+    if ((plan->on_result || is_list) && usual < SINK_WINDOW)
+        usual = SINK_WINDOW;
+    plan->window = setting->number > 0 && !is_list ? (size_t)setting->number : usual;
+    return true;
+}
+
+static bool resolve_stream(struct parcel__plan *plan, const struct setting *settings,
+                           struct parcel__text *error)
+{
+    const parcel_options *options = settings[PARCEL__ON_RESULT].options;
+    long long return_as = settings[PARCEL__RETURN_AS].number;
+    plan->return_as = return_as ? (parcel_return_as)return_as : PARCEL_LIST;
+    if (options) {
+        plan->on_result = options->on_result;
+        plan->on_result_state = options->on_result_state;
+    }
+    return resolve_pre_dispatch(plan, settings[PARCEL__PRE_DISPATCH].name, error) &&
+           resolve_window(plan, &settings[PARCEL__WINDOW], error);
+}
+
 /* ---- the plan ---- */
 
 static bool is_reserved_space_clear(const parcel_options *options)
@@ -674,7 +760,7 @@ bool parcel__config_resolve(struct parcel__plan *plan, const parcel_options *opt
     find_sink(plan, options);
     if (!is_plain && !resolve_limits(plan, options, settings, error))
         return false;
-    return resolve_backend(plan, settings, error);
+    return resolve_backend(plan, settings, error) && resolve_stream(plan, settings, error);
 }
 
 void parcel__config_free(struct parcel__plan *plan)
@@ -762,6 +848,21 @@ static void put_value(struct parcel__text *text, const struct parcel__plan *plan
     case PARCEL__PREFER:
         parcel__text_put(text, plan->prefer ? plan->prefer : "none");
         return;
+    case PARCEL__RETURN_AS:
+        put_choice(text, option, (int)plan->return_as);
+        return;
+    case PARCEL__ON_RESULT:
+        parcel__text_put(text, plan->on_result ? "a function" : "none");
+        return;
+    case PARCEL__WINDOW:
+        parcel__text_format(text, "%zu", plan->window);
+        return;
+    case PARCEL__PRE_DISPATCH:
+        if (plan->pre_dispatch == SIZE_MAX)
+            parcel__text_put(text, "all");
+        else
+            parcel__text_format(text, "%zu", plan->pre_dispatch);
+        return;
     case PARCEL__SCHEDULE:
         put_choice(text, option, (int)plan->schedule);
         return;
@@ -786,7 +887,7 @@ static void put_plan(struct parcel__text *text, const struct parcel__plan *plan)
         else if (i == PARCEL__N_JOBS && source == PARCEL__FROM_DEFAULT && is_default_from_openmp())
             from = "OMP_NUM_THREADS";
         size_t start = text->length;
-        parcel__text_format(text, "%-10s = ", options_table[i].name);
+        parcel__text_format(text, "%-14s = ", options_table[i].name);
         put_value(text, plan, i);
         int width = (int)(text->length - start);
         parcel__text_format(text, "%*s(%s)\n", width < 32 ? 32 - width : 1, "", from);

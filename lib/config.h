@@ -25,6 +25,10 @@ enum {
     PARCEL__BACKEND,
     PARCEL__PREFER,
     PARCEL__REQUIRE,
+    PARCEL__RETURN_AS,
+    PARCEL__ON_RESULT,
+    PARCEL__WINDOW,
+    PARCEL__PRE_DISPATCH,
     PARCEL__SCHEDULE,
     PARCEL__TIMING,
     PARCEL__CANCEL,
@@ -55,6 +59,11 @@ struct parcel__plan {
     const char *require;            /* the same */
     parcel_sink *sink;
     void *sink_state;
+    parcel_return_as return_as;
+    parcel_on_result *on_result;
+    void *on_result_state;
+    size_t window;       /* of a stream, or of a run with on_result */
+    size_t pre_dispatch; /* SIZE_MAX: all */
     struct parcel__text warnings;
     enum parcel__source sources[PARCEL__N_OPTIONS];
 };

@@ -199,7 +199,7 @@ bool parcel__control_count(struct parcel__control *control, size_t failed, size_
                control->enough;
 }
 
-static enum parcel__reason reason_of(const struct parcel__control *control)
+enum parcel__reason parcel__control_reason(const struct parcel__control *control)
 {
     return (enum parcel__reason)atomic_load_explicit(&control->reason, memory_order_relaxed);
 }
@@ -230,7 +230,8 @@ bool parcel__control_asks(const parcel_current_call *current)
 {
     const struct parcel__control *control = current->control;
     bool is_stopped = atomic_load_explicit(current->is_stopped, memory_order_relaxed);
-    if (is_stopped && (reason_of(control) != PARCEL__BY_HALT || control->limits->halt.now))
+    if (is_stopped &&
+        (parcel__control_reason(control) != PARCEL__BY_HALT || control->limits->halt.now))
         return true;
     return (control->watches && parcel__control_due(control) != PARCEL__GOES_ON) ||
            is_late(current);
@@ -240,7 +241,7 @@ bool parcel__control_asks(const parcel_current_call *current)
 
 bool parcel__control_is_error(const struct parcel__control *control)
 {
-    return reason_of(control) >= PARCEL__BY_TOKEN;
+    return parcel__control_reason(control) >= PARCEL__BY_TOKEN;
 }
 
 static void put_fault(struct parcel__text *text, const struct parcel__control *control)
@@ -251,7 +252,7 @@ static void put_fault(struct parcel__text *text, const struct parcel__control *c
 
 bool parcel__control_put_reason(struct parcel__text *text, const struct parcel__control *control)
 {
-    switch (reason_of(control)) {
+    switch (parcel__control_reason(control)) {
     case PARCEL__BY_MATCH:
         parcel__text_put(text, "a call stopped the run");
         return true;

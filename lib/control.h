@@ -107,6 +107,9 @@ bool parcel__control_asks(const parcel_current_call *current);
 /* Why calls were not started: "cancelled by SIGINT". False: they stay PARCEL_NOT_RUN. */
 bool parcel__control_put_reason(struct parcel__text *text, const struct parcel__control *control);
 
+/* Why the run stops, or that it goes on. */
+enum parcel__reason parcel__control_reason(const struct parcel__control *control);
+
 /* True when the reason is an error of the run, although no call failed. */
 bool parcel__control_is_error(const struct parcel__control *control);
 

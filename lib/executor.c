@@ -5,11 +5,12 @@
 #include "parallel.h"
 #include "results.h"
 
-/* Constant once it is open, so that several threads may run it at once. */
+/* Constant once it is open, but for the stream, so that several threads may run it at once. */
 struct parcel_executor {
     struct parcel__plan plan;
     struct parcel__team team;
     bool is_open;
+    parcel__streaming streaming;
     struct parcel__text error; /* why it is not open */
 };
 
@@ -22,6 +23,7 @@ parcel_executor *parcel_open(const parcel_options *options)
     if (!executor)
         return &without_memory;
     executor->error = (struct parcel__text){0};
+    atomic_init(&executor->streaming, NULL);
     executor->is_open = parcel__config_resolve(&executor->plan, options, &executor->error) &&
                         parcel__parallel_open(&executor->team, &executor->plan, &executor->error);
     parcel__memory_keep_all(true);
@@ -34,7 +36,7 @@ parcel_results *parcel_executor_run(parcel_executor *executor, const parcel_call
         return parcel__results_of_error("executor is NULL: one made by parcel_open is needed",
                                         parcel_calls_count(calls));
     if (executor->is_open)
-        return parcel__parallel_run(&executor->plan, &executor->team, calls);
+        return parcel__parallel_run(&executor->plan, &executor->team, calls, &executor->streaming);
     const char *error = executor->error.failed ? "out of memory" : executor->error.bytes;
     return parcel__results_of_error(error, parcel_calls_count(calls));
 }
@@ -43,6 +45,8 @@ void parcel_close(parcel_executor *executor)
 {
     if (!executor || executor == &without_memory)
         return;
+    parcel_results_close(atomic_load_explicit(&executor->streaming, memory_order_acquire), NULL,
+                         NULL, NULL);
     if (executor->is_open)
         parcel__parallel_close(&executor->team);
     parcel__memory_keep_all(false);

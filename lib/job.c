@@ -308,7 +308,7 @@ void parcel__job_make_ready(struct parcel_job *job, struct parcel__worker *worke
         return;
     /* Atomic, as who stops the run may tell the worker already; it looks at the job first. */
     __atomic_store_n(&current->running.events, 0, __ATOMIC_RELAXED);
-    current->worker = number_of(job, worker);
+    current->worker = job->options.first_worker + number_of(job, worker);
     current->is_stopped = &job->is_stopped;
     current->job = job;
     current->control = job->control;
@@ -318,7 +318,9 @@ void parcel__job_make_ready(struct parcel_job *job, struct parcel__worker *worke
     current->around = job->around;
     atomic_init(&current->message, NULL);
     current->scopes = NULL;
-    worker->arena = &job->options.results->arenas[current->worker];
+    worker->arena = job->options.arena;
+    if (!worker->arena)
+        worker->arena = &job->options.results->arenas[number_of(job, worker)];
     worker->scratch = (struct parcel__arena){0};
     worker->traits = (struct parcel__traits){0};
     worker->seconds_per_call = 0;

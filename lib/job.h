@@ -79,6 +79,16 @@ struct parcel__job_options {
     struct parcel__watcher watcher;   /* completed is NULL when nobody listens */
     struct parcel__control *control;  /* NULL: the job has one of its own */
     struct parcel__state_set *states; /* of the workers; NULL: they have none */
+
+    /* What a worker does instead of taking batches; NULL when it takes them. */
+    void (*work)(void *state, int worker);
+    void *work_state;
+
+    /* Of a job that is one block of a stream; all 0 otherwise. */
+    size_t first_index;          /* the number of its first call in the run */
+    size_t first_call;           /* where that call stands in calls */
+    int first_worker;            /* the number of its only worker in the run */
+    struct parcel__arena *arena; /* what results point at; NULL: their own */
 };
 
 /* Constant while the run lasts, but for the members that say otherwise. */
@@ -152,6 +162,9 @@ static inline bool parcel__job_must_stop(struct parcel_job *job)
 }
 
 bool parcel__job_has_worker(const struct parcel_job *job, int worker);
+
+/* Runs all calls of a job with one worker in this thread, which works for a job already. */
+void parcel__job_run_block(struct parcel_job *job);
 
 /* The message of calls of which the backend said nothing. */
 extern const char parcel__job_dropped[];

@@ -7,6 +7,7 @@
 #include "job.h"
 #include "memory.h"
 #include "progress.h"
+#include "pulled.h"
 #include "threads.h"
 
 #define TEXT_OF(number) TEXT_OF_(number)
@@ -16,6 +17,13 @@ const char *parcel_version(void)
 {
     return TEXT_OF(PARCEL_VERSION_MAJOR) "." TEXT_OF(PARCEL_VERSION_MINOR) "." TEXT_OF(
         PARCEL_VERSION_PATCH);
+}
+
+/* True when calls flow in blocks: they are generated, or their results go elsewhere than into a
+ * list. */
+static bool is_streamed(const struct parcel__plan *plan, const parcel_calls *calls)
+{
+    return plan->on_result || plan->return_as != PARCEL_LIST || parcel__calls_are_generated(calls);
 }
 
 /* ---- the team ---- */
@@ -67,7 +75,7 @@ bool parcel__parallel_open(struct parcel__team *team, struct parcel__plan *plan,
     return false;
 }
 
-void parcel__parallel_close(struct parcel__team *team)
+void parcel__parallel_close(const struct parcel__team *team)
 {
     parcel__states_free(team->states);
     if (team->backend->close)
@@ -116,9 +124,26 @@ static void put_stop(struct parcel__text *text, parcel_results *results,
                         results->count == 1 ? "" : "s");
 }
 
+/* A number that holds the workers down does what it was told, but the user should know. */
+static void note_bound(struct parcel__text *text, const char *name, size_t most, int n_workers)
+{
+    if (most < (size_t)n_workers)
+        parcel__text_format(text, "%s lets %zu call%s run at once: fewer than the %d workers\n",
+                            name, most, most == 1 ? "" : "s", n_workers);
+}
+
+static void note_bounds(struct parcel__text *text, const struct parcel__plan *plan,
+                        const parcel_calls *calls, int n_workers)
+{
+    note_bound(text, "window", plan->window, n_workers);
+    if (parcel__calls_are_generated(calls))
+        note_bound(text, "pre_dispatch", plan->pre_dispatch, n_workers);
+}
+
 /* What the user of this run should know: the plan's warnings, and too few threads or cpus for the
  * workers that were wanted. */
-static void note_warnings(parcel_results *results, const struct parcel__plan *plan, int wanted)
+static void note_warnings(parcel_results *results, const struct parcel__plan *plan,
+                          const parcel_calls *calls, int wanted)
 {
     struct parcel__text text = {0};
     int cpus = parcel_cpu_count();
@@ -132,6 +157,8 @@ static void note_warnings(parcel_results *results, const struct parcel__plan *pl
     if (!parcel__current_get() && results->n_workers > cpus)
         parcel__text_format(&text, "%d workers share %d cpu%s\n", results->n_workers, cpus,
                             cpus > 1 ? "s" : "");
+    if (is_streamed(plan, calls))
+        note_bounds(&text, plan, calls, results->n_workers);
     if (text.length > 0)
         results->warnings = parcel__text_take(&text);
 }
@@ -188,85 +215,290 @@ static void run_job(struct parcel_job *job, const struct parcel__plan *plan,
         parcel__blas_restore();
 }
 
-/* Runs the calls into results. False: out of memory. */
-static bool run_into(parcel_results *results, const struct parcel__plan *plan,
-                     const struct parcel__team *team, const parcel_calls *calls, int n_jobs)
-{
-    const struct parcel_current_call *current = parcel__current_get();
-    struct parcel_job job;
+/* A run of a plan on a team. */
+struct run {
+    const struct parcel__plan *plan;
+    const struct parcel__team *team;
+    const parcel_calls *calls;
+    parcel_results *results;
+    int n_jobs; /* workers that it might have */
+    struct parcel__progress progress;
     struct parcel__control control;
     struct parcel__median median;
-    struct parcel__progress progress = {.n_jobs = plan->n_jobs_asked,
-                                        .verbose = plan->verbose,
-                                        .total = results->count,
-                                        .calls = calls,
-                                        .sink = plan->sink,
-                                        .sink_state = plan->sink_state};
+    struct parcel__state_set *states; /* of the workers; NULL: they have none */
+    parcel__streaming *streaming;     /* of a team that is kept, or NULL */
+};
+
+/* A run whose stream is pulled: it outlives the call that started it, and what that had. */
+struct pulled_run {
+    struct run run;
+    struct parcel__plan plan;
+    struct parcel__team team;
+};
+
+static void open_progress(struct run *run)
+{
+    const struct parcel__plan *plan = run->plan;
+    run->progress = (struct parcel__progress){
+        .n_jobs = plan->n_jobs_asked,
+        .verbose = plan->verbose,
+        .total = parcel_calls_count(run->calls),
+        .calls = parcel__calls_are_generated(run->calls) ? NULL : run->calls,
+        .sink = plan->sink,
+        .sink_state = plan->sink_state};
+    if (plan->verbose > 0)
+        parcel__progress_open(&run->progress, run->team->backend->name, run->results->n_workers,
+                              run->results->warnings);
+}
+
+static void close_progress(struct run *run)
+{
+    if (run->plan->verbose > 0)
+        parcel__progress_close(&run->progress);
+}
+
+/* Opens what stops the run, inside of the call around it or of none. False: out of memory. */
+static bool open_control(struct run *run, const parcel_current_call *around)
+{
+    parcel__control_open(&run->control, &run->plan->limits, parcel_calls_count(run->calls),
+                         &run->median, around);
+    run->states =
+        run->team->states ? parcel__states_take(run->team->states, run->results->n_workers) : NULL;
+    return !run->team->states || run->states;
+}
+
+static void close_control(struct run *run)
+{
+    if (run->states)
+        parcel__states_give_back(run->team->states, run->states);
+    parcel__control_close(&run->control);
+}
+
+static struct parcel__job_options job_options(struct run *run)
+{
+    const struct parcel__plan *plan = run->plan;
     struct parcel__job_options options = {
-        .calls = calls,
-        .results = results,
+        .calls = run->calls,
+        .results = run->results,
         .batch_size = plan->batch_size,
         .collect = plan->collect,
         .is_timed = plan->is_timed,
         .schedule = plan->schedule,
-        .n_workers = results->n_workers,
-        .nest = parcel__config_nest(current, n_jobs, results->n_workers),
-        .control = &control,
+        .n_workers = run->results->n_workers,
+        .nest = parcel__config_nest(parcel__current_get(), run->n_jobs, run->results->n_workers),
+        .control = &run->control,
+        .states = run->states,
     };
     if (plan->verbose > 0) {
         options.watcher.completed = parcel__progress_completed;
         options.watcher.overran = parcel__progress_overran;
-        options.watcher.state = &progress;
-        parcel__progress_open(&progress, team->backend->name, results->n_workers,
-                              results->warnings);
+        options.watcher.state = &run->progress;
     }
-    parcel__control_open(&control, &plan->limits, results->count, &median, current);
-    if (team->states)
-        options.states = parcel__states_take(team->states, results->n_workers);
-    bool opened = (!team->states || options.states) &&
-                  (plan->limits.retry.most == 0 || parcel__results_keep_attempts(results)) &&
-                  parcel__job_open(&job, &options);
-    if (opened && results->count > 0)
-        run_job(&job, plan, team);
+    return options;
+}
+
+/* Runs the calls into results. False: out of memory. */
+static bool run_into(struct run *run)
+{
+    struct parcel_job job;
+    bool opened = open_control(run, parcel__current_get());
+    struct parcel__job_options options = job_options(run);
+    open_progress(run);
+    opened = opened &&
+             (run->plan->limits.retry.most == 0 || parcel__results_keep_attempts(run->results)) &&
+             parcel__job_open(&job, &options);
+    if (opened && run->results->count > 0)
+        run_job(&job, run->plan, run->team);
     if (opened)
         parcel__job_close(&job);
     if (opened)
-        report(results, calls, &control);
-    if (options.states)
-        parcel__states_give_back(team->states, options.states);
-    parcel__control_close(&control);
-    if (plan->verbose > 0)
-        parcel__progress_close(&progress);
+        report(run->results, run->calls, &run->control);
+    close_control(run);
+    close_progress(run);
     return opened;
 }
 
-static parcel_results *out_of_memory(const parcel_calls *calls)
+static void run_team(void *context, struct parcel_job *job)
 {
-    return parcel__results_of_error("out of memory", parcel_calls_count(calls));
+    const struct run *run = context;
+    run_job(job, run->plan, run->team);
+}
+
+static struct parcel__stream_options stream_options(struct run *run)
+{
+    const struct parcel__plan *plan = run->plan;
+    return (struct parcel__stream_options){
+        .calls = run->calls,
+        .job = job_options(run),
+        .window = plan->window,
+        .pre_dispatch = parcel__calls_are_generated(run->calls) ? plan->pre_dispatch : SIZE_MAX,
+        .in_order = plan->return_as != PARCEL_GENERATOR_UNORDERED &&
+                    (plan->on_result || plan->return_as == PARCEL_GENERATOR),
+        .is_pulled = !plan->on_result && plan->return_as != PARCEL_LIST,
+        .on_result = plan->on_result,
+        .on_result_state = plan->on_result_state,
+    };
+}
+
+/* Runs the calls as a stream, and waits. False: out of memory. */
+static bool run_stream(struct run *run)
+{
+    struct parcel__stream stream;
+    bool opened = open_control(run, parcel__current_get());
+    const struct parcel__stream_options options = stream_options(run);
+    run->results->keeps_attempts = run->plan->limits.retry.most > 0;
+    opened = opened && parcel__stream_open(&stream, &options);
+    if (opened) {
+        open_progress(run);
+        parcel__stream_run(&stream, run_team, run);
+        close_progress(run);
+        parcel__stream_settle(&stream, run->results);
+        parcel__stream_close(&stream);
+    }
+    close_control(run);
+    return opened;
+}
+
+static const char already_streaming[] =
+    "this executor is already running a stream: take its results to the end, or close it, first";
+
+/* NULL when the calls can be run now, else why not. */
+static const char *check(const struct parcel__plan *plan, const parcel_calls *calls)
+{
+    const char *fault = parcel__calls_check(calls);
+    if (parcel__calls_are_generated(calls) && plan->limits.halt.is_percent)
+        return "halt asks for a percentage of the calls, but nobody knows how many a generator "
+               "gives: a number is allowed";
+    if (!fault && parcel__calls_are_generated(calls) && !parcel__calls_start(calls))
+        return "the generator was run before: it is exhausted, and each run needs a new one";
+    return fault;
+}
+
+/* New results for a run, which may have n_jobs workers. NULL: out of memory. */
+static parcel_results *new_results(const struct parcel__plan *plan, const struct parcel__team *team,
+                                   const parcel_calls *calls, int n_jobs)
+{
+    size_t count = parcel_calls_count(calls);
+    bool is_bounded = !parcel__calls_are_generated(calls) && count < (size_t)n_jobs;
+    int wanted = is_bounded ? (int)count : n_jobs;
+    wanted = wanted > 0 ? wanted : 1;
+    int n_workers = parcel__threads_startable(wanted);
+    parcel_results *results = is_streamed(plan, calls) ? parcel__results_new_empty(n_workers)
+                                                       : parcel__results_new(calls, n_workers);
+    if (!results)
+        return NULL;
+    results->backend = team->backend->name;
+    note_warnings(results, plan, calls, wanted);
+    return results;
+}
+
+/* ---- pulled streams ---- */
+
+/* The stream is over: what it held is free for others. */
+static void end_pulled(void *context)
+{
+    struct pulled_run *pulled = context;
+    close_progress(&pulled->run);
+    close_control(&pulled->run);
+    parcel__calls_end_run(pulled->run.calls);
+    if (pulled->run.streaming)
+        atomic_store_explicit(pulled->run.streaming, NULL, memory_order_release);
+    else
+        parcel__parallel_close(&pulled->team);
+    parcel__memory_free(pulled);
+}
+
+/* A run of its own, with nothing borrowed but the calls. */
+static struct pulled_run *new_pulled(const struct run *run)
+{
+    struct pulled_run *pulled = parcel__memory_new(sizeof *pulled);
+    if (!pulled)
+        return NULL;
+    *pulled = (struct pulled_run){*run, *run->plan, *run->team};
+    pulled->plan.warnings = (struct parcel__text){0};
+    pulled->run.plan = &pulled->plan;
+    pulled->run.team = &pulled->team;
+    return pulled;
+}
+
+/* Starts the stream; NULL, or why not. A call that the stream was started in may end before it:
+ * so its calls see nothing of that but its part of the workers. */
+static const char *start_pulled(const struct run *run)
+{
+    struct pulled_run *pulled = new_pulled(run);
+    if (!pulled)
+        return "out of memory";
+    bool opened = open_control(&pulled->run, NULL);
+    struct parcel__stream_options options = stream_options(&pulled->run);
+    const struct parcel__pulled_owner owner = {run_team, end_pulled, pulled};
+    options.job.nest.sees_outside = options.job.nest.sees_outside && !parcel__current_get();
+    open_progress(&pulled->run);
+    const char *fault =
+        opened ? parcel__pulled_start(run->results, &options, &owner) : "out of memory";
+    if (!fault)
+        return NULL;
+    close_progress(&pulled->run);
+    close_control(&pulled->run);
+    parcel__memory_free(pulled);
+    return fault;
+}
+
+/* ---- a run ---- */
+
+/* Starts a stream on a team that no other has. */
+static const char *claim_and_start(const struct run *run)
+{
+    parcel_results *none = NULL;
+    if (run->streaming &&
+        !atomic_compare_exchange_strong_explicit(run->streaming, &none, run->results,
+                                                 memory_order_acquire, memory_order_relaxed))
+        return already_streaming;
+    const char *fault = start_pulled(run);
+    if (fault && run->streaming)
+        atomic_store_explicit(run->streaming, NULL, memory_order_release);
+    return fault;
+}
+
+/* Runs the calls into the run's results, or starts to. NULL, or why not. */
+static const char *execute(struct run *run)
+{
+    bool is_pulled = !run->plan->on_result && run->plan->return_as != PARCEL_LIST;
+    bool is_stream = is_streamed(run->plan, run->calls);
+    parcel__calls_begin_run(run->calls);
+    const char *fault = is_pulled                                       ? claim_and_start(run)
+                        : (is_stream ? run_stream(run) : run_into(run)) ? NULL
+                                                                        : "out of memory";
+    if (!is_pulled || fault)
+        parcel__calls_end_run(run->calls);
+    return fault;
+}
+
+static parcel_results *run_on_team(struct run *run)
+{
+    const struct parcel__team *team = run->team;
+    size_t count = parcel_calls_count(run->calls);
+    bool is_streaming =
+        run->streaming && atomic_load_explicit(run->streaming, memory_order_acquire);
+    const char *fault = is_streaming ? already_streaming : check(run->plan, run->calls);
+    if (fault)
+        return parcel__results_of_error(fault, count);
+    run->n_jobs = parcel__config_limit(parcel__current_get(), team->n_workers);
+    run->results = new_results(run->plan, team, run->calls, run->n_jobs);
+    fault = run->results ? execute(run) : "out of memory";
+    if (!fault)
+        return run->results;
+    parcel_results_free(run->results);
+    return parcel__results_of_error(fault, count);
 }
 
 parcel_results *parcel__parallel_run(const struct parcel__plan *plan,
-                                     const struct parcel__team *team, const parcel_calls *calls)
+                                     const struct parcel__team *team, const parcel_calls *calls,
+                                     parcel__streaming *streaming)
 {
-    const char *fault = parcel__calls_check(calls);
-    if (fault)
-        return parcel__results_of_error(fault, parcel_calls_count(calls));
-    size_t count = parcel_calls_count(calls);
-    int n_jobs = parcel__config_limit(parcel__current_get(), team->n_workers);
-    int wanted = count < (size_t)n_jobs ? (int)count : n_jobs;
-    wanted = wanted > 0 ? wanted : 1;
-    parcel_results *results = parcel__results_new(calls, parcel__threads_startable(wanted));
-    if (!results)
-        return out_of_memory(calls);
-    results->backend = team->backend->name;
-    note_warnings(results, plan, wanted);
-    parcel__calls_begin_run(calls);
-    bool ran = run_into(results, plan, team, calls, n_jobs);
-    parcel__calls_end_run(calls);
-    if (!ran) {
-        parcel_results_free(results);
-        return out_of_memory(calls);
-    }
+    struct run run = {.plan = plan, .team = team, .calls = calls, .streaming = streaming};
+    parcel_results *results = run_on_team(&run);
+    if (!streaming && !results->pulled)
+        parcel__parallel_close(team);
     return results;
 }
 
@@ -277,12 +509,10 @@ parcel_results *parcel_run(const parcel_options *options, const parcel_calls *ca
     struct parcel__text error = {0};
     parcel_results *results;
     if (parcel__config_resolve(&plan, options, &error) &&
-        parcel__parallel_open(&team, &plan, &error)) {
-        results = parcel__parallel_run(&plan, &team, calls);
-        parcel__parallel_close(&team);
-    } else {
+        parcel__parallel_open(&team, &plan, &error))
+        results = parcel__parallel_run(&plan, &team, calls, NULL);
+    else
         results = refuse(&error, calls);
-    }
     parcel__config_free(&plan);
     return results;
 }

@@ -2,6 +2,8 @@
 #ifndef PARCEL__PARALLEL_H
 #define PARCEL__PARALLEL_H
 
+#include <stdatomic.h>
+
 #include "config.h"
 
 /* A backend that has been opened for a plan. */
@@ -15,10 +17,16 @@ struct parcel__team {
 /* Opens the plan's backend. False: it cannot run, and error says why. */
 bool parcel__parallel_open(struct parcel__team *team, struct parcel__plan *plan,
                            struct parcel__text *error);
-void parcel__parallel_close(struct parcel__team *team);
+void parcel__parallel_close(const struct parcel__team *team);
 
-/* Runs the calls. The plan and the team are borrowed, and may serve several runs at once. */
+/* The results of the stream that is pulled from a team, or NULL; release when it ends, acquire
+ * before the team is used otherwise. */
+typedef _Atomic(parcel_results *) parcel__streaming;
+
+/* Runs the calls. The plan is borrowed, and may serve several runs at once, as may the team.
+ * streaming: of a team that is kept; NULL: the team is closed with the run. */
 parcel_results *parcel__parallel_run(const struct parcel__plan *plan,
-                                     const struct parcel__team *team, const parcel_calls *calls);
+                                     const struct parcel__team *team, const parcel_calls *calls,
+                                     parcel__streaming *streaming);
 
 #endif

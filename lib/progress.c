@@ -1,6 +1,7 @@
 /* progress.c: the watcher that writes lines while a run lasts. */
 #include "progress.h"
 
+#include <math.h>
 #include <stdarg.h>
 #include <string.h>
 
@@ -28,6 +29,15 @@ bool parcel__progress_is_due(size_t before, size_t after, size_t total, int verb
         return false;
     size_t beyond = (total - (before + 1) + 1) % step;
     return before + 1 + beyond <= after;
+}
+
+bool parcel__progress_is_due_of_any(size_t before, size_t after, int verbose)
+{
+    double step = verbose > 10 ? 0 : 0.5 * (11 - verbose) * (11 - verbose);
+    if (after <= before)
+        return false;
+    return before == 0 || step == 0 ||
+           floor(sqrt((double)after / step)) > floor(sqrt((double)before / step));
 }
 
 /* One line, in one write: lines of several threads must not mix. */
@@ -66,21 +76,30 @@ void parcel__progress_open(struct parcel__progress *progress, const char *backen
     }
 }
 
+static void put_done(const struct parcel__progress *progress, size_t done)
+{
+    char elapsed[16], remaining[16];
+    double seconds = parcel__port_now() - progress->start;
+    double left = seconds / (double)done * (double)(progress->total - done);
+    parcel__progress_format_time(elapsed, sizeof elapsed, seconds);
+    parcel__progress_format_time(remaining, sizeof remaining, left);
+    if (progress->total == 0)
+        put_line(progress, "Done %3zu tasks      | elapsed: %s", done, elapsed);
+    else
+        put_line(progress, "Done %3zu out of %3zu | elapsed: %s remaining: %s", done,
+                 progress->total, elapsed, remaining);
+}
+
 void parcel__progress_completed(void *state, size_t count)
 {
     struct parcel__progress *progress = state;
-    char elapsed[16], remaining[16];
     pthread_mutex_lock(&progress->mutex);
     size_t before = progress->completed;
     size_t done = progress->completed += count;
-    if (parcel__progress_is_due(before, done, progress->total, progress->verbose)) {
-        double seconds = parcel__port_now() - progress->start;
-        double left = seconds / (double)done * (double)(progress->total - done);
-        parcel__progress_format_time(elapsed, sizeof elapsed, seconds);
-        parcel__progress_format_time(remaining, sizeof remaining, left);
-        put_line(progress, "Done %3zu out of %3zu | elapsed: %s remaining: %s", done,
-                 progress->total, elapsed, remaining);
-    }
+    if (progress->total == 0
+            ? parcel__progress_is_due_of_any(before, done, progress->verbose)
+            : parcel__progress_is_due(before, done, progress->total, progress->verbose))
+        put_done(progress, done);
     pthread_mutex_unlock(&progress->mutex);
 }
 
@@ -90,8 +109,11 @@ void parcel__progress_overran(void *state, size_t index, double seconds, double 
     struct parcel__text call = {0};
     if (progress->verbose < 2)
         return;
-    parcel__function_put_call(&call, parcel__calls_function(progress->calls, index),
-                              parcel__calls_arguments(progress->calls, index));
+    if (progress->calls)
+        parcel__function_put_call(&call, parcel__calls_function(progress->calls, index),
+                                  parcel__calls_arguments(progress->calls, index));
+    else
+        parcel__text_put(&call, "generated,");
     pthread_mutex_lock(&progress->mutex);
     if (!call.failed)
         put_line(progress, "call %zu, %s ran %.3g s, %.3g s are allowed", index, call.bytes,
@@ -103,9 +125,10 @@ void parcel__progress_overran(void *state, size_t index, double seconds, double 
 void parcel__progress_close(struct parcel__progress *progress)
 {
     char elapsed[16];
+    size_t total = progress->total > 0 ? progress->total : progress->completed;
     parcel__progress_format_time(elapsed, sizeof elapsed, parcel__port_now() - progress->start);
     if (progress->verbose > 0)
         put_line(progress, "Done %3zu out of %3zu | elapsed: %s finished", progress->completed,
-                 progress->total, elapsed);
+                 total, elapsed);
     pthread_mutex_destroy(&progress->mutex);
 }

@@ -9,8 +9,8 @@
 struct parcel__progress {
     int n_jobs; /* as asked */
     int verbose;
-    size_t total;
-    const parcel_calls *calls;
+    size_t total;              /* 0: nobody knows, or there are none */
+    const parcel_calls *calls; /* NULL: they are generated */
     parcel_sink *sink;
     void *sink_state;
     double start;
@@ -33,6 +33,9 @@ void parcel__progress_close(struct parcel__progress *progress);
 
 /* True when completing the calls before + 1 to after is worth a line. Pure. */
 bool parcel__progress_is_due(size_t before, size_t after, size_t total, int verbose);
+
+/* The same where the total is unknown: joblib's filter, on completed calls. Pure. */
+bool parcel__progress_is_due_of_any(size_t before, size_t after, int verbose);
 
 /* Writes "    1.0s" or " 1.5min" as joblib does. size: of text, at least 16. */
 void parcel__progress_format_time(char *text, size_t size, double seconds);

@@ -32,6 +32,15 @@ static size_t aligned(size_t size, size_t count)
 /* Below so many calls a block of their own for the records costs more than it spares. */
 enum { FEW_RECORDS = 256 };
 
+/* Makes a block at least that large; what it held is gone if it was smaller. */
+static bool reserve(struct parcel__block *block, size_t size, bool sparse)
+{
+    if (block->bytes && block->size >= size)
+        return true;
+    parcel__memory_give_back(block);
+    return parcel__memory_take(block, size, sparse);
+}
+
 /* Lays slots, functions, long records and marks out in one block, and the records, of which a run
  * of short calls writes few, in another; false when they cannot be had. */
 static bool lay_out(parcel_results *results, bool is_mixed)
@@ -46,9 +55,9 @@ static bool lay_out(parcel_results *results, bool is_mixed)
     size_t marks = long_records + aligned(n_long * sizeof *results->long_records, count);
     size_t records = marks + aligned(count, count), record_bytes = count * sizeof *results->records;
     bool is_one_block = count <= FEW_RECORDS;
-    if (!parcel__memory_take(&results->memory, records + (is_one_block ? record_bytes : 0), false))
+    if (!reserve(&results->memory, records + (is_one_block ? record_bytes : 0), false))
         return false;
-    if (!is_one_block && !parcel__memory_take(&results->record_memory, record_bytes, true))
+    if (!is_one_block && !reserve(&results->record_memory, record_bytes, true))
         return false;
     unsigned char *bytes = results->memory.bytes;
     results->slots = bytes;
@@ -60,28 +69,46 @@ static bool lay_out(parcel_results *results, bool is_mixed)
     return true;
 }
 
-parcel_results *parcel__results_new(const parcel_calls *calls, int n_workers)
+parcel_results *parcel__results_new_empty(int n_workers)
 {
     size_t arenas = (size_t)n_workers * sizeof(struct parcel__arena);
     parcel_results *results = parcel__memory_new(sizeof *results + arenas);
     if (!results)
         return NULL;
-    *results = (parcel_results){.count = parcel_calls_count(calls),
-                                .slot_size = parcel__calls_slot_size(calls),
-                                .function = parcel__calls_only_function(calls),
+    *results = (parcel_results){.slot_size = sizeof(void *),
                                 .n_arenas = n_workers,
                                 .n_workers = n_workers,
                                 .backend = "",
                                 .slowest = SIZE_MAX};
-    bool is_mixed = results->count > 0 && !results->function;
     memset(results->arenas, 0, arenas);
-    if (!lay_out(results, is_mixed)) {
-        parcel_results_free(results);
-        return NULL;
-    }
-    for (size_t i = 0; is_mixed && i < results->count; i++)
-        results->functions[i] = parcel__calls_function(calls, i);
     return results;
+}
+
+bool parcel__results_prepare(parcel_results *results, const parcel_calls *calls, size_t first,
+                             size_t count)
+{
+    results->marks = NULL; /* should memory run out, there is nothing to read */
+    results->count = count;
+    results->slot_size = parcel__calls_slot_size(calls);
+    results->function = parcel__calls_only_function(calls);
+    results->failures = 0;
+    results->slowest = SIZE_MAX;
+    results->total_time = 0;
+    bool is_mixed = count > 0 && !results->function;
+    if (!lay_out(results, is_mixed))
+        return false;
+    for (size_t i = 0; is_mixed && i < count; i++)
+        results->functions[i] = parcel__calls_function(calls, first + i);
+    return true;
+}
+
+parcel_results *parcel__results_new(const parcel_calls *calls, int n_workers)
+{
+    parcel_results *results = parcel__results_new_empty(n_workers);
+    if (!results || parcel__results_prepare(results, calls, 0, parcel_calls_count(calls)))
+        return results;
+    parcel__results_free(results);
+    return NULL;
 }
 
 parcel_results *parcel__results_of_error(const char *error, size_t count)
@@ -151,7 +178,8 @@ void parcel__results_fail(parcel_results *results, size_t index, parcel_status s
 bool parcel__results_keep_attempts(parcel_results *results)
 {
     size_t size = results->count * sizeof *results->attempts;
-    if (!parcel__memory_take(&results->attempt_memory, size, false))
+    results->keeps_attempts = true;
+    if (!reserve(&results->attempt_memory, size, false))
         return false;
     results->attempts = results->attempt_memory.bytes;
     memset(results->attempts, 0, size);
@@ -196,14 +224,26 @@ static bool gives_memory(const parcel_function *function)
     return function->result.kind == PARCEL_WRITABLE_STRING || function->result.kind == PARCEL_ARRAY;
 }
 
-void parcel_results_free(parcel_results *results)
+void parcel__results_release(parcel_results *results, size_t index)
+{
+    if (has_value(results, index))
+        parcel__results_free_taken(results, index);
+    results->marks[index] &= (unsigned char)~PARCEL__MARK_STATUS;
+}
+
+void parcel__results_release_all(parcel_results *results)
+{
+    if (!results->marks || (results->function && !gives_memory(results->function)))
+        return;
+    for (size_t i = 0; i < results->count; i++)
+        parcel__results_release(results, i);
+}
+
+void parcel__results_free(parcel_results *results)
 {
     if (!results || results == &out_of_memory)
         return;
-    if (results->marks && (!results->function || gives_memory(results->function)))
-        for (size_t i = 0; i < results->count; i++)
-            if (has_value(results, i))
-                parcel__results_free_taken(results, i);
+    parcel__results_release_all(results);
     for (int i = 0; i < results->n_arenas; i++)
         parcel__arena_free(&results->arenas[i]);
     parcel__memory_give_back(&results->memory);
@@ -345,6 +385,115 @@ double parcel_results_efficiency(const parcel_results *results)
 size_t parcel_results_slowest(const parcel_results *results)
 {
     return results ? results->slowest : SIZE_MAX;
+}
+
+void parcel__results_read(const parcel_results *results, size_t index, size_t *first,
+                          parcel_record *record)
+{
+    unsigned char mark = results->marks[index];
+    *record = (parcel_record){.index = index,
+                              .status = (parcel_status)(mark & PARCEL__MARK_STATUS),
+                              .message = parcel_results_message(results, index),
+                              .start = NAN,
+                              .duration = NAN,
+                              .worker = -1,
+                              .estimated = (mark & PARCEL__MARK_SHARED) != 0};
+    if (mark & PARCEL__MARK_FIRST)
+        *first = index;
+    else if (!record->estimated)
+        return;
+    const struct parcel__record *read = record_at(results, *first);
+    record->start = read->start + (double)(index - *first) * read->duration;
+    record->duration = read->duration;
+    record->worker = read->worker;
+    record->attempts = parcel_results_attempts(results, index);
+}
+
+/* ---- results that grow ---- */
+
+/* Copies the calls of a part to the indices from first on. */
+static void copy_calls(parcel_results *results, size_t first, const parcel_results *part)
+{
+    if (part->count == 0) /* and there may be no marks either */
+        return;
+    memcpy(results->marks + first, part->marks, part->count);
+    for (size_t i = 0; i < part->count; i++) {
+        memcpy(results->slots + (first + i) * results->slot_size, part->slots + i * part->slot_size,
+               part->slot_size);
+        results->functions[first + i] = function_of(part, i);
+        if (part->attempts)
+            parcel__results_note_attempts(results, first + i, part->attempts[i]);
+        if (part->marks[i] & PARCEL__MARK_FIRST)
+            *record_at(results, first + i) = *record_at(part, i);
+    }
+}
+
+/* Gives the results room for that many calls with slots of that size; those they have move. */
+static bool grow(parcel_results *results, size_t capacity, size_t slot_size)
+{
+    parcel_results larger = {.count = capacity, .slot_size = slot_size};
+    if (!lay_out(&larger, true) ||
+        (results->keeps_attempts && !parcel__results_keep_attempts(&larger))) {
+        parcel__memory_give_back(&larger.memory);
+        parcel__memory_give_back(&larger.record_memory);
+        return false;
+    }
+    larger.count = results->count;
+    copy_calls(&larger, 0, results);
+    parcel__memory_give_back(&results->memory);
+    parcel__memory_give_back(&results->record_memory);
+    parcel__memory_give_back(&results->attempt_memory);
+    results->attempt_memory = larger.attempt_memory;
+    results->attempts = larger.attempts;
+    results->capacity = capacity;
+    results->slot_size = slot_size;
+    results->memory = larger.memory;
+    results->record_memory = larger.record_memory;
+    results->slots = larger.slots;
+    results->functions = larger.functions;
+    results->records = larger.records;
+    results->long_records = larger.long_records;
+    results->marks = larger.marks;
+    return true;
+}
+
+/* Both sizes are multiples of 8, and where one is aligned to 16 it is a multiple of that. */
+static size_t common_slot_size(size_t one, size_t other)
+{
+    size_t larger = one > other ? one : other;
+    bool is_even = one % 16 == 0 || other % 16 == 0;
+    return is_even ? (larger + 15) / 16 * 16 : larger;
+}
+
+static bool make_room(parcel_results *results, size_t count, size_t slot_size)
+{
+    size_t size = common_slot_size(results->slot_size, slot_size);
+    size_t capacity = results->capacity > 0 ? results->capacity : FEW_RECORDS;
+    while (capacity < count)
+        capacity *= 2;
+    return (capacity == results->capacity && size == results->slot_size) ||
+           grow(results, capacity, size);
+}
+
+bool parcel__results_extend(parcel_results *results, size_t count)
+{
+    if (count <= results->count)
+        return true;
+    if (!make_room(results, count, sizeof(void *)))
+        return false;
+    results->count = count;
+    return true;
+}
+
+bool parcel__results_place(parcel_results *results, size_t first, parcel_results *part)
+{
+    size_t end = first + part->count;
+    if (!make_room(results, end > results->count ? end : results->count, part->slot_size))
+        return false;
+    results->count = end > results->count ? end : results->count;
+    copy_calls(results, first, part);
+    part->count = 0;
+    return true;
 }
 
 /* ---- values ---- */

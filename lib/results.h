@@ -21,6 +21,7 @@ struct parcel__record {
  */
 struct parcel_results {
     size_t count;
+    size_t capacity; /* of results that grow; else 0 */
     size_t slot_size;
     unsigned char *slots;                /* values; for a call without one, its message */
     struct parcel__record *records;      /* where the mark says that a record stands */
@@ -39,11 +40,13 @@ struct parcel_results {
     size_t failures;
     struct parcel__block attempt_memory;
     int *attempts;           /* of each call; NULL: one of each that ran */
+    bool keeps_attempts;     /* results that grow will have them */
     size_t n_ran;            /* calls that ran or were lost */
     const char *why_not_run; /* if so, calls that are NOT_RUN count as CANCELLED, with this */
     size_t slowest;          /* SIZE_MAX while nothing ran */
     double wall_time;
     double total_time;
+    struct parcel__pulled *pulled; /* the stream that is pulled, or NULL */
     struct parcel__arena arenas[]; /* one for each worker: what slots point at */
 };
 
@@ -58,6 +61,34 @@ enum {
 
 /* New results for the calls, all NOT_RUN, or NULL when memory ran out. */
 parcel_results *parcel__results_new(const parcel_calls *calls, int n_workers);
+
+/* New results of a run that keeps nothing of its calls, or gets to know them as it goes. */
+parcel_results *parcel__results_new_empty(int n_workers);
+
+/* Makes results, as they are or with what they were before forgotten, ready for count calls from
+ * first on, all NOT_RUN. What they gave memory of must have been released. False: out of memory. */
+bool parcel__results_prepare(parcel_results *results, const parcel_calls *calls, size_t first,
+                             size_t count);
+
+/* Frees what calls allocated themselves and gave us: of one call, and of all. */
+void parcel__results_release(parcel_results *results, size_t index);
+void parcel__results_release_all(parcel_results *results);
+
+/* Writes the call's record, its index included. first: of a walk through all calls in order, kept
+ * by the caller between two of them, 0 at its start. */
+void parcel__results_read(const parcel_results *results, size_t index, size_t *first,
+                          parcel_record *record);
+
+/* Moves the records of a part, whose slots point at what these results own, to the indices from
+ * first on; the results grow as it needs. Then makes the part empty. False: out of memory, and
+ * the part is as it was. */
+bool parcel__results_place(parcel_results *results, size_t first, parcel_results *part);
+
+/* Adds calls that were not run, up to that count. False: out of memory. */
+bool parcel__results_extend(parcel_results *results, size_t count);
+
+/* parcel_results_free, of results that are no stream. */
+void parcel__results_free(parcel_results *results);
 
 /* New results without records, which report the error (copied); never NULL. */
 parcel_results *parcel__results_of_error(const char *error, size_t count);

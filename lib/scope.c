@@ -41,13 +41,13 @@ static void disown(const char **string)
     *string = NULL;
 }
 
-enum { N_STRINGS = 4 };
+enum { N_STRINGS = 5 };
 
 /* The place of each string of the options. */
 static const char **string_of(parcel_options *options, int i)
 {
     const char **const strings[N_STRINGS] = {&options->backend, &options->prefer, &options->require,
-                                             &options->halt};
+                                             &options->halt, &options->pre_dispatch};
     return strings[i];
 }
 

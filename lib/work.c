@@ -101,7 +101,7 @@ static void note_failure(struct parcel_job *job, struct parcel__worker *worker)
     char *message = parcel__current_take_message(current);
     const char *kept = message ? parcel__arena_copy(worker->arena, message) : NULL;
     parcel__memory_free(message);
-    parcel__results_fail(job->options.results, current->running.index,
+    parcel__results_fail(job->options.results, current->running.index - job->options.first_index,
                          worker->is_late ? PARCEL_TIMED_OUT : PARCEL_FAILED,
                          kept ? kept : out_of_memory);
     worker->is_late = false;
@@ -193,7 +193,7 @@ static parcel_stretch find_stretch(const struct parcel_job *job, struct parcel__
                             .stride = span->stride,
                             .results = results->slots + (first + i) * results->slot_size,
                             .result_stride = results->slot_size,
-                            .first = first + i,
+                            .first = job->options.first_index + first + i,
                             .count = count};
 }
 
@@ -224,7 +224,7 @@ static void check_time(struct parcel_job *job, struct parcel__worker *worker, si
     if (!worker->is_late)
         return;
     if (!has_failed)
-        parcel__results_free_taken(job->options.results, index);
+        parcel__results_free_taken(job->options.results, index - job->options.first_index);
     parcel__memory_free(parcel__current_take_message(current));
     parcel_fail_in(current, "timed out: %.3g s, %.3g s allowed", seconds, allowed);
     if (watcher->overran)
@@ -279,7 +279,8 @@ static void run_limited(struct parcel_job *job, struct parcel__worker *worker,
         run_call(worker, stretch, i);
         check_time(job, worker, index);
         worker->current.started = 0;
-        parcel__results_note_attempts(job->options.results, index, attempts);
+        parcel__results_note_attempts(job->options.results, index - job->options.first_index,
+                                      attempts);
         if (!wants_retry(job, worker, index, attempts) || !await_retry(job, index, attempts))
             return;
         clear_attempt(worker);
@@ -321,7 +322,7 @@ static size_t run_one_by_one(struct parcel_job *job, struct parcel__worker *work
                              const parcel_stretch *stretch, uint64_t begin, uint64_t *passed)
 {
     parcel_results *results = job->options.results;
-    size_t i = 0;
+    size_t first = stretch->first - job->options.first_index, i = 0;
     do {
         if (job->control->is_careful)
             run_limited(job, worker, stretch, i);
@@ -329,8 +330,8 @@ static size_t run_one_by_one(struct parcel_job *job, struct parcel__worker *work
             run_call(worker, stretch, i);
         uint64_t now = parcel__port_ticks() - begin;
         now = now > *passed && now <= INT64_MAX ? now : *passed; /* those of two cpus may differ */
-        results->marks[stretch->first + i] = (unsigned char)PARCEL_OK | PARCEL__MARK_FIRST;
-        results->records[stretch->first + i] = (struct parcel__record){
+        results->marks[first + i] = (unsigned char)PARCEL_OK | PARCEL__MARK_FIRST;
+        results->records[first + i] = (struct parcel__record){
             (double)*passed, (double)(now - *passed), worker->current.worker};
         *passed = now;
         i++;
@@ -368,7 +369,8 @@ static size_t run_measured(struct parcel_job *job, struct parcel__worker *worker
                  (count > 1 && job->options.is_timed && worker->seconds_per_call > timed_alone);
     size_t ran = 0;
     while (ran < count && goes_on(job, worker)) {
-        struct parcel__span span = parcel__calls_span(job->options.calls, first + ran, count - ran);
+        struct parcel__span span = parcel__calls_span(
+            job->options.calls, job->options.first_call + first + ran, count - ran);
         if (pending_events(worker)) /* somebody asks: nothing would run before it is heard */
             handle_events(job, worker);
         else
@@ -545,11 +547,23 @@ void parcel_job_work(parcel_job *job, int worker)
     enter(job, &job->workers[worker], &surroundings);
     if (job->is_cold)
         begin_cold(job);
+    if (job->options.work)
+        job->options.work(job->options.work_state, worker);
     while (parcel__job_take(job, worker, &batch))
         run_batch(job, &job->workers[worker], &batch);
     if (job->is_cold)
         end_cold(job);
     leave(&job->workers[worker], &surroundings); /* after it nothing of the job may be read */
+}
+
+void parcel__job_run_block(struct parcel_job *job)
+{
+    struct parcel__worker *worker = &job->workers[0];
+    parcel_batch batch = {0, job->options.results->count, 0};
+    struct parcel_current_call *before = parcel__current_enter(&worker->current);
+    worker->clock = parcel__port_now();
+    run_batch(job, worker, &batch);
+    parcel__current_leave(before);
 }
 
 /* False when the batch is not one of this job's, or was dealt with before. */

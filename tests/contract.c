@@ -408,5 +408,6 @@ int main(void)
     add_failure_tests(suite_case(suite, "failures"), backends);
     add_value_tests(suite_case(suite, "values"), backends);
     add_loss_tests(suite_case(suite, "losses"));
+    add_stream_tests(suite_case(suite, "streams"), backends);
     return suite_run(suite);
 }

@@ -43,5 +43,6 @@ void add_limit_tests(TCase *tests, int backends);
 void add_value_tests(TCase *tests, int backends);
 void add_loss_tests(TCase *tests);
 void add_worker_tests(TCase *tests, int backends);
+void add_stream_tests(TCase *tests, int backends);
 
 #endif

@@ -47,7 +47,7 @@ static inline void suite_clear_environment(void)
         "PARCEL_ON_ERROR",       "PARCEL_PREFER",  "PARCEL_REQUIRE",     "PARCEL_HANDLE_SIGNALS",
         "PARCEL_MAX_FAILURES",   "PARCEL_HALT",    "PARCEL_DEADLINE",    "PARCEL_TIMEOUT",
         "PARCEL_TIMEOUT_FACTOR", "PARCEL_RETRIES", "PARCEL_RETRY_DELAY", "PARCEL_SCHEDULE",
-        "PARCEL_TIMING"};
+        "PARCEL_TIMING",         "PARCEL_WINDOW",  "PARCEL_RETURN_AS",   "PARCEL_PRE_DISPATCH"};
     for (size_t i = 0; i < LENGTH(names); i++)
         unsetenv(names[i]);
 }

@@ -27,15 +27,11 @@ static bool resolve(const parcel_options *options)
 
 enum { FROM_ENVIRONMENT, FROM_SCOPE, FROM_NESTED, FROM_GIVEN, N_SOURCES };
 
-static const char *const variables[] = {"PARCEL_N_JOBS",
-                                        "PARCEL_VERBOSE",
-                                        "PARCEL_BATCH_SIZE",
-                                        "PARCEL_ON_ERROR",
-                                        "PARCEL_BACKEND",
-                                        NULL,
-                                        NULL,
-                                        "PARCEL_SCHEDULE",
-                                        "PARCEL_TIMING"};
+static const char *const variables[] = {
+    [PARCEL__N_JOBS] = "PARCEL_N_JOBS",         [PARCEL__VERBOSE] = "PARCEL_VERBOSE",
+    [PARCEL__BATCH_SIZE] = "PARCEL_BATCH_SIZE", [PARCEL__ON_ERROR] = "PARCEL_ON_ERROR",
+    [PARCEL__BACKEND] = "PARCEL_BACKEND",       [PARCEL__SCHEDULE] = "PARCEL_SCHEDULE",
+    [PARCEL__TIMING] = "PARCEL_TIMING"};
 
 static void run_nothing(void *state, parcel_job *job, int n_workers)
 {
@@ -79,8 +75,10 @@ static void set_option(parcel_options *options, int option, int source)
 
 static void set_variable(int option)
 {
-    static const char *const values[] = {"2",  "2",  "2",        "collect", "b0",
-                                         NULL, NULL, "adaptive", "no"};
+    static const char *const values[] = {
+        [PARCEL__N_JOBS] = "2",         [PARCEL__VERBOSE] = "2",  [PARCEL__BATCH_SIZE] = "2",
+        [PARCEL__ON_ERROR] = "collect", [PARCEL__BACKEND] = "b0", [PARCEL__SCHEDULE] = "adaptive",
+        [PARCEL__TIMING] = "no"};
     setenv(variables[option], values[option], 1);
 }
 
@@ -281,6 +279,9 @@ static const struct {
     {{.deadline = 1e300}, {"deadline = 1e+300"}},
     {{.deadline = INFINITY}, {"deadline = inf"}},
     {{.deadline = NAN}, {"deadline = ", "nan"}},
+    {{.window = -1}, {"window = -1", "positive", "not set"}},
+    {{.return_as = (parcel_return_as)4}, {"return_as = 4", "PARCEL_GENERATOR_UNORDERED"}},
+    {{.pre_dispatch = "2 *"}, {"pre_dispatch", "'2 *'"}},
     {{.parcel__reserved = {"x"}}, {"reserved"}},
     {{.parcel__first = 1}, {"reserved"}},
 };
@@ -598,7 +599,7 @@ static char *explain(const parcel_options *options, bool expected)
 static bool has_line(const char *text, const char *name, const char *value, const char *source)
 {
     char line[128];
-    int length = snprintf(line, sizeof line, "%-10s = %s", name, value);
+    int length = snprintf(line, sizeof line, "%-14s = %s", name, value);
     const char *found = strstr(text, line);
     if (!found)
         return false;

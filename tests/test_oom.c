@@ -403,6 +403,69 @@ static bool run_cancelled(void)
     return complete;
 }
 
+/* ---- streams ---- */
+
+static parcel_next_status next_word(void *state, parcel_call *call)
+{
+    int *given = state;
+    if (*given == SOME)
+        return PARCEL_NEXT_END;
+    *call = *given % 2 ? delayed(edit)("text", *given) : delayed(numbers)(*given);
+    ++*given;
+    return PARCEL_NEXT_CALL;
+}
+
+static bool count_result(void *state, size_t index, parcel_value value, const parcel_record *record)
+{
+    (void)index, (void)value;
+    *(size_t *)state += record->status == PARCEL_OK;
+    return true;
+}
+
+static bool generate(void)
+{
+    int given = 0;
+    parcel_calls *calls = parcel_calls_generate(next_word, &given);
+    parcel_results *results = Parallel(.n_jobs = 2, .pre_dispatch = "2 * n_jobs")(calls);
+    bool has_run = calls && parcel_results_count(results) == SOME;
+    if (has_run)
+        return is_complete_run(results, calls, SOME);
+    ck_assert(!calls || parcel_results_error(results));
+    parcel_results_free(results);
+    parcel_calls_free(calls);
+    return false;
+}
+
+static bool push(void)
+{
+    int given = 0;
+    size_t count = 0;
+    parcel_calls *calls = parcel_calls_generate(next_word, &given);
+    parcel_results *results =
+        Parallel(.n_jobs = 2, .on_result = count_result, .on_result_state = &count)(calls);
+    ck_assert(parcel_results_error(results) || count == SOME);
+    parcel_results_free(results);
+    parcel_calls_free(calls);
+    return count == SOME;
+}
+
+static bool pull(void)
+{
+    size_t count = 0;
+    parcel_result result;
+    parcel_calls *calls = squares(SOME);
+    bool whole = calls && !parcel_calls_error(calls);
+    parcel_results *results = Parallel(.n_jobs = 2, .return_as = PARCEL_GENERATOR)(calls);
+    while (parcel_results_next(results, &result)) {
+        count += result.record.status == PARCEL_OK;
+        parcel_result_free(&result);
+    }
+    ck_assert(parcel_results_error(results) || (whole && count == SOME));
+    parcel_results_free(results);
+    parcel_calls_free(calls);
+    return count == SOME;
+}
+
 /* ---- the loop ---- */
 
 static const struct {
@@ -425,6 +488,9 @@ static const struct {
     {"watch", watch},
     {"limit", run_limited},
     {"cancel", run_cancelled},
+    {"generate", generate},
+    {"push", push},
+    {"pull", pull},
 };
 
 START_TEST(test_out_of_memory)

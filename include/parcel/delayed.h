@@ -150,8 +150,8 @@
     struct parcel__arguments_##f
 /* clang-format on */
 
-static inline __attribute__((unused)) parcel_call parcel__call(const parcel_function *function,
-                                                               const void *arguments, size_t size)
+static inline __attribute__((unused, always_inline)) parcel_call
+parcel__call(const parcel_function *function, const void *arguments, size_t size)
 {
     parcel_call call;
     call.function = function;

@@ -1,0 +1,148 @@
+/*
+ * pulled.c: a stream that runs in a thread of its own while its results are pulled.
+ *
+ * The results belong to the thread that pulls: what the run found out is written into them when it
+ * is over and its thread has been joined, at the end or when the stream is closed.
+ */
+#include "pulled.h"
+
+#include "memory.h"
+
+struct parcel__pulled {
+    struct parcel__stream stream;
+    struct parcel__pulled_owner owner;
+    pthread_t thread;
+    bool has_ended; /* the thread was joined, the results are settled */
+    bool is_closed;
+};
+
+static void *run(void *argument)
+{
+    struct parcel__pulled *pulled = argument;
+    parcel__stream_run(&pulled->stream, pulled->owner.run, pulled->owner.context);
+    return NULL;
+}
+
+const char *parcel__pulled_start(parcel_results *results,
+                                 const struct parcel__stream_options *options,
+                                 const struct parcel__pulled_owner *owner)
+{
+    struct parcel__pulled *pulled = parcel__memory_new(sizeof *pulled);
+    if (!pulled)
+        return "out of memory";
+    pulled->owner = *owner;
+    pulled->has_ended = pulled->is_closed = false;
+    if (!parcel__stream_open(&pulled->stream, options)) {
+        parcel__memory_free(pulled);
+        return "out of memory";
+    }
+    if (pthread_create(&pulled->thread, NULL, run, pulled) == 0) {
+        results->pulled = pulled;
+        return NULL;
+    }
+    parcel__stream_close(&pulled->stream);
+    parcel__memory_free(pulled);
+    return "the system gives no thread for a stream";
+}
+
+/* Waits for the run, whose results are then as those of any other. */
+static void end(parcel_results *results)
+{
+    struct parcel__pulled *pulled = results->pulled;
+    if (pulled->has_ended)
+        return;
+    pthread_join(pulled->thread, NULL);
+    pulled->has_ended = true;
+    parcel__stream_settle(&pulled->stream, results);
+    pulled->owner.ended(pulled->owner.context);
+}
+
+static bool is_pulled(const parcel_results *results)
+{
+    return results && results->pulled && !parcel__stream_is_around(&results->pulled->stream);
+}
+
+bool parcel_results_next(parcel_results *results, parcel_result *result)
+{
+    size_t i;
+    if (!result)
+        return false;
+    *result = (parcel_result){.value = parcel_value_none()};
+    if (!is_pulled(results) || results->pulled->is_closed)
+        return false;
+    struct parcel__stream_block *block = parcel__stream_next(&results->pulled->stream, &i);
+    if (!block) {
+        end(results);
+        return false;
+    }
+    parcel__results_read(block->results, i, &block->walked, &result->record);
+    result->index = result->record.index = block->first + i;
+    result->value = parcel_results_value(block->results, i);
+    result->parcel__hold = block;
+    return true;
+}
+
+void parcel_result_free(parcel_result *result)
+{
+    if (!result || !result->parcel__hold)
+        return;
+    struct parcel__stream_block *block = result->parcel__hold;
+    parcel__results_release(block->results, result->index - block->first);
+    parcel__stream_release(block);
+    *result = (parcel_result){.value = parcel_value_none()};
+}
+
+static void set(size_t *place, size_t number)
+{
+    if (place)
+        *place = number;
+}
+
+/* Adds what became of the results to the warnings. */
+static void warn(parcel_results *results, size_t used, size_t unused, size_t cancelled)
+{
+    struct parcel__text text = {0};
+    if (results->warnings)
+        parcel__text_put(&text, results->warnings);
+    parcel__text_format(&text,
+                        "the stream was closed early: %zu result%s used, %zu %s not used, and "
+                        "%zu call%s did not run\n",
+                        used, used == 1 ? " was" : "s were", unused, unused == 1 ? "was" : "were",
+                        cancelled, cancelled == 1 ? "" : "s");
+    char *warnings = parcel__text_take(&text);
+    if (!warnings)
+        return;
+    parcel__memory_free(results->warnings);
+    results->warnings = warnings;
+}
+
+bool parcel_results_close(parcel_results *results, size_t *used, size_t *unused, size_t *cancelled)
+{
+    if (!is_pulled(results))
+        return false;
+    struct parcel__pulled *pulled = results->pulled;
+    struct parcel__stream *stream = &pulled->stream;
+    bool is_early = !pulled->has_ended;
+    if (is_early)
+        parcel__stream_stop(stream);
+    end(results);
+    size_t n_missing = parcel__stream_missing(stream);
+    set(used, stream->n_used);
+    set(unused, stream->n_ran - stream->n_used);
+    set(cancelled, n_missing);
+    if (is_early && stream->n_ran - stream->n_used + n_missing > 0)
+        warn(results, stream->n_used, stream->n_ran - stream->n_used, n_missing);
+    pulled->is_closed = true;
+    return true;
+}
+
+void parcel_results_free(parcel_results *results)
+{
+    if (results && results->pulled) {
+        if (!parcel_results_close(results, NULL, NULL, NULL))
+            return; /* in one of its own calls: it cannot be waited for */
+        parcel__stream_close(&results->pulled->stream);
+        parcel__memory_free(results->pulled);
+    }
+    parcel__results_free(results);
+}

@@ -1,0 +1,777 @@
+/*
+ * streams.c: joblib's cases of generators and streams, with its numbers, and bad input of theirs.
+ * What joblib does with seconds of sleep is done with events here.
+ */
+#include "suite.h"
+
+#include <math.h>
+#include <sched.h>
+
+/* A generator that goes wrong, or not, when it was asked for call number wrong_at. */
+struct source {
+    int given;
+    int size;
+    int wrong_at;
+    parcel_next_status wrong;
+    const char *message;
+};
+
+static parcel_next_status next_square(void *state, parcel_call *call)
+{
+    struct source *source = state;
+    if (source->wrong && source->given == source->wrong_at) {
+        if (source->message)
+            parcel_fail("%s", source->message);
+        return source->wrong;
+    }
+    if (source->given == source->size)
+        return PARCEL_NEXT_END;
+    *call = delayed(square)(source->given++);
+    return PARCEL_NEXT_CALL;
+}
+
+static parcel_results *run_source(const parcel_options *options, struct source *source)
+{
+    return run_and_free(options, parcel_calls_generate(next_square, source));
+}
+
+static void check_error(parcel_results *results, const char *text)
+{
+    ck_contains(parcel_results_error(results), text);
+    parcel_results_free(results);
+}
+
+/* ---- joblib's cases ---- */
+
+/* The calls before the error run, in parallel as in the plain loop. */
+START_TEST(test_20_error_in_task_iterator)
+{
+    static const int places[] = {0, 5, 19};
+    for (int n_jobs = 1; n_jobs <= 2; n_jobs++)
+        for (size_t i = 0; i < LENGTH(places); i++) {
+            struct source source = {0, 20, places[i], PARCEL_NEXT_ERROR, "Iterator Raising Error"};
+            parcel_results *results = run_source(&(parcel_options){.n_jobs = n_jobs}, &source);
+            ck_assert_uint_eq(parcel_results_count(results), (size_t)places[i]);
+            for (int k = 0; k < places[i]; k++)
+                ck_assert_int_eq(parcel_get(results, (size_t)k, int), k * k);
+            check_error(results, "Iterator Raising Error");
+        }
+}
+END_TEST
+
+/* P and C with the number of what was produced or consumed. */
+static struct {
+    pthread_mutex_t mutex;
+    char text[256];
+} events = {PTHREAD_MUTEX_INITIALIZER, ""};
+
+static void note(char kind, int i)
+{
+    char event[8];
+    snprintf(event, sizeof event, "%c%d ", kind, i);
+    pthread_mutex_lock(&events.mutex);
+    strcat(events.text, event);
+    pthread_mutex_unlock(&events.mutex);
+}
+
+static void consume(int i)
+{
+    note('C', i);
+}
+DELAYED(void, consume, int);
+
+static parcel_next_status produce(void *state, parcel_call *call)
+{
+    int *given = state;
+    if (*given == 6)
+        return PARCEL_NEXT_END;
+    note('P', *given);
+    *call = delayed(consume)((*given)++);
+    return PARCEL_NEXT_CALL;
+}
+
+static void run_events(const parcel_options *options)
+{
+    int given = 0;
+    events.text[0] = '\0';
+    parcel_results *results = run_and_free(options, parcel_calls_generate(produce, &given));
+    ck_ran_well(results);
+    parcel_results_free(results);
+}
+
+START_TEST(test_21_dispatch_one_job)
+{
+    run_events(&(parcel_options){.n_jobs = 1, .batch_size = 1});
+    ck_assert_str_eq(events.text, "P0 C0 P1 C1 P2 C2 P3 C3 P4 C4 P5 C5 ");
+    run_events(&(parcel_options){.n_jobs = 1, .batch_size = 4});
+    ck_assert_str_eq(events.text, "P0 P1 P2 P3 C0 C1 C2 C3 P4 P5 C4 C5 ");
+}
+END_TEST
+
+START_TEST(test_22_dispatch_multiprocessing)
+{
+    run_events(&(parcel_options){.n_jobs = 2, .batch_size = 1, .pre_dispatch = "3"});
+    ck_assert_int_eq(strncmp(events.text, "P0 ", 3), 0);
+    ck_assert_ptr_nonnull(strchr(events.text, 'C'));
+    ck_assert(strchr(events.text, 'C') < strstr(events.text, "P3"));
+    ck_assert_uint_eq(strlen(events.text), 12 * 3);
+}
+END_TEST
+
+START_TEST(test_48_exhausted_iterator)
+{
+    for (int n_jobs = 1; n_jobs <= 2; n_jobs++) {
+        struct source source = {0};
+        parcel_result result;
+        parcel_results *results =
+            run_source(&(parcel_options){.n_jobs = n_jobs, .return_as = PARCEL_LIST}, &source);
+        ck_ran_well(results);
+        ck_assert_uint_eq(parcel_results_count(results), 0);
+        parcel_results_free(results);
+        parcel_calls *calls = squares(0);
+        results = Parallel(.n_jobs = n_jobs, .return_as = PARCEL_GENERATOR)(calls);
+        ck_assert(!parcel_results_next(results, &result));
+        ck_ran_well(results);
+        parcel_results_free(results);
+        parcel_calls_free(calls);
+    }
+}
+END_TEST
+
+static int written[10];
+
+static int write_one(int i)
+{
+    return written[i] = i;
+}
+DELAYED(int, write_one, int);
+
+START_TEST(test_52_return_order)
+{
+    static const int n_jobs[] = {1, 2, 4};
+    for (size_t n = 0; n < LENGTH(n_jobs); n++) {
+        parcel_result result;
+        int count = 0;
+        parcel_calls *calls = parcel_calls_new();
+        for (int i = 0; i < 10; i++)
+            parcel_calls_add(calls, delayed(write_one)(i));
+        parcel_results *results =
+            Parallel(.n_jobs = n_jobs[n], .return_as = PARCEL_GENERATOR)(calls);
+        for (; parcel_results_next(results, &result); count++) {
+            ck_assert_int_eq((int)result.value.as.int64, count);
+            ck_assert_int_eq(written[count], count);
+            parcel_result_free(&result);
+        }
+        ck_assert_int_eq(count, 10);
+        parcel_results_free(results);
+        parcel_calls_free(calls);
+    }
+}
+END_TEST
+
+/* The slow call waits until somebody opens the gate. */
+static struct meeting gate = MEETING;
+
+static double root(int i)
+{
+    if (i == 1)
+        meet(&gate, 2);
+    return sqrt((double)i * i);
+}
+DELAYED(double, root, int);
+
+static parcel_calls *roots(int first)
+{
+    parcel_calls *calls = parcel_calls_new();
+    for (int i = first; i < first + 10; i++)
+        parcel_calls_add(calls, delayed(root)(i));
+    return calls;
+}
+
+START_TEST(test_53_unordered_returns_fastest_first)
+{
+    if (!suite_has_threads())
+        return;
+    for (int n_jobs = 2; n_jobs <= 4; n_jobs += 2) {
+        parcel_result result;
+        double sum = 0;
+        parcel_calls *calls = roots(0);
+        parcel_results *results = Parallel(.n_jobs = n_jobs, .batch_size = 1,
+                                           .return_as = PARCEL_GENERATOR_UNORDERED)(calls);
+        for (int i = 0; i < 9; i++) {
+            ck_assert(parcel_results_next(results, &result));
+            ck_assert_uint_ne(result.index, 1);
+            sum += result.value.as.number;
+            parcel_result_free(&result);
+        }
+        ck_assert(sum == 0 + 2 + 3 + 4 + 5 + 6 + 7 + 8 + 9);
+        ck_assert(meet(&gate, 2));
+        parcel_results_free(results);
+        parcel_calls_free(calls);
+    }
+}
+END_TEST
+
+static char *large(void)
+{
+    return calloc(500000, 1);
+}
+DELAYED(char *, large);
+
+START_TEST(test_55_a_dropped_stream_does_not_hang)
+{
+    parcel_result result;
+    parcel_calls *calls = parcel_calls_new();
+    for (int i = 0; i < 10; i++)
+        parcel_calls_add(calls, delayed(large)());
+    parcel_executor *executor =
+        parcel_open(&(parcel_options){.n_jobs = 2, .return_as = PARCEL_GENERATOR});
+    parcel_results *results = parcel_executor_run(executor, calls);
+    for (int i = 0; i < 2; i++) {
+        ck_assert(parcel_results_next(results, &result));
+        parcel_result_free(&result);
+    }
+    parcel_close(executor); /* with its stream */
+    ck_assert(!parcel_results_next(results, &result));
+    parcel_results_free(results);
+    parcel_calls_free(calls);
+}
+END_TEST
+
+/* 56 and 57: one stream at a time in an executor. */
+START_TEST(test_56_multiple_generator_call)
+{
+    parcel_calls *calls = squares(100);
+    parcel_executor *executor =
+        parcel_open(&(parcel_options){.n_jobs = 2, .return_as = PARCEL_GENERATOR});
+    parcel_results *first = parcel_executor_run(executor, calls);
+    check_error(parcel_executor_run(executor, calls), "this executor is already running a stream");
+    parcel_results_close(first, NULL, NULL, NULL);
+    parcel_results *second = parcel_executor_run(executor, calls);
+    ck_ran_well(second);
+    parcel_results_free(second);
+    parcel_results_free(first);
+    parcel_close(executor);
+    parcel_calls_free(calls);
+}
+END_TEST
+
+/* 58: two streams at once; 59: one of them is dropped, and the other goes on. */
+START_TEST(test_58_multiple_generator_call_separated)
+{
+    static const parcel_return_as orders[] = {PARCEL_GENERATOR, PARCEL_GENERATOR_UNORDERED};
+    const parcel_options options = {.n_jobs = 2, .return_as = orders[_i / 2]};
+    bool drops = _i % 2;
+    parcel_calls *low = roots(10), *high = roots(20);
+    parcel_executor *one = parcel_open(&options), *other = parcel_open(&options);
+    parcel_results *lows = parcel_executor_run(one, low), *highs = parcel_executor_run(other, high);
+    double sum = 0;
+    parcel_result result;
+    if (drops) {
+        parcel_results_free(lows);
+        lows = NULL;
+    }
+    while (parcel_results_next(highs, &result)) {
+        sum += result.value.as.number;
+        parcel_result_free(&result);
+        if (parcel_results_next(lows, &result))
+            sum += result.value.as.number;
+        parcel_result_free(&result);
+    }
+    ck_assert(sum == 245 + (drops ? 0 : 145));
+    parcel_results_free(lows);
+    parcel_results_free(highs);
+    parcel_close(one);
+    parcel_close(other);
+    parcel_calls_free(low);
+    parcel_calls_free(high);
+}
+END_TEST
+
+/* ---- bad input ---- */
+
+START_TEST(a_generator_that_returns_garbage_is_told)
+{
+    for (int n_jobs = 1; n_jobs <= 2; n_jobs++) {
+        const parcel_options options = {.n_jobs = n_jobs};
+        struct source garbage = {0, 20, 5, (parcel_next_status)7, NULL};
+        check_error(run_source(&options, &garbage), "the generator returned 7 after 5 calls: ");
+        struct source none = {0, 20, 5, PARCEL_NEXT_CALL, NULL};
+        check_error(run_source(&options, &none), "the generator gave a wrong call after 5 calls: ");
+        struct source silent = {0, 20, 1, PARCEL_NEXT_ERROR, NULL};
+        check_error(run_source(&options, &silent),
+                    "the generator failed after 1 call: it does not say why");
+        struct source end = {0, 20, 5, PARCEL_NEXT_END, "no more disk"};
+        check_error(run_source(&options, &end), "the generator failed after 5 calls: no more disk");
+    }
+}
+END_TEST
+
+START_TEST(a_generator_is_run_once_and_never_added_to)
+{
+    struct source source = {0, 3, 0, 0, NULL};
+    parcel_calls *calls = parcel_calls_generate(next_square, &source);
+    ck_assert_ptr_null(parcel_calls_generate(NULL, &source));
+    ck_assert_uint_eq(parcel_calls_count(calls), 0);
+    ck_assert(!parcel_calls_add(calls, delayed(square)(1)));
+    parcel_results *results = Parallel()(calls);
+    ck_assert(are_squares(results, 3));
+    parcel_results_free(results);
+    check_error(Parallel()(calls), "the generator was run before");
+    parcel_calls_free(calls);
+}
+END_TEST
+
+/* A generator that adds to a list which runs meanwhile: here, the stream's own is out of reach. */
+static parcel_calls *running_list;
+static bool was_added;
+
+static parcel_next_status add_to_running(void *state, parcel_call *call)
+{
+    int *given = state;
+    was_added = was_added || parcel_calls_add(running_list, delayed(square)(1));
+    *call = delayed(square)(*given);
+    return (*given)++ < 3 ? PARCEL_NEXT_CALL : PARCEL_NEXT_END;
+}
+
+static int run_generated(void)
+{
+    int given = 0;
+    parcel_results *results = run_and_free(NULL, parcel_calls_generate(add_to_running, &given));
+    int count = (int)parcel_results_count(results);
+    parcel_results_free(results);
+    return count;
+}
+DELAYED(int, run_generated);
+
+START_TEST(a_generator_does_not_add_to_a_list_that_runs)
+{
+    running_list = parcel_calls_new();
+    parcel_calls_add(running_list, delayed(run_generated)());
+    parcel_results *results = Parallel(.n_jobs = 2)(running_list);
+    ck_assert(!was_added);
+    ck_assert_int_eq(parcel_get(results, 0, int), 3);
+    parcel_results_free(results);
+    parcel_calls_free(running_list);
+}
+END_TEST
+
+/* A generator that blocks until the calls before have run: what .batch_size = 1 allows. */
+static atomic_int done;
+
+static int count_done(int i)
+{
+    atomic_fetch_add(&done, 1);
+    return i;
+}
+DELAYED(int, count_done, int);
+
+static parcel_next_status next_when_done(void *state, parcel_call *call)
+{
+    int *given = state;
+    while (atomic_load(&done) < *given)
+        sched_yield();
+    if (*given == 50)
+        return PARCEL_NEXT_END;
+    *call = delayed(count_done)((*given)++);
+    return PARCEL_NEXT_CALL;
+}
+
+START_TEST(a_generator_may_block)
+{
+    for (int n_jobs = 1; n_jobs <= 2; n_jobs++) {
+        int given = 0;
+        atomic_store(&done, 0);
+        parcel_results *results = run_and_free(&(parcel_options){.n_jobs = n_jobs, .batch_size = 1},
+                                               parcel_calls_generate(next_when_done, &given));
+        ck_ran_well(results);
+        ck_assert_uint_eq(parcel_results_count(results), 50);
+        parcel_results_free(results);
+    }
+}
+END_TEST
+
+static bool run_nested(void *state, size_t index, parcel_value value, const parcel_record *record)
+{
+    (void)value, (void)record;
+    size_t *right = state;
+    *right += parcel_index() == index && squares_run(NULL, 5);
+    return true;
+}
+
+static bool fail_at_third(void *state, size_t index, parcel_value value,
+                          const parcel_record *record)
+{
+    (void)state, (void)value, (void)record;
+    if (index == 3)
+        parcel_fail("no room for %zu", index);
+    return true;
+}
+
+START_TEST(on_result_may_run_something_and_may_fail)
+{
+    for (int n_jobs = 1; n_jobs <= 3; n_jobs++) {
+        size_t right = 0;
+        parcel_results *results = run_and_free(
+            &(parcel_options){.n_jobs = n_jobs, .on_result = run_nested, .on_result_state = &right},
+            squares(20));
+        ck_ran_well(results);
+        ck_assert_uint_eq(right, 20);
+        parcel_results_free(results);
+        check_error(run_and_free(&(parcel_options){.n_jobs = n_jobs, .on_result = fail_at_third},
+                                 squares(20)),
+                    "on_result failed at call 3: no room for 3");
+    }
+}
+END_TEST
+
+START_TEST(contradictory_and_wrong_options_are_refused)
+{
+    static const struct {
+        parcel_options options;
+        const char *error;
+    } cases[] = {
+        {{.window = 5}, "window = 5 bounds the results that wait, but return_as = PARCEL_LIST"},
+        {{.window = -1}, "window = -1 is out of range: a positive integer is allowed"},
+        {{.return_as = (parcel_return_as)4}, "return_as = 4 is out of range: PARCEL_LIST, "},
+        {{.pre_dispatch = "foo"}, "pre_dispatch: 'foo' is not a valid"},
+        {{.pre_dispatch = ""}, "pre_dispatch: '' is not a valid"},
+        {{.pre_dispatch = "0"}, "pre_dispatch: 'all' or a positive number of calls is allowed"},
+        {{.pre_dispatch = "-2 * n_jobs"}, "and '-2 * n_jobs' is -"},
+        {{.pre_dispatch = "1 / 0"}, "pre_dispatch: '1 / 0' divides by zero"},
+    };
+    for (size_t i = 0; i < LENGTH(cases); i++) {
+        struct source source = {0, 3, 0, 0, NULL};
+        check_error(run_source(&cases[i].options, &source), cases[i].error);
+        ck_assert_int_eq(source.given, 0);
+    }
+}
+END_TEST
+
+START_TEST(bounds_below_the_workers_are_told)
+{
+    if (!suite_has_threads())
+        return;
+    struct source source = {0, 3, 0, 0, NULL};
+    parcel_results *results =
+        run_source(&(parcel_options){.n_jobs = 2, .pre_dispatch = "n_jobs // 2"}, &source);
+    ck_contains(parcel_results_warnings(results),
+                "pre_dispatch lets 1 call run at once: fewer than the 2 workers");
+    parcel_results_free(results);
+}
+END_TEST
+
+START_TEST(what_is_no_stream_is_harmless)
+{
+    parcel_result result = {0};
+    size_t number;
+    parcel_results *results = run_and_free(NULL, squares(3));
+    ck_assert(!parcel_results_next(results, &result));
+    ck_assert(!parcel_results_next(results, NULL));
+    ck_assert(!parcel_results_next(NULL, &result));
+    ck_assert(!parcel_results_close(results, &number, &number, &number));
+    ck_assert(!parcel_results_close(NULL, NULL, NULL, NULL));
+    ck_assert(are_squares(results, 3));
+    parcel_result_free(&result);
+    parcel_result_free(NULL);
+    parcel_results_free(results);
+}
+END_TEST
+
+/* A call that pulls, closes and frees the stream that it is part of. */
+static parcel_results *own_stream;
+static struct meeting own = MEETING;
+
+static int reach_for_own_stream(void)
+{
+    parcel_result result;
+    meet(&own, 2);
+    bool pulled = parcel_results_next(own_stream, &result);
+    return pulled || parcel_results_close(own_stream, NULL, NULL, NULL);
+}
+DELAYED(int, reach_for_own_stream);
+
+START_TEST(a_call_does_not_wait_for_its_own_stream)
+{
+    parcel_result result;
+    parcel_calls *calls = parcel_calls_new();
+    parcel_calls_add(calls, delayed(reach_for_own_stream)());
+    own_stream = Parallel(.n_jobs = 1, .return_as = PARCEL_GENERATOR)(calls);
+    meet(&own, 2);
+    ck_assert(parcel_results_next(own_stream, &result));
+    ck_assert_int_eq((int)result.value.as.int64, 0);
+    parcel_result_free(&result);
+    parcel_results_free(own_stream);
+    parcel_calls_free(calls);
+}
+END_TEST
+
+/* ---- what stops a run, in a stream ---- */
+
+static parcel_token token;
+
+/* Calls without end. */
+static parcel_next_status next_forever(void *state, parcel_call *call)
+{
+    int *given = state;
+    *call = delayed(square)(*given % 1000);
+    ++*given;
+    return PARCEL_NEXT_CALL;
+}
+
+static bool cancel_at_tenth(void *state, size_t index, parcel_value value,
+                            const parcel_record *record)
+{
+    (void)state, (void)value, (void)record;
+    if (index == 10)
+        parcel_cancel(&token);
+    return true;
+}
+
+static bool stop_at_tenth(void *state, size_t index, parcel_value value,
+                          const parcel_record *record)
+{
+    (void)state, (void)value, (void)record;
+    if (index == 10)
+        parcel_stop();
+    return true;
+}
+
+/* A generator would go on for ever. */
+START_TEST(a_token_ends_a_stream)
+{
+    for (int n_jobs = 1; n_jobs <= 3; n_jobs++) {
+        int given = 0;
+        parcel_token_reset(&token);
+        parcel_results *results = run_and_free(
+            &(parcel_options){.n_jobs = n_jobs, .on_result = cancel_at_tenth, .cancel = &token},
+            parcel_calls_generate(next_forever, &given));
+        ck_contains(parcel_results_error(results), "cancelled by its token: ");
+        ck_contains(parcel_results_error(results), " calls had run");
+        parcel_results_free(results);
+    }
+}
+END_TEST
+
+START_TEST(a_match_ends_a_stream_without_an_error)
+{
+    for (int n_jobs = 1; n_jobs <= 3; n_jobs++) {
+        int given = 0;
+        parcel_results *results =
+            run_and_free(&(parcel_options){.n_jobs = n_jobs, .on_result = stop_at_tenth},
+                         parcel_calls_generate(next_forever, &given));
+        ck_ran_well(results);
+        ck_assert_int_ge(given, 10);
+        parcel_results_free(results);
+    }
+}
+END_TEST
+
+/* Workers that wait for room are told, though nobody takes a result. */
+START_TEST(a_token_ends_a_stream_that_nobody_reads)
+{
+    for (int n_jobs = 1; n_jobs <= 3; n_jobs++) {
+        int given = 0;
+        parcel_result result;
+        size_t taken = 0;
+        parcel_token_reset(&token);
+        parcel_calls *calls = parcel_calls_generate(next_forever, &given);
+        parcel_results *results =
+            Parallel(.n_jobs = n_jobs, .return_as = PARCEL_GENERATOR, .cancel = &token)(calls);
+        ck_assert(parcel_results_next(results, &result));
+        parcel_result_free(&result);
+        parcel_cancel(&token);
+        while (parcel_results_next(results, &result)) {
+            parcel_result_free(&result);
+            taken++;
+        }
+        ck_contains(parcel_results_error(results), "cancelled by its token: ");
+        ck_assert_uint_le(taken, 1000);
+        parcel_results_free(results);
+        parcel_calls_free(calls);
+    }
+}
+END_TEST
+
+static atomic_int tries[20];
+
+static int fail_twice(int i)
+{
+    if (atomic_fetch_add(&tries[i], 1) < 2 && i % 5 == 0)
+        parcel_fail("not yet");
+    return i;
+}
+DELAYED(int, fail_twice, int);
+
+static parcel_next_status next_fail_twice(void *state, parcel_call *call)
+{
+    int *given = state;
+    if (*given == 20)
+        return PARCEL_NEXT_END;
+    *call = delayed(fail_twice)(*given);
+    ++*given;
+    return PARCEL_NEXT_CALL;
+}
+
+static bool sum_attempts(void *state, size_t index, parcel_value value, const parcel_record *record)
+{
+    int *sum = state;
+    ck_assert_int_eq(record->attempts, index % 5 == 0 ? 3 : 1);
+    ck_assert_int_eq((int)value.as.int64, (int)index);
+    *sum += record->attempts;
+    return true;
+}
+
+static void forget_tries(void)
+{
+    for (size_t i = 0; i < LENGTH(tries); i++)
+        atomic_store(&tries[i], 0);
+}
+
+START_TEST(calls_of_a_stream_are_retried)
+{
+    for (int n_jobs = 1; n_jobs <= 3; n_jobs++) {
+        int given = 0, sum = 0;
+        forget_tries();
+        parcel_results *results = run_and_free(
+            &(parcel_options){
+                .n_jobs = n_jobs, .retries = 2, .on_result = sum_attempts, .on_result_state = &sum},
+            parcel_calls_generate(next_fail_twice, &given));
+        ck_ran_well(results);
+        ck_assert_int_eq(sum, 28);
+        parcel_results_free(results);
+        given = 0;
+        forget_tries();
+        results = run_and_free(&(parcel_options){.n_jobs = n_jobs, .retries = 2},
+                               parcel_calls_generate(next_fail_twice, &given));
+        ck_ran_well(results);
+        for (size_t i = 0; i < 20; i++)
+            ck_assert_int_eq(parcel_results_attempts(results, i), i % 5 == 0 ? 3 : 1);
+        parcel_results_free(results);
+    }
+}
+END_TEST
+
+static atomic_int n_started;
+
+static void *start_state(void *state, int worker)
+{
+    (void)worker;
+    atomic_fetch_add(&n_started, 1);
+    return state;
+}
+
+static void end_state(void *state, int worker, void *worker_state)
+{
+    (void)worker;
+    ck_assert_ptr_eq(state, worker_state);
+    atomic_fetch_sub(&n_started, 1);
+}
+
+static int has_state(int i)
+{
+    return parcel_worker_state() == &token ? i : -1;
+}
+DELAYED(int, has_state, int);
+
+START_TEST(workers_of_a_stream_have_their_state)
+{
+    for (int n_jobs = 1; n_jobs <= 3; n_jobs++) {
+        parcel_result result;
+        int taken = 0;
+        parcel_calls *calls = parcel_calls_new();
+        for (int i = 0; i < 50; i++)
+            parcel_calls_add(calls, delayed(has_state)(i));
+        parcel_results *results =
+            Parallel(.n_jobs = n_jobs, .return_as = PARCEL_GENERATOR, .worker_state = &token,
+                     .on_worker_start = start_state, .on_worker_end = end_state)(calls);
+        for (; parcel_results_next(results, &result); taken++) {
+            ck_assert_int_eq((int)result.value.as.int64, taken);
+            parcel_result_free(&result);
+        }
+        ck_ran_well(results);
+        ck_assert_int_eq(taken, 50);
+        parcel_results_free(results);
+        parcel_calls_free(calls);
+        ck_assert_int_eq(atomic_load(&n_started), 0);
+    }
+}
+END_TEST
+
+static int overrun(int i)
+{
+    while (i == 3 && !parcel_cancelled())
+        sched_yield();
+    return i;
+}
+DELAYED(int, overrun, int);
+
+/* joblib's 18, with the others' results kept. */
+START_TEST(test_18_timeout_with_generator)
+{
+    for (int n_jobs = 1; n_jobs <= 2; n_jobs++)
+        for (int form = PARCEL_GENERATOR; form <= PARCEL_GENERATOR_UNORDERED; form++) {
+            parcel_result result;
+            int ok = 0, late = 0;
+            parcel_calls *calls = parcel_calls_new();
+            for (int i = 0; i < 10; i++)
+                parcel_calls_add(calls, delayed(overrun)(i));
+            parcel_results *results =
+                Parallel(.n_jobs = n_jobs, .return_as = (parcel_return_as)form, .timeout = 0.05,
+                         .on_error = PARCEL_COLLECT)(calls);
+            for (; parcel_results_next(results, &result); parcel_result_free(&result)) {
+                ok += result.record.status == PARCEL_OK;
+                late += result.record.status == PARCEL_TIMED_OUT && result.index == 3;
+            }
+            ck_assert_int_eq(late, 1);
+            ck_assert_int_eq(ok, 9);
+            ck_contains(parcel_results_error(results), "call 3, overrun(3): timed out");
+            parcel_results_free(results);
+            parcel_calls_free(calls);
+        }
+}
+END_TEST
+
+START_TEST(a_part_of_unknown_calls_is_refused)
+{
+    int given = 0;
+    check_error(run_and_free(&(parcel_options){.halt = "soon,fail=10%"},
+                             parcel_calls_generate(next_forever, &given)),
+                "a percentage of the calls");
+    ck_assert_int_eq(given, 0);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("streams");
+    TCase *tests = suite_case(suite, "joblib");
+    tcase_add_test(tests, test_18_timeout_with_generator);
+    tcase_add_test(tests, test_20_error_in_task_iterator);
+    tcase_add_test(tests, test_21_dispatch_one_job);
+    tcase_add_test(tests, test_22_dispatch_multiprocessing);
+    tcase_add_test(tests, test_48_exhausted_iterator);
+    tcase_add_test(tests, test_52_return_order);
+    tcase_add_test(tests, test_53_unordered_returns_fastest_first);
+    tcase_add_test(tests, test_55_a_dropped_stream_does_not_hang);
+    tcase_add_test(tests, test_56_multiple_generator_call);
+    tcase_add_loop_test(tests, test_58_multiple_generator_call_separated, 0, 4);
+    tests = suite_case(suite, "control");
+    tcase_add_test(tests, a_token_ends_a_stream);
+    tcase_add_test(tests, a_match_ends_a_stream_without_an_error);
+    tcase_add_test(tests, a_token_ends_a_stream_that_nobody_reads);
+    tcase_add_test(tests, calls_of_a_stream_are_retried);
+    tcase_add_test(tests, workers_of_a_stream_have_their_state);
+    tcase_add_test(tests, a_part_of_unknown_calls_is_refused);
+    tests = suite_case(suite, "bad input");
+    tcase_add_test(tests, a_generator_that_returns_garbage_is_told);
+    tcase_add_test(tests, a_generator_is_run_once_and_never_added_to);
+    tcase_add_test(tests, a_generator_does_not_add_to_a_list_that_runs);
+    tcase_add_test(tests, a_generator_may_block);
+    tcase_add_test(tests, on_result_may_run_something_and_may_fail);
+    tcase_add_test(tests, contradictory_and_wrong_options_are_refused);
+    tcase_add_test(tests, bounds_below_the_workers_are_told);
+    tcase_add_test(tests, what_is_no_stream_is_harmless);
+    tcase_add_test(tests, a_call_does_not_wait_for_its_own_stream);
+    return suite_run(suite);
+}
