@@ -31,6 +31,7 @@ static const struct {
     {"recording", question_recording},
     {"schedules", question_schedules},
     {"cold", question_cold},
+    {"stream", question_stream},
     {"python", question_python},
     {"memory", question_memory},
 };

@@ -35,6 +35,9 @@ void question_schedules(struct bench *bench);
 /* What does a run cost whose threads sleep? */
 void question_cold(struct bench *bench);
 
+/* What do calls cost that flow through in constant memory, and when does a cancelled run end? */
+void question_stream(struct bench *bench);
+
 /* How far is the original? */
 void question_python(struct bench *bench);
 

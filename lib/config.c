@@ -707,11 +707,12 @@ static bool is_reserved_space_clear(const parcel_options *options)
     return options->parcel__first == 0;
 }
 
-/* True when nobody sets an option from cancel on: so most runs are spared the search for each. */
+/* True when nobody sets an option from return_as on: so most runs are spared the search for each.
+ */
 static bool has_plain_options_only(const struct sources *sources)
 {
     static const parcel_options none;
-    size_t start = offsetof(parcel_options, cancel);
+    size_t start = offsetof(parcel_options, return_as);
     const unsigned char *given = (const unsigned char *)sources->options;
     return !sources->has_variables && !sources->walk.next && !sources->walk.current &&
            memcmp(given + start, (const unsigned char *)&none + start,
@@ -744,7 +745,9 @@ bool parcel__config_resolve(struct parcel__plan *plan, const parcel_options *opt
         return false;
     }
     bool is_plain = has_plain_options_only(&sources);
-    for (int i = 0; i < (is_plain ? PARCEL__CANCEL : PARCEL__N_OPTIONS); i++) {
+    int n_asked = is_plain ? PARCEL__RETURN_AS : PARCEL__N_OPTIONS;
+    memset(&settings[n_asked], 0, (size_t)(PARCEL__N_OPTIONS - n_asked) * sizeof *settings);
+    for (int i = 0; i < n_asked; i++) {
         if (!find_setting(&options_table[i], &sources, &settings[i], error))
             return false;
         plan->sources[i] = settings[i].source;

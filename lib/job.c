@@ -365,6 +365,8 @@ bool parcel__job_open(struct parcel_job *job, const struct parcel__job_options *
     job->control = options->control ? options->control : &job->own_control;
     if (!options->control)
         parcel__control_open(job->control, NULL, options->results->count, NULL, job->around);
+    job->watches = job->control->watches;
+    job->is_careful = job->control->is_careful;
     job->unit = parcel__schedule_unit(options->results->count);
     job->may_share = options->schedule == PARCEL_ADAPTIVE && options->batch_size == 0 &&
                      job->unit == 1 && options->n_workers > 1;

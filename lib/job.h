@@ -96,6 +96,8 @@ struct parcel_job {
     struct parcel__job_options options;
     size_t unit;      /* calls to a unit of the schedule */
     bool may_share;   /* workers give back what they have not begun, when they are asked */
+    bool watches;     /* of control, here since workers look at it often */
+    bool is_careful;  /* the same */
     double start;     /* of the run, by the clock */
     bool is_cold;     /* the threads may be asleep */
     int cpu;          /* if so, that of the thread that opened the job, */
@@ -158,7 +160,7 @@ static inline bool parcel__job_must_stop(struct parcel_job *job)
 {
     if (parcel__job_is_stopped(job))
         return true;
-    return job->control->watches && parcel__job_heed(job);
+    return job->watches && parcel__job_heed(job);
 }
 
 bool parcel__job_has_worker(const struct parcel_job *job, int worker);

@@ -224,7 +224,7 @@ struct run {
     int n_jobs; /* workers that it might have */
     struct parcel__progress progress;
     struct parcel__control control;
-    struct parcel__median median;
+    struct parcel__median *median;    /* of the calls' durations; NULL: nobody asks for it */
     struct parcel__state_set *states; /* of the workers; NULL: they have none */
     parcel__streaming *streaming;     /* of a team that is kept, or NULL */
 };
@@ -260,11 +260,15 @@ static void close_progress(struct run *run)
 /* Opens what stops the run, inside of the call around it or of none. False: out of memory. */
 static bool open_control(struct run *run, const parcel_current_call *around)
 {
-    parcel__control_open(&run->control, &run->plan->limits, parcel_calls_count(run->calls),
-                         &run->median, around);
+    const struct parcel__limits *limits = &run->plan->limits;
+    bool needs_median = limits->timeout_factor > 0;
+    run->median = needs_median ? parcel__memory_new(sizeof *run->median) : NULL;
+    bool opened = !needs_median || run->median;
+    parcel__control_open(&run->control, opened ? limits : NULL, parcel_calls_count(run->calls),
+                         run->median, around);
     run->states =
         run->team->states ? parcel__states_take(run->team->states, run->results->n_workers) : NULL;
-    return !run->team->states || run->states;
+    return opened && (!run->team->states || run->states);
 }
 
 static void close_control(struct run *run)
@@ -272,6 +276,7 @@ static void close_control(struct run *run)
     if (run->states)
         parcel__states_give_back(run->team->states, run->states);
     parcel__control_close(&run->control);
+    parcel__memory_free(run->median);
 }
 
 static struct parcel__job_options job_options(struct run *run)

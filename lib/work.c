@@ -324,7 +324,7 @@ static size_t run_one_by_one(struct parcel_job *job, struct parcel__worker *work
     parcel_results *results = job->options.results;
     size_t first = stretch->first - job->options.first_index, i = 0;
     do {
-        if (job->control->is_careful)
+        if (job->is_careful)
             run_limited(job, worker, stretch, i);
         else
             run_call(worker, stretch, i);
@@ -338,7 +338,7 @@ static size_t run_one_by_one(struct parcel_job *job, struct parcel__worker *work
         size_t n_failed = worker->n_failed;
         if (pending_events(worker))
             handle_events(job, worker);
-        if (job->control->is_careful && worker->n_failed == n_failed)
+        if (job->is_careful && worker->n_failed == n_failed)
             parcel__job_count(job, 0, 1);
     } while (i < stretch->count && goes_on(job, worker));
     return i;
@@ -365,7 +365,7 @@ static size_t run_measured(struct parcel_job *job, struct parcel__worker *worker
                            size_t count)
 {
     double start = worker->clock;
-    bool apart = job->control->is_careful ||
+    bool apart = job->is_careful ||
                  (count > 1 && job->options.is_timed && worker->seconds_per_call > timed_alone);
     size_t ran = 0;
     while (ran < count && goes_on(job, worker)) {
@@ -396,7 +396,7 @@ static void tell_watcher(const struct parcel_job *job, size_t count)
 static size_t piece_length(const struct parcel_job *job, const struct parcel__worker *worker,
                            size_t left)
 {
-    if (!job->options.is_timed && !job->control->watches)
+    if (!job->options.is_timed && !job->watches)
         return left;
     return parcel__schedule_batch(parcel__schedule_bounded(left), 1,
                                   parcel__schedule_bounded(worker->last_count),
