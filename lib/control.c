@@ -226,7 +226,8 @@ static bool is_late(const parcel_current_call *current)
            parcel__port_now() - current->started > parcel__control_allowed(current->control);
 }
 
-bool parcel__control_asks(const parcel_current_call *current)
+/* True when the call should return early: for its own run alone, not the runs around it. */
+static bool is_asked(const parcel_current_call *current)
 {
     const struct parcel__control *control = current->control;
     bool is_stopped = atomic_load_explicit(current->is_stopped, memory_order_relaxed);
@@ -235,6 +236,19 @@ bool parcel__control_asks(const parcel_current_call *current)
         return true;
     return (control->watches && parcel__control_due(control) != PARCEL__GOES_ON) ||
            is_late(current);
+}
+
+bool parcel_cancelled_in(const parcel_current_call *current)
+{
+    for (; current; current = current->around)
+        if (is_asked(current))
+            return true;
+    return false;
+}
+
+bool parcel_cancelled(void)
+{
+    return parcel_cancelled_in(parcel__current_get());
 }
 
 /* ---- what is said of it ---- */

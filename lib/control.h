@@ -101,9 +101,6 @@ double parcel__control_allowed(const struct parcel__control *control);
 /* A call succeeded in so many seconds. */
 void parcel__control_note(struct parcel__control *control, double seconds);
 
-/* True when the call should return early: for its own run alone, not the runs around it. */
-bool parcel__control_asks(const parcel_current_call *current);
-
 /* Why calls were not started: "cancelled by SIGINT". False: they stay PARCEL_NOT_RUN. */
 bool parcel__control_put_reason(struct parcel__text *text, const struct parcel__control *control);
 

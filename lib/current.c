@@ -3,7 +3,6 @@
 
 #include <stdarg.h>
 
-#include "control.h"
 #include "memory.h"
 #include "text.h"
 
@@ -71,19 +70,6 @@ void parcel_fail_in(parcel_current_call *current, const char *format, ...)
 char *parcel__current_take_message(struct parcel_current_call *current)
 {
     return atomic_exchange_explicit(&current->message, NULL, memory_order_relaxed);
-}
-
-bool parcel_cancelled_in(const parcel_current_call *current)
-{
-    for (; current; current = current->around)
-        if (parcel__control_asks(current))
-            return true;
-    return false;
-}
-
-bool parcel_cancelled(void)
-{
-    return parcel_cancelled_in(current_call);
 }
 
 size_t parcel_index_in(const parcel_current_call *current)
