@@ -330,8 +330,9 @@ typedef struct parcel_options {
     void *sink_state;
 
     /* Default: PARCEL_LIST. With the others the run returns at once, and its results are pulled
-     * with parcel_results_next. Environment: PARCEL_RETURN_AS=list, generator or
-     * generator_unordered. */
+     * with parcel_results_next. Such a stream has to be asked for here: from a scope, or from
+     * PARCEL_RETURN_AS=list, generator or generator_unordered, it only decides in which order
+     * on_result takes them. */
     parcel_return_as return_as;
 
     /* Takes each result, with on_result_state, while the run lasts: in order, or with
@@ -380,11 +381,13 @@ typedef struct parcel_options {
      * Above 0, up to 1e9. Environment: PARCEL_DEADLINE. */
     double deadline;
 
-    /* Seconds for each call, from its own start. A thread cannot be killed: a call that overruns is
-     * asked to return (parcel_cancelled), and is waited for, however long it takes. When it returns
-     * it is PARCEL_TIMED_OUT, "timed out: 1.5 s, 1 s allowed", which counts as a failure; a char *
-     * or an array that it returned is freed. From verbose 2 on a line then names the call. Each
-     * call is timed on its own. Above 0, up to 1e9. Environment: PARCEL_TIMEOUT. */
+    /* Seconds for each call, or each attempt where it is retried, from its own start. A thread
+     * cannot be killed: a call that overruns is asked to return (parcel_cancelled), and is waited
+     * for, however long it takes. When it returns it is PARCEL_TIMED_OUT, "timed out: 1.5 s, 1 s
+     * allowed", which counts as a failure (with PARCEL_STOP the run stops; with PARCEL_COLLECT the
+     * others go on); a char * or an array that it returned is freed. From verbose 2 on a line then
+     * names the call. Each call is timed on its own. Above 0, up to 1e9. Environment:
+     * PARCEL_TIMEOUT. */
     double timeout;
 
     /* The same, relative: so many times the median of the calls that succeeded, from the fifth of
@@ -617,7 +620,8 @@ void parcel_stop(void);
 void parcel_stop_in(parcel_current_call *current);
 
 /* True when the call may as well return early: its run stopped at a failure, a parcel_stop, a
- * cancelled token, a signal, a deadline or a halt of the kind "now", it overran its own time, or a
+ * cancelled token, a signal, a deadline or a halt of the kind "now", its stream was closed or its
+ * on_result wanted no more, it overran its own time, or a
  * call around it is asked the same for one of these reasons. False outside of any call. */
 bool parcel_cancelled(void);
 bool parcel_cancelled_in(const parcel_current_call *current);

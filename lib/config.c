@@ -687,11 +687,13 @@ static bool resolve_stream(struct parcel__plan *plan, const struct setting *sett
 {
     const parcel_options *options = settings[PARCEL__ON_RESULT].options;
     long long return_as = settings[PARCEL__RETURN_AS].number;
-    plan->return_as = return_as ? (parcel_return_as)return_as : PARCEL_LIST;
     if (options) {
         plan->on_result = options->on_result;
         plan->on_result_state = options->on_result_state;
     }
+    /* Who does not know that there is a stream to be pulled would find no results. */
+    bool is_meant = plan->on_result || settings[PARCEL__RETURN_AS].source == PARCEL__GIVEN;
+    plan->return_as = is_meant && return_as ? (parcel_return_as)return_as : PARCEL_LIST;
     return resolve_pre_dispatch(plan, settings[PARCEL__PRE_DISPATCH].name, error) &&
            resolve_window(plan, &settings[PARCEL__WINDOW], error);
 }

@@ -223,8 +223,11 @@ bool parcel__job_heed(struct parcel_job *job)
 
 void parcel__job_count(struct parcel_job *job, size_t failed, size_t succeeded)
 {
+    enum parcel__reason due = PARCEL__GOES_ON;
     if (failed > 0 && !job->options.collect)
-        parcel__job_stop(job, PARCEL__BY_FAILURE);
+        due = parcel__control_due(job->control); /* a call that is asked to return may fail so */
+    if (failed > 0 && !job->options.collect)
+        parcel__job_stop(job, due != PARCEL__GOES_ON ? due : PARCEL__BY_FAILURE);
     else if (parcel__control_count(job->control, failed, succeeded))
         parcel__job_stop(job, PARCEL__BY_HALT);
 }

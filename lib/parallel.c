@@ -103,20 +103,26 @@ static void put_failures(struct parcel__text *text, const parcel_results *result
     parcel__text_format(text, ": %s", parcel_results_message(results, first));
 }
 
-/* Says why calls did not run, when the run was stopped; "cancelled by SIGINT: 12 of 100 calls had
- * run", when that is an error. */
-static void put_stop(struct parcel__text *text, parcel_results *results,
-                     const struct parcel__control *control)
+/* What calls that did not run say, when the run was stopped. */
+static void note_why_not_run(parcel_results *results, const struct parcel__control *control)
 {
     struct parcel__text why = {0};
-    if (results->n_ran == results->count)
-        return;
     parcel__text_put(&why, "not started: ");
     if (parcel__control_put_reason(&why, control)) {
         const char *kept = why.failed ? NULL : parcel__arena_copy(results->arenas, why.bytes);
         results->why_not_run = kept ? kept : "not started: the run was stopped";
     }
     parcel__text_free(&why);
+}
+
+/* Says why calls did not run, when the run was stopped; "cancelled by SIGINT: 12 of 100 calls had
+ * run", when that is an error. */
+static void put_stop(struct parcel__text *text, parcel_results *results,
+                     const struct parcel__control *control)
+{
+    if (results->n_ran == results->count)
+        return;
+    note_why_not_run(results, control);
     if (!parcel__control_is_error(control))
         return;
     parcel__control_put_reason(text, control);
@@ -358,6 +364,7 @@ static bool run_stream(struct run *run)
         parcel__stream_run(&stream, run_team, run);
         close_progress(run);
         parcel__stream_settle(&stream, run->results);
+        note_why_not_run(run->results, &run->control);
         parcel__stream_close(&stream);
     }
     close_control(run);

@@ -586,7 +586,9 @@ static void put_result(struct parcel__text *text, const parcel_results *results,
                                         [PARCEL_LOST] = "lost"};
     parcel_status status = parcel_results_status(results, index);
     const char *message = parcel_results_message(results, index);
-    if (status == PARCEL_OK)
+    if (!results->marks && !results->error)
+        parcel__text_put(text, "<not kept>"); /* a stream, or on_result, had it */
+    else if (status == PARCEL_OK)
         parcel__value_put(text, parcel_results_value(results, index));
     else if (message)
         parcel__text_format(text, "<%s: %s>", words[status], message);
@@ -637,7 +639,7 @@ bool parcel_results_print_summary(const parcel_results *results, FILE *file)
                            *results->backend ? results->backend : "none", results->wall_time,
                            results->total_time, parcel_results_speedup(results),
                            parcel_results_efficiency(results)) > 0;
-    if (results->slowest != SIZE_MAX)
+    if (!isnan(parcel_results_duration(results, results->slowest)))
         written = fprintf(file, "slowest     call %zu, %.6f s\n", results->slowest,
                           parcel_results_duration(results, results->slowest)) > 0 &&
                   written;

@@ -742,6 +742,75 @@ START_TEST(a_part_of_unknown_calls_is_refused)
 }
 END_TEST
 
+/* Who does not know that there is a stream to be pulled would find no results. */
+START_TEST(a_stream_is_asked_for_in_the_call)
+{
+    setenv("PARCEL_RETURN_AS", "generator", 1);
+    ck_assert(squares_run(&(parcel_options){.n_jobs = 2}, 20));
+    unsetenv("PARCEL_RETURN_AS");
+    ck_assert(parcel_config_push(.return_as = PARCEL_GENERATOR_UNORDERED));
+    ck_assert(squares_run(&(parcel_options){.n_jobs = 2}, 20));
+    ck_assert(parcel_config_pop());
+}
+END_TEST
+
+static int cancel_at_third(int i)
+{
+    if (i == 3)
+        parcel_cancel(&token);
+    return i;
+}
+DELAYED(int, cancel_at_third, int);
+
+static parcel_next_status next_of_ten(void *state, parcel_call *call)
+{
+    int *given = state;
+    if (*given == 10)
+        return PARCEL_NEXT_END;
+    *call = delayed(cancel_at_third)(*given);
+    ++*given;
+    return PARCEL_NEXT_CALL;
+}
+
+START_TEST(generated_calls_that_did_not_run_say_why)
+{
+    int given = 0;
+    parcel_token_reset(&token);
+    parcel_results *results =
+        run_and_free(&(parcel_options){.n_jobs = 1, .cancel = &token, .batch_size = 10},
+                     parcel_calls_generate(next_of_ten, &given));
+    ck_assert_uint_eq(parcel_results_count(results), 10);
+    ck_assert_int_eq(parcel_results_status(results, 3), PARCEL_OK);
+    ck_assert_int_eq(parcel_results_status(results, 9), PARCEL_CANCELLED);
+    ck_contains(parcel_results_message(results, 9), "cancelled by its token");
+    parcel_results_free(results);
+}
+END_TEST
+
+static int fail_when_asked(int i)
+{
+    if (i == 1)
+        parcel_cancel(&token);
+    if (parcel_cancelled())
+        parcel_fail("interrupted");
+    return i;
+}
+DELAYED(int, fail_when_asked, int);
+
+/* What stopped the run is told, and not only what a call made of it. */
+START_TEST(a_call_may_fail_because_it_is_asked)
+{
+    for (int n_jobs = 1; n_jobs <= 3; n_jobs++) {
+        parcel_calls *calls = parcel_calls_new();
+        for (int i = 0; i < 50; i++)
+            parcel_calls_add(calls, delayed(fail_when_asked)(i));
+        parcel_token_reset(&token);
+        check_error(run_and_free(&(parcel_options){.n_jobs = n_jobs, .cancel = &token}, calls),
+                    "cancelled by its token: ");
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("streams");
@@ -763,6 +832,9 @@ int main(void)
     tcase_add_test(tests, calls_of_a_stream_are_retried);
     tcase_add_test(tests, workers_of_a_stream_have_their_state);
     tcase_add_test(tests, a_part_of_unknown_calls_is_refused);
+    tcase_add_test(tests, a_stream_is_asked_for_in_the_call);
+    tcase_add_test(tests, generated_calls_that_did_not_run_say_why);
+    tcase_add_test(tests, a_call_may_fail_because_it_is_asked);
     tests = suite_case(suite, "bad input");
     tcase_add_test(tests, a_generator_that_returns_garbage_is_told);
     tcase_add_test(tests, a_generator_is_run_once_and_never_added_to);
