@@ -211,7 +211,10 @@ static void put_range(struct parcel__text *error, const struct option *option)
                                     ? "a positive integer is allowed, or 0 for an adaptive size"
                                     : "a positive integer is allowed, 0 means not set");
     else
-        parcel__text_format(error, "integers from %lld to %lld are allowed, 0 means not set",
+        parcel__text_format(error,
+                            option->type == REAL
+                                ? "numbers above %lld and up to %lld are allowed, 0 means not set"
+                                : "integers from %lld to %lld are allowed, 0 means not set",
                             option->least, option->most);
 }
 
@@ -229,13 +232,12 @@ static bool check_range(const struct option *option, const struct setting *setti
 {
     if (is_in_range(option, setting))
         return true;
-    if (option->type == REAL) {
-        parcel__text_format(error, "%s = %g is out of range: ", option->name, setting->real);
-        parcel__text_format(error, "numbers above %lld and up to %lld are allowed, 0 means not set",
-                            option->least, option->most);
-        return false;
-    }
-    parcel__text_format(error, "%s = %lld is out of range: ", option->name, setting->number);
+    parcel__text_format(error, "%s = ", option->name);
+    if (option->type == REAL)
+        parcel__text_format(error, "%g", setting->real);
+    else
+        parcel__text_format(error, "%lld", setting->number);
+    parcel__text_put(error, " is out of range: ");
     put_range(error, option);
     return false;
 }
@@ -342,6 +344,17 @@ static struct sources find_sources(const parcel_options *options)
     bool has_variables = parcel__port_has_variables("PARCEL_");
     bool is_outermost = !walk.current && !walk.next;
     return (struct sources){options, walk, has_variables, is_outermost && !has_variables};
+}
+
+/* The nearest options of which that holds, of those given and the scopes around, or NULL. */
+static const parcel_options *find_nearest(const struct sources *sources,
+                                          bool (*holds)(const parcel_options *options))
+{
+    const parcel_options *options = sources->options;
+    struct walk walk = sources->walk;
+    while (options && !holds(options))
+        options = next_scope(&walk);
+    return options;
 }
 
 /* Asks each source in turn. False: a value is wrong. */
@@ -594,31 +607,37 @@ static bool resolve_halt(struct parcel__plan *plan, const struct setting *settin
     return true;
 }
 
-/* The nearest functions for workers go with their state. */
-static void find_callbacks(struct parcel__plan *plan, const parcel_options *options)
+static bool have_callbacks(const parcel_options *options)
 {
-    struct walk walk = start_walk();
-    while (options && !options->on_worker_start && !options->on_worker_end)
-        options = next_scope(&walk);
+    return options->on_worker_start || options->on_worker_end;
+}
+
+/* The nearest functions for workers go with their state. */
+static void find_callbacks(struct parcel__plan *plan, const struct sources *sources)
+{
+    const parcel_options *options = find_nearest(sources, have_callbacks);
     if (!options)
         return;
     plan->callbacks = (struct parcel__callbacks){options->on_worker_start, options->on_worker_end,
                                                  options->worker_state};
 }
 
-/* The nearest predicate goes with its state. */
-static void find_retry_if(struct parcel__plan *plan, const parcel_options *options)
+static bool have_retry_if(const parcel_options *options)
 {
-    struct walk walk = start_walk();
-    while (options && !options->retry_if)
-        options = next_scope(&walk);
+    return options->retry_if != NULL;
+}
+
+/* The nearest predicate goes with its state. */
+static void find_retry_if(struct parcel__plan *plan, const struct sources *sources)
+{
+    const parcel_options *options = find_nearest(sources, have_retry_if);
     if (!options)
         return;
     plan->limits.retry.wanted = options->retry_if;
     plan->limits.retry.state = options->retry_state;
 }
 
-static bool resolve_limits(struct parcel__plan *plan, const parcel_options *options,
+static bool resolve_limits(struct parcel__plan *plan, const struct sources *sources,
                            const struct setting *settings, struct parcel__text *error)
 {
     plan->limits = (struct parcel__limits){
@@ -634,8 +653,8 @@ static bool resolve_limits(struct parcel__plan *plan, const parcel_options *opti
         return false;
     if (plan->limits.halt.counts != PARCEL__HALT_UNSET)
         plan->collect = true; /* it says itself what failures do */
-    find_retry_if(plan, options);
-    find_callbacks(plan, options);
+    find_retry_if(plan, sources);
+    find_callbacks(plan, sources);
     return true;
 }
 
@@ -694,6 +713,8 @@ static bool resolve_stream(struct parcel__plan *plan, const struct setting *sett
     /* Who does not know that there is a stream to be pulled would find no results. */
     bool is_meant = plan->on_result || settings[PARCEL__RETURN_AS].source == PARCEL__GIVEN;
     plan->return_as = is_meant && return_as ? (parcel_return_as)return_as : PARCEL_LIST;
+    if (!is_meant)
+        plan->sources[PARCEL__RETURN_AS] = PARCEL__FROM_DEFAULT;
     return resolve_pre_dispatch(plan, settings[PARCEL__PRE_DISPATCH].name, error) &&
            resolve_window(plan, &settings[PARCEL__WINDOW], error);
 }
@@ -716,17 +737,20 @@ static bool has_plain_options_only(const struct sources *sources)
     static const parcel_options none;
     size_t start = offsetof(parcel_options, return_as);
     const unsigned char *given = (const unsigned char *)sources->options;
-    return !sources->has_variables && !sources->walk.next && !sources->walk.current &&
+    return sources->are_only_options &&
            memcmp(given + start, (const unsigned char *)&none + start,
                   offsetof(parcel_options, parcel__reserved) - start) == 0;
 }
 
-/* The nearest sink goes with its state. */
-static void find_sink(struct parcel__plan *plan, const parcel_options *options)
+static bool have_sink(const parcel_options *options)
 {
-    struct walk walk = start_walk();
-    while (options && !options->sink)
-        options = next_scope(&walk);
+    return options->sink != NULL;
+}
+
+/* The nearest sink goes with its state. */
+static void find_sink(struct parcel__plan *plan, const struct sources *sources)
+{
+    const parcel_options *options = find_nearest(sources, have_sink);
     if (!options)
         return;
     plan->sink = options->sink;
@@ -762,8 +786,8 @@ bool parcel__config_resolve(struct parcel__plan *plan, const parcel_options *opt
     plan->schedule = settings[PARCEL__SCHEDULE].number
                          ? (parcel_schedule)settings[PARCEL__SCHEDULE].number
                          : PARCEL_ADAPTIVE;
-    find_sink(plan, options);
-    if (!is_plain && !resolve_limits(plan, options, settings, error))
+    find_sink(plan, &sources);
+    if (!is_plain && !resolve_limits(plan, &sources, settings, error))
         return false;
     return resolve_backend(plan, settings, error) && resolve_stream(plan, settings, error);
 }
