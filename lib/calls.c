@@ -241,6 +241,14 @@ const unsigned char *parcel__calls_arguments(const parcel_calls *calls, size_t i
     return span.first + traits.argument_offset;
 }
 
+void parcel__calls_put_call(struct parcel__text *text, const parcel_calls *calls, size_t place,
+                            size_t index)
+{
+    parcel__text_format(text, "call %zu, ", index);
+    parcel__function_put_call(text, parcel__calls_function(calls, place),
+                              parcel__calls_arguments(calls, place));
+}
+
 const parcel_function *parcel__calls_only_function(const parcel_calls *calls)
 {
     const struct list *list = list_of(calls);

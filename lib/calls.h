@@ -4,6 +4,8 @@
 
 #include <parcel.h>
 
+#include "text.h"
+
 /* Calls that lie side by side. In a list's record the function comes first and its arguments
  * follow at its argument_offset; a map's elements are the arguments. */
 struct parcel__span {
@@ -19,6 +21,10 @@ struct parcel__span parcel__calls_span(const parcel_calls *calls, size_t first, 
 /* The function and the arguments of one call. */
 const parcel_function *parcel__calls_function(const parcel_calls *calls, size_t index);
 const unsigned char *parcel__calls_arguments(const parcel_calls *calls, size_t index);
+
+/* Adds "call 3, root(-1)"; index: its number in the run, place: where it stands in the calls. */
+void parcel__calls_put_call(struct parcel__text *text, const parcel_calls *calls, size_t place,
+                            size_t index);
 
 /* The function of all calls, or NULL when they differ or there are none. */
 const parcel_function *parcel__calls_only_function(const parcel_calls *calls);

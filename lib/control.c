@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "current.h"
+#include "median.h"
 #include "memory.h"
 #include "port.h"
 #include "signals.h"
@@ -116,9 +117,17 @@ static bool may_be_asked(const parcel_current_call *current)
            control->median;
 }
 
-void parcel__control_open(struct parcel__control *control, const struct parcel__limits *limits,
-                          size_t n_calls, struct parcel__median *median,
-                          const parcel_current_call *around)
+/* Makes room for the calls' durations, of which only the median counts. */
+static bool open_median(struct parcel__control *control)
+{
+    control->median = parcel__memory_new(sizeof *control->median);
+    if (control->median)
+        parcel__median_open(control->median);
+    return control->median != NULL;
+}
+
+bool parcel__control_open(struct parcel__control *control, const struct parcel__limits *limits,
+                          size_t n_calls, const parcel_current_call *around)
 {
     static const struct parcel__limits none;
     *control = (struct parcel__control){.end = INFINITY};
@@ -127,10 +136,6 @@ void parcel__control_open(struct parcel__control *control, const struct parcel__
     control->is_careful = limits->halt.counts >= PARCEL__HALT_SUCCESS || limits->timeout > 0 ||
                           limits->timeout_factor > 0 || limits->retry.most > 0;
     atomic_init(&control->relative, INFINITY);
-    if (limits->timeout_factor > 0) {
-        control->median = median;
-        parcel__median_open(median);
-    }
     if (limits->deadline > 0)
         control->end = parcel__port_now() + limits->deadline;
     if (limits->handles_signals)
@@ -139,6 +144,7 @@ void parcel__control_open(struct parcel__control *control, const struct parcel__
         control->around = around;
     control->watches =
         limits->cancel || limits->handles_signals || limits->deadline > 0 || control->around;
+    return limits->timeout_factor == 0 || open_median(control);
 }
 
 void parcel__control_close(struct parcel__control *control)
@@ -148,6 +154,7 @@ void parcel__control_close(struct parcel__control *control)
     parcel__memory_free(atomic_load_explicit(&control->fault, memory_order_relaxed));
     if (control->median)
         parcel__median_close(control->median);
+    parcel__memory_free(control->median);
 }
 
 enum parcel__reason parcel__control_due(const struct parcel__control *control)
@@ -270,6 +277,9 @@ bool parcel__control_put_reason(struct parcel__text *text, const struct parcel__
     case PARCEL__BY_MATCH:
         parcel__text_put(text, "a call stopped the run");
         return true;
+    case PARCEL__BY_STREAM:
+        parcel__text_put(text, "the stream had ended");
+        return true;
     case PARCEL__BY_HALT:
         parcel__text_put(text, "the run was to stop at ");
         parcel__halt_put(text, &control->limits->halt);
@@ -294,4 +304,15 @@ bool parcel__control_put_reason(struct parcel__text *text, const struct parcel__
     default:
         return false;
     }
+}
+
+void parcel__control_put_stop(struct parcel__text *text, const struct parcel__control *control,
+                              size_t n_ran, size_t n_calls)
+{
+    parcel__control_put_reason(text, control);
+    if (n_calls == SIZE_MAX)
+        parcel__text_format(text, ": %zu call%s had run", n_ran, n_ran == 1 ? "" : "s");
+    else
+        parcel__text_format(text, ": %zu of %zu call%s had run", n_ran, n_calls,
+                            n_calls == 1 ? "" : "s");
 }

@@ -5,15 +5,17 @@
 #include <parcel.h>
 #include <stdatomic.h>
 
-#include "median.h"
 #include "retry.h"
 #include "text.h"
+
+struct parcel__median;
 
 /* Why nothing is handed out any more. */
 enum parcel__reason {
     PARCEL__GOES_ON,
     PARCEL__BY_FAILURE, /* the first, with PARCEL_STOP: what did not run stays PARCEL_NOT_RUN */
     PARCEL__BY_MATCH,   /* a call called parcel_stop */
+    PARCEL__BY_STREAM,  /* its stream was closed, wanted no more or broke */
     PARCEL__BY_HALT,
     PARCEL__BY_TOKEN,
     PARCEL__BY_SIGNAL,
@@ -76,11 +78,10 @@ void parcel__halt_put(struct parcel__text *text, const struct parcel__halt *halt
 /* The calls that are enough for it, of so many. Pure. */
 size_t parcel__halt_enough(const struct parcel__halt *halt, size_t n_calls);
 
-/* around: the call that the run is in, or NULL. limits: borrowed; NULL for none. median: for the
- * control's use, if the limits need one. */
-void parcel__control_open(struct parcel__control *control, const struct parcel__limits *limits,
-                          size_t n_calls, struct parcel__median *median,
-                          const parcel_current_call *around);
+/* around: the call that the run is in, or NULL. limits: borrowed; NULL for none. False: memory ran
+ * out, which it cannot without limits; it is to be closed all the same. */
+bool parcel__control_open(struct parcel__control *control, const struct parcel__limits *limits,
+                          size_t n_calls, const parcel_current_call *around);
 void parcel__control_close(struct parcel__control *control);
 
 /* What outside of the run wants it to stop now, or PARCEL__GOES_ON. */
@@ -106,6 +107,11 @@ bool parcel__control_put_reason(struct parcel__text *text, const struct parcel__
 
 /* Why the run stops, or that it goes on. */
 enum parcel__reason parcel__control_reason(const struct parcel__control *control);
+
+/* Adds "cancelled by SIGINT: 12 of 100 calls had run", or "12 calls" when n_calls is SIZE_MAX:
+ * nobody knows how many there would have been. */
+void parcel__control_put_stop(struct parcel__text *text, const struct parcel__control *control,
+                              size_t n_ran, size_t n_calls);
 
 /* True when the reason is an error of the run, although no call failed. */
 bool parcel__control_is_error(const struct parcel__control *control);

@@ -223,13 +223,13 @@ bool parcel__job_heed(struct parcel_job *job)
 
 void parcel__job_count(struct parcel_job *job, size_t failed, size_t succeeded)
 {
-    enum parcel__reason due = PARCEL__GOES_ON;
-    if (failed > 0 && !job->options.collect)
-        due = parcel__control_due(job->control); /* a call that is asked to return may fail so */
-    if (failed > 0 && !job->options.collect)
-        parcel__job_stop(job, due != PARCEL__GOES_ON ? due : PARCEL__BY_FAILURE);
-    else if (parcel__control_count(job->control, failed, succeeded))
+    if (failed > 0 && !job->options.collect) {
+        /* A call that is asked to return may fail so: then it is not the reason. */
+        if (!parcel__job_heed(job))
+            parcel__job_stop(job, PARCEL__BY_FAILURE);
+    } else if (parcel__control_count(job->control, failed, succeeded)) {
         parcel__job_stop(job, PARCEL__BY_HALT);
+    }
 }
 
 void parcel_stop_in(parcel_current_call *current)
@@ -367,7 +367,7 @@ bool parcel__job_open(struct parcel_job *job, const struct parcel__job_options *
     job->around = parcel__current_get();
     job->control = options->control ? options->control : &job->own_control;
     if (!options->control)
-        parcel__control_open(job->control, NULL, options->results->count, NULL, job->around);
+        (void)parcel__control_open(job->control, NULL, options->results->count, job->around);
     job->watches = job->control->watches;
     job->is_careful = job->control->is_careful;
     job->unit = parcel__schedule_unit(options->results->count);

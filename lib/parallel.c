@@ -84,22 +84,14 @@ void parcel__parallel_close(const struct parcel__team *team)
 
 /* ---- reporting ---- */
 
-static bool is_failure(parcel_status status)
-{
-    return status != PARCEL_NOT_RUN && status != PARCEL_OK && status != PARCEL_CANCELLED;
-}
-
 /* "1 of 10 calls failed; first: call 3, root(-1): root of a negative number: -1" */
 static void put_failures(struct parcel__text *text, const parcel_results *results,
                          const parcel_calls *calls)
 {
-    size_t first = 0;
-    while (!is_failure(parcel_results_status(results, first)))
-        first++;
-    parcel__text_format(text, "%zu of %zu call%s failed; first: call %zu, ", results->failures,
-                        results->count, results->count == 1 ? "" : "s", first);
-    parcel__function_put_call(text, parcel__calls_function(calls, first),
-                              parcel__calls_arguments(calls, first));
+    size_t first = parcel__results_first_failure(results);
+    parcel__text_format(text, "%zu of %zu call%s failed; first: ", results->failures,
+                        results->count, results->count == 1 ? "" : "s");
+    parcel__calls_put_call(text, calls, first, first);
     parcel__text_format(text, ": %s", parcel_results_message(results, first));
 }
 
@@ -125,9 +117,7 @@ static void put_stop(struct parcel__text *text, parcel_results *results,
     note_why_not_run(results, control);
     if (!parcel__control_is_error(control))
         return;
-    parcel__control_put_reason(text, control);
-    parcel__text_format(text, ": %zu of %zu call%s had run", results->n_ran, results->count,
-                        results->count == 1 ? "" : "s");
+    parcel__control_put_stop(text, control, results->n_ran, results->count);
 }
 
 /* A number that holds the workers down does what it was told, but the user should know. */
@@ -230,7 +220,6 @@ struct run {
     int n_jobs; /* workers that it might have */
     struct parcel__progress progress;
     struct parcel__control control;
-    struct parcel__median *median;    /* of the calls' durations; NULL: nobody asks for it */
     struct parcel__state_set *states; /* of the workers; NULL: they have none */
     parcel__streaming *streaming;     /* of a team that is kept, or NULL */
 };
@@ -266,12 +255,8 @@ static void close_progress(struct run *run)
 /* Opens what stops the run, inside of the call around it or of none. False: out of memory. */
 static bool open_control(struct run *run, const parcel_current_call *around)
 {
-    const struct parcel__limits *limits = &run->plan->limits;
-    bool needs_median = limits->timeout_factor > 0;
-    run->median = needs_median ? parcel__memory_new(sizeof *run->median) : NULL;
-    bool opened = !needs_median || run->median;
-    parcel__control_open(&run->control, opened ? limits : NULL, parcel_calls_count(run->calls),
-                         run->median, around);
+    bool opened = parcel__control_open(&run->control, &run->plan->limits,
+                                       parcel_calls_count(run->calls), around);
     run->states =
         run->team->states ? parcel__states_take(run->team->states, run->results->n_workers) : NULL;
     return opened && (!run->team->states || run->states);
@@ -282,7 +267,6 @@ static void close_control(struct run *run)
     if (run->states)
         parcel__states_give_back(run->team->states, run->states);
     parcel__control_close(&run->control);
-    parcel__memory_free(run->median);
 }
 
 static struct parcel__job_options job_options(struct run *run)

@@ -2,6 +2,7 @@
 #ifndef PARCEL__PORT_H
 #define PARCEL__PORT_H
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -17,6 +18,11 @@ uint64_t parcel__port_ticks(void);
 /* Lets other threads run on this cpu, for an instant or for so many seconds. */
 void parcel__port_yield(void);
 void parcel__port_sleep(double seconds);
+
+/* A condition that can be waited for no longer than so many seconds, whatever becomes of the time
+ * of day; and that wait, with the mutex held. */
+void parcel__port_open_condition(pthread_cond_t *condition);
+void parcel__port_wait(pthread_cond_t *condition, pthread_mutex_t *mutex, double seconds);
 
 /* The cpu that the calling thread runs on, or -1; and moves the thread to another one, if it may
  * run there. Its affinity is then as before. */

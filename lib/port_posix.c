@@ -45,11 +45,33 @@ void parcel__port_yield(void)
     sched_yield();
 }
 
+static struct timespec timespec_of(double seconds)
+{
+    struct timespec time = {.tv_sec = (time_t)seconds};
+    time.tv_nsec = (long)((seconds - (double)time.tv_sec) * 1e9);
+    return time;
+}
+
 void parcel__port_sleep(double seconds)
 {
-    struct timespec duration = {.tv_sec = (time_t)seconds};
-    duration.tv_nsec = (long)((seconds - (double)duration.tv_sec) * 1e9);
+    struct timespec duration = timespec_of(seconds);
     nanosleep(&duration, NULL); /* a signal may cut it short: it is only a pause */
+}
+
+void parcel__port_open_condition(pthread_cond_t *condition)
+{
+    pthread_condattr_t attributes;
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(condition, &attributes);
+    pthread_condattr_destroy(&attributes);
+}
+
+void parcel__port_wait(pthread_cond_t *condition, pthread_mutex_t *mutex, double seconds)
+{
+    double end = parcel__port_now() + seconds;
+    struct timespec due = timespec_of(end);
+    pthread_cond_timedwait(condition, mutex, &due);
 }
 
 int parcel__port_cpu(void)

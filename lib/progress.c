@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "calls.h"
-#include "function.h"
 #include "port.h"
 #include "text.h"
 
@@ -110,14 +109,12 @@ void parcel__progress_overran(void *state, size_t index, double seconds, double 
     if (progress->verbose < 2)
         return;
     if (progress->calls)
-        parcel__function_put_call(&call, parcel__calls_function(progress->calls, index),
-                                  parcel__calls_arguments(progress->calls, index));
+        parcel__calls_put_call(&call, progress->calls, index, index);
     else
-        parcel__text_put(&call, "generated,");
+        parcel__text_format(&call, "call %zu, generated,", index);
     pthread_mutex_lock(&progress->mutex);
     if (!call.failed)
-        put_line(progress, "call %zu, %s ran %.3g s, %.3g s are allowed", index, call.bytes,
-                 seconds, allowed);
+        put_line(progress, "%s ran %.3g s, %.3g s are allowed", call.bytes, seconds, allowed);
     pthread_mutex_unlock(&progress->mutex);
     parcel__text_free(&call);
 }

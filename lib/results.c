@@ -387,6 +387,19 @@ size_t parcel_results_slowest(const parcel_results *results)
     return results ? results->slowest : SIZE_MAX;
 }
 
+static bool is_failure(parcel_status status)
+{
+    return status != PARCEL_NOT_RUN && status != PARCEL_OK && status != PARCEL_CANCELLED;
+}
+
+size_t parcel__results_first_failure(const parcel_results *results)
+{
+    size_t first = 0;
+    while (!is_failure(parcel_results_status(results, first)))
+        first++;
+    return first;
+}
+
 void parcel__results_read(const parcel_results *results, size_t index, size_t *first,
                           parcel_record *record)
 {

@@ -79,6 +79,9 @@ void parcel__results_release_all(parcel_results *results);
 void parcel__results_read(const parcel_results *results, size_t index, size_t *first,
                           parcel_record *record);
 
+/* The lowest index whose call failed, timed out or was lost; there is one. */
+size_t parcel__results_first_failure(const parcel_results *results);
+
 /* Moves the records of a part, whose slots point at what these results own, to the indices from
  * first on; the results grow as it needs. Then makes the part empty. False: out of memory, and
  * the part is as it was. */

@@ -9,7 +9,6 @@
 #include "stream.h"
 
 #include <string.h>
-#include <time.h>
 
 #include "calls.h"
 #include "memory.h"
@@ -33,10 +32,10 @@ static void stop(struct parcel__stream *stream)
 {
     stream->is_stopped = true;
     if (stream->team)
-        parcel__job_stop(stream->team, PARCEL__BY_MATCH);
+        parcel__job_stop(stream->team, PARCEL__BY_STREAM);
     for (int i = 0; i < stream->options.job.n_workers; i++)
         if (stream->workers[i].block)
-            parcel__job_stop(stream->workers[i].block, PARCEL__BY_MATCH);
+            parcel__job_stop(stream->workers[i].block, PARCEL__BY_STREAM);
     pthread_cond_broadcast(&stream->has_room);
 }
 
@@ -234,18 +233,13 @@ static bool fill(struct parcel__stream *stream, struct parcel__stream_block *blo
  * is looked for from time to time. Called with the mutex held. */
 static void wait_for_room(struct parcel__stream *stream)
 {
-    enum { LOOK = 5000000 }; /* nanoseconds */
+    static const double look = 5e-3;
     struct parcel__control *control = stream->options.job.control;
-    struct timespec due;
     if (!control->watches) {
         pthread_cond_wait(&stream->has_room, &stream->mutex);
         return;
     }
-    clock_gettime(CLOCK_REALTIME, &due);
-    due.tv_nsec += LOOK;
-    due.tv_sec += due.tv_nsec / 1000000000;
-    due.tv_nsec %= 1000000000;
-    pthread_cond_timedwait(&stream->has_room, &stream->mutex, &due);
+    parcel__port_wait(&stream->has_room, &stream->mutex, look);
     enum parcel__reason reason = parcel__control_due(control);
     if (reason == PARCEL__GOES_ON)
         return;
@@ -342,13 +336,9 @@ static char *first_failure(const struct parcel__stream_block *block, const parce
                            size_t first_call, size_t *index)
 {
     struct parcel__text text = {0};
-    size_t i = 0;
-    while (parcel_results_status(block->results, i) <= PARCEL_OK)
-        i++;
+    size_t i = parcel__results_first_failure(block->results);
     *index = block->first + i;
-    parcel__text_format(&text, "call %zu, ", *index);
-    parcel__function_put_call(&text, parcel__calls_function(calls, first_call + i),
-                              parcel__calls_arguments(calls, first_call + i));
+    parcel__calls_put_call(&text, calls, first_call + i, *index);
     parcel__text_format(&text, ": %s", parcel_results_message(block->results, i));
     return parcel__text_take(&text);
 }
@@ -380,7 +370,7 @@ static void begin_block(struct parcel__stream *stream, struct parcel__stream_wor
     worker->block = job;
     job->start = stream->team->start;
     if (stream->is_stopped)
-        parcel__job_stop(job, PARCEL__BY_MATCH);
+        parcel__job_stop(job, PARCEL__BY_STREAM);
     pthread_mutex_unlock(&stream->mutex);
     parcel__job_make_ready(job, &job->workers[0]);
     job->workers[0].last_count = worker->last_count;
@@ -587,7 +577,7 @@ bool parcel__stream_open(struct parcel__stream *stream,
     initialise_current(stream, &stream->delivering);
     pthread_mutex_init(&stream->pull_mutex, NULL);
     pthread_mutex_init(&stream->mutex, NULL);
-    pthread_cond_init(&stream->has_room, NULL);
+    parcel__port_open_condition(&stream->has_room);
     pthread_cond_init(&stream->has_news, NULL);
     stream->has_ended = !stream->is_generated && stream->count == 0;
     stream->workers = parcel__memory_new(n_workers * sizeof *stream->workers);
@@ -627,7 +617,7 @@ static void set_team(struct parcel__stream *stream, struct parcel_job *team)
     pthread_mutex_lock(&stream->mutex);
     stream->team = team;
     if (stream->is_stopped && team)
-        parcel__job_stop(team, PARCEL__BY_MATCH);
+        parcel__job_stop(team, PARCEL__BY_STREAM);
     pthread_mutex_unlock(&stream->mutex);
 }
 
@@ -682,13 +672,7 @@ static void put_stop(struct parcel__text *text, const struct parcel__stream *str
     const struct parcel__control *control = stream->options.job.control;
     if (!parcel__control_is_error(control) || (stream->has_ended && stream->n_ran == count))
         return;
-    parcel__control_put_reason(text, control);
-    if (stream->is_generated)
-        parcel__text_format(text, ": %zu call%s had run", stream->n_ran,
-                            stream->n_ran == 1 ? "" : "s");
-    else
-        parcel__text_format(text, ": %zu of %zu call%s had run", stream->n_ran, count,
-                            count == 1 ? "" : "s");
+    parcel__control_put_stop(text, control, stream->n_ran, stream->is_generated ? SIZE_MAX : count);
 }
 
 /* The error that ended the run, else what became of its calls. */

@@ -91,13 +91,13 @@ START_TEST(test_counts)
         struct parcel__control control;
         struct parcel__limits limits = {0};
         ck_assert(parcel__halt_parse(&limits.halt, cases[i].halt));
-        parcel__control_open(&control, &limits, 1000, NULL, NULL);
+        parcel__control_open(&control, &limits, 1000, NULL);
         ck_assert(!parcel__control_count(&control, cases[i].failed, cases[i].succeeded));
         ck_assert(parcel__control_count(&control, 1, 1));
         parcel__control_close(&control);
     }
     struct parcel__control control;
-    parcel__control_open(&control, NULL, 10, NULL, NULL);
+    parcel__control_open(&control, NULL, 10, NULL);
     ck_assert(!parcel__control_count(&control, 10, 10));
     ck_assert(!control.watches);
     ck_assert(!control.is_careful);
@@ -110,7 +110,7 @@ static bool asks(enum parcel__reason reason, const char *halt, bool is_stopped)
     struct parcel__limits limits = {0};
     atomic_bool stopped = is_stopped;
     ck_assert(parcel__halt_parse(&limits.halt, halt));
-    parcel__control_open(&control, &limits, 10, NULL, NULL);
+    parcel__control_open(&control, &limits, 10, NULL);
     parcel__control_stop(&control, reason);
     parcel__control_stop(&control, PARCEL__BY_FAILURE); /* the first reason holds */
     const struct parcel_current_call current = {.control = &control, .is_stopped = &stopped};
@@ -132,7 +132,7 @@ START_TEST(test_what_is_due)
     struct parcel__control control;
     parcel_token token = {0};
     parcel__control_open(&control, &(struct parcel__limits){.cancel = &token, .deadline = 1e9}, 10,
-                         NULL, NULL);
+                         NULL);
     ck_assert(control.watches);
     ck_assert_int_eq(parcel__control_due(&control), PARCEL__GOES_ON);
     parcel_cancel(&token);

@@ -265,6 +265,20 @@ START_TEST(test_ticks)
 }
 END_TEST
 
+/* Nobody signals: the wait ends all the same, with the mutex held. */
+START_TEST(test_wait)
+{
+    pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+    pthread_cond_t condition;
+    parcel__port_open_condition(&condition);
+    pthread_mutex_lock(&mutex);
+    parcel__port_wait(&condition, &mutex, 1e-3);
+    ck_assert_int_ne(pthread_mutex_trylock(&mutex), 0);
+    pthread_mutex_unlock(&mutex);
+    pthread_cond_destroy(&condition);
+}
+END_TEST
+
 START_TEST(test_leaving_a_cpu)
 {
     cpu_set_t before, after;
@@ -325,6 +339,7 @@ int main(void)
     tcase_add_test(tests, test_variable);
     tcase_add_test(tests, test_clock);
     tcase_add_test(tests, test_ticks);
+    tcase_add_test(tests, test_wait);
     tcase_add_test(tests, test_leaving_a_cpu);
     tcase_add_test(tests, test_leaving_the_only_cpu);
     tcase_add_test(tests, test_map);
