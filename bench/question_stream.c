@@ -7,6 +7,9 @@
 #include <parcel.h>
 #include <pthread.h>
 #include <sched.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "costs.h"
 #include "functions.h"
@@ -17,7 +20,7 @@
 DELAYED(int, empty, int, int);
 DELAYED(int, spin, int, int);
 
-enum { WINDOW = 1024, N_CANCELLED = 200000 };
+enum { WINDOW = 1024, SMALL_WINDOW = 64, N_CANCELLED = 200000, LARGE = 10000 };
 static const double call_length = 10e-6;
 
 /* ---- a generator in, on_result out ---- */
@@ -103,6 +106,55 @@ static void ask_flow(struct bench *bench)
         bench_print_row(bench, &rows[i]);
 }
 
+/* ---- large results ---- */
+
+static atomic_int n_held, most_held; /* results that were made and not taken; relaxed counts */
+
+static char *make_large(int number)
+{
+    char *large = malloc(LARGE);
+    bench_require(large != NULL, "out of memory");
+    memset(large, 'a' + number % 26, LARGE - 1);
+    large[LARGE - 1] = '\0';
+    int held = atomic_fetch_add(&n_held, 1) + 1, most = atomic_load(&most_held);
+    while (held > most && !atomic_compare_exchange_weak(&most_held, &most, held))
+        continue;
+    return large;
+}
+DELAYED(char *, make_large, int);
+
+static bool take_large(void *state, size_t index, parcel_value value, const parcel_record *record)
+{
+    (void)state, (void)index, (void)value, (void)record;
+    atomic_fetch_sub(&n_held, 1);
+    return true;
+}
+
+static double measure_held(void *calls)
+{
+    atomic_store(&n_held, 0);
+    atomic_store(&most_held, 0);
+    parcel_results *results =
+        Parallel(.n_jobs = BENCH_WORKERS, .window = SMALL_WINDOW, .on_result = take_large)(calls);
+    bench_require(!parcel_results_error(results) && atomic_load(&n_held) == 0, "a stream is wrong");
+    parcel_results_free(results);
+    return atomic_load(&most_held);
+}
+
+static void ask_held(struct bench *bench)
+{
+    int count = bench->is_quick ? 10000 : 100000;
+    parcel_calls *calls = parcel_calls_new();
+    struct bench_contender stream = {
+        .name = "parcel stream, 10 kB results", .measure = measure_held, .state = calls};
+    for (int i = 0; i < count; i++)
+        parcel_calls_add(calls, delayed(make_large)(i));
+    bench_rounds(bench, &stream, 1);
+    bench_print_row(bench, &(struct bench_row){"results of 10 kB held, window 64", &stream, NULL, 1,
+                                               "at most", BENCH_AT_MOST, SMALL_WINDOW});
+    parcel_calls_free(calls);
+}
+
 /* ---- a run that is cancelled ---- */
 
 struct cancelled {
@@ -157,5 +209,6 @@ void question_stream(struct bench *bench)
 {
     bench_heading("A generator in and on_result out, a window of 1,024; and a run that is stopped");
     ask_flow(bench);
+    ask_held(bench);
     ask_cancel(bench);
 }
