@@ -53,7 +53,7 @@ static bool skip(const char **text, const char *word)
 
 static bool parse_kind(struct parcel__halt *halt, const char **text)
 {
-    for (int kind = PARCEL__HALT_FAIL; kind <= PARCEL__HALT_DONE; kind++)
+    for (unsigned kind = PARCEL__HALT_FAIL; kind <= PARCEL__HALT_DONE; kind++)
         if (skip(text, kinds[kind])) {
             halt->counts = kind;
             return skip(text, "=");

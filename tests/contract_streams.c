@@ -218,17 +218,24 @@ static bool take_bytes(void *state, size_t index, parcel_value value, const parc
     return true;
 }
 
+/* Calls whose results are counted while they wait, from none on. */
+static parcel_calls *new_counted_calls(size_t size)
+{
+    parcel_calls *calls = parcel_calls_new();
+    for (size_t i = 0; i < size; i++)
+        parcel_calls_add(calls, delayed(begin)((int)i));
+    atomic_store(&waiting, 0);
+    atomic_store(&most_waiting, 0);
+    return calls;
+}
+
 START_TEST(the_window_is_never_exceeded)
 {
     static const long long windows[] = {1, 2, 5, 16};
     for (struct shape shape = {0}; next_streaming_shape(_i, &shape);)
         for (size_t w = 0; w < LENGTH(windows); w++) {
             bool right = true;
-            parcel_calls *calls = parcel_calls_new();
-            for (size_t i = 0; i < shape.size; i++)
-                parcel_calls_add(calls, delayed(begin)((int)i));
-            atomic_store(&waiting, 0);
-            atomic_store(&most_waiting, 0);
+            parcel_calls *calls = new_counted_calls(shape.size);
             parcel_results *results =
                 run_and_free(SHAPED(shape, .window = windows[w], .on_result = take_bytes,
                                     .on_result_state = &right),
@@ -246,11 +253,7 @@ START_TEST(pulled_results_outlive_the_stream_and_keep_the_window)
     for (struct shape shape = {0}; next_streaming_shape(_i, &shape);) {
         static parcel_result kept[MOST_CALLS + 1]; /* the end is written too */
         size_t count = 0;
-        parcel_calls *calls = parcel_calls_new();
-        for (size_t i = 0; i < shape.size; i++)
-            parcel_calls_add(calls, delayed(begin)((int)i));
-        atomic_store(&waiting, 0);
-        atomic_store(&most_waiting, 0);
+        parcel_calls *calls = new_counted_calls(shape.size);
         parcel_results *results =
             parcel_run(SHAPED(shape, .return_as = PARCEL_GENERATOR, .window = 6), calls);
         while (parcel_results_next(results, &kept[count])) {
