@@ -14,7 +14,7 @@
  *         value[i] = simulate(i, 0.5);
  *
  * Contents, from the first day on: errors, delayed calls, running them, results, inside a call,
- * settings, executors, calls without macros, and the short names. A backend of your own:
+ * settings, executors, shared memory, calls without macros, and the short names. A backend of your own:
  * parcel/backend.h. Boxed values: parcel/value.h.
  *
  * Words with one meaning: "borrowed" is read and must outlive what is said; "copied" may go at
@@ -679,6 +679,21 @@ parcel_results *parcel_executor_run(parcel_executor *executor, const parcel_call
 
 /* Frees the executor, not its results; its stream is closed. Not while it runs. Since 0.1. */
 void parcel_close(parcel_executor *executor);
+
+/* ------------------------------------------------------------------------------------------- *
+ * Memory that calls in other processes share
+ * ------------------------------------------------------------------------------------------- */
+
+/* New, zeroed memory (free with parcel_shared_free) that calls in worker processes read and write
+ * as those in threads do: they see what the caller wrote, and the caller what they wrote. It starts
+ * at a page, and takes whole pages: one block for many numbers, not a block for each. Two calls
+ * that write one place need the atomics that threads need. NULL when memory ran out.
+ * Threads: any. Since 0.1. */
+void *parcel_shared_alloc(size_t size);
+
+/* Frees such memory, for worker processes too; anything else is left alone. Not while calls use it.
+ * Threads: any. Since 0.1. */
+void parcel_shared_free(void *memory);
 
 /* ------------------------------------------------------------------------------------------- *
  * Calls without macros

@@ -14,6 +14,7 @@
 
 #include "calls.h"
 #include "function.h"
+#include "shared.h"
 #include "text.h"
 #include "value.h"
 
@@ -215,7 +216,9 @@ void parcel__results_free_taken(const parcel_results *results, size_t index)
     } else if (result->kind == PARCEL_ARRAY) {
         parcel_array array;
         memcpy(&array, slot, sizeof array);
-        free(array.data);
+        bool is_large = array.count * array.element_size >= PARCEL__SHARED_LARGE;
+        if (!is_large || !parcel__shared_release(array.data))
+            free(array.data);
     }
 }
 

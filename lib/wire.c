@@ -1,0 +1,714 @@
+/*
+ * wire.c: calls and results as bytes, for processes that do not see each other's memory.
+ *
+ * A call is its function, its arguments and then, one behind the other, what these point at:
+ *
+ *     | function, seal | arguments ... | content of one | content of the next | ...
+ *
+ * Where an argument holds a pointer to content, the message holds what is needed to find its end:
+ * a string's size (0 for NULL), and of arrays and bytes that it is not NULL, since they know their
+ * own size. So content has no lengths of its own, and the reader finds all of it on one walk.
+ */
+#include "wire.h"
+
+#include <ctype.h>
+#include <limits.h>
+#include <link.h>
+#include <stddef.h>
+#include <string.h>
+
+#include "calls.h"
+#include "function.h"
+#include "shared.h"
+#include "text.h"
+#include "value.h"
+
+enum { UNIT = 16, LARGE_ALIGNMENT = 64 << 10 /* at least a page, wherever */ };
+
+/* Of one content; so many can be added up without an overflow. */
+static const size_t largest = SIZE_MAX / 64;
+
+/* The offset of a result without content: it is NULL, or stands in the result itself. */
+static const uint64_t nowhere = UINT64_MAX;
+
+static const char not_sound[] = "what the worker sent back is damaged";
+static const char out_of_memory[] = "out of memory";
+static const char is_no_copy[] = "the elements of the array that it returned point into the memory "
+                                 "of the worker process";
+
+struct header {
+    uint64_t function;
+    uint64_t seal; /* tells a function from anything else that may stand here */
+};
+
+static size_t padded(size_t size)
+{
+    return (size + UNIT - 1) / UNIT * UNIT;
+}
+
+/* ---- the function ---- */
+
+/* Both ends are forks of one process, where a descriptor has one address. */
+static struct header header_of(const parcel_function *function)
+{
+    uint64_t address = (uintptr_t)function;
+    return (struct header){address, ~address};
+}
+
+/* NULL when the header is none. */
+static const parcel_function *function_of(struct header header)
+{
+    return header.seal == ~header.function ? (const parcel_function *)(uintptr_t)header.function
+                                           : NULL;
+}
+
+/* ---- what pointers point at ---- */
+
+/* Bytes that are written one behind the other; bytes is NULL where they are only counted. */
+struct output {
+    unsigned char *bytes;
+    size_t room;
+    size_t used;
+};
+
+static bool put_bytes(struct output *output, const void *content, size_t size)
+{
+    if (size > largest || padded(size) > output->room - output->used)
+        return false;
+    if (output->bytes && size > 0)
+        memcpy(output->bytes + output->used, content, size);
+    output->used += padded(size);
+    return true;
+}
+
+/* False: more than there can be, or no sizes that go with the kind. */
+static bool size_data(const parcel_array *array, size_t *size)
+{
+    size_t element_size = parcel__kind_size(array->kind);
+    if (array->kind > PARCEL_VALUE || (element_size > 0 && array->element_size != element_size))
+        return false;
+    return !__builtin_mul_overflow(array->count, array->element_size, size) && *size <= largest;
+}
+
+static bool put_data(struct output *output, const parcel_array *array)
+{
+    size_t size;
+    return !array->data || (size_data(array, &size) && put_bytes(output, array->data, size));
+}
+
+/* The string that place points at; its size takes its place. */
+static bool put_string(struct output *output, unsigned char *place)
+{
+    const char *string;
+    memcpy(&string, place, sizeof string);
+    uintptr_t size = string ? strlen(string) + 1 : 0;
+    memcpy(place, &size, sizeof size);
+    return put_bytes(output, string, size);
+}
+
+static bool put_value(struct output *output, unsigned char *place)
+{
+    parcel_value value;
+    memcpy(&value, place, sizeof value);
+    switch (value.tag) {
+    case PARCEL_TAG_STRING:
+        return put_string(output, place + offsetof(parcel_value, as));
+    case PARCEL_TAG_BYTES:
+        return !value.as.bytes || put_bytes(output, value.as.bytes, value.size);
+    case PARCEL_TAG_ARRAY:
+        return !value.as.array || (put_bytes(output, value.as.array, sizeof(parcel_array)) &&
+                                   put_data(output, value.as.array));
+    default:
+        return true;
+    }
+}
+
+/* Adds what the arguments point at, and makes them what the reader needs. */
+static bool put_content(struct output *output, const parcel_function *function,
+                        unsigned char *arguments)
+{
+    bool is_put = true;
+    for (unsigned i = 0; is_put && i < function->n_parameters; i++) {
+        unsigned char *place = arguments + function->parameters[i].offset;
+        unsigned kind = function->parameters[i].kind;
+        parcel_array array;
+        if (kind == PARCEL_STRING || kind == PARCEL_WRITABLE_STRING) {
+            is_put = put_string(output, place);
+        } else if (kind == PARCEL_VALUE) {
+            is_put = put_value(output, place);
+        } else if (kind == PARCEL_ARRAY) {
+            memcpy(&array, place, sizeof array);
+            is_put = put_data(output, &array);
+        }
+    }
+    return is_put;
+}
+
+/* Bytes that are read one behind the other. */
+struct input {
+    unsigned char *next;
+    size_t left;
+};
+
+/* The next so many bytes, or NULL. */
+static unsigned char *get_bytes(struct input *input, size_t size)
+{
+    if (size > largest || padded(size) > input->left)
+        return NULL;
+    unsigned char *bytes = input->next;
+    input->next += padded(size);
+    input->left -= padded(size);
+    return bytes;
+}
+
+/* Makes place, which holds a string's size, point at the string. */
+static bool get_string(struct input *input, unsigned char *place)
+{
+    uintptr_t size;
+    memcpy(&size, place, sizeof size);
+    if (size == 0)
+        return true;
+    const unsigned char *string = get_bytes(input, size);
+    memcpy(place, &string, sizeof string);
+    return string && string[size - 1] == '\0';
+}
+
+/* Makes the array that stands at place point at its data. */
+static bool get_data(struct input *input, unsigned char *place)
+{
+    parcel_array array;
+    size_t size;
+    memcpy(&array, place, sizeof array);
+    if (!array.data)
+        return true;
+    array.data = size_data(&array, &size) ? get_bytes(input, size) : NULL;
+    memcpy(place, &array, sizeof array);
+    return array.data != NULL;
+}
+
+static bool get_value(struct input *input, unsigned char *place)
+{
+    parcel_value value;
+    memcpy(&value, place, sizeof value);
+    if (value.tag == PARCEL_TAG_STRING)
+        return get_string(input, place + offsetof(parcel_value, as));
+    bool is_array = value.tag == PARCEL_TAG_ARRAY;
+    if ((!is_array && value.tag != PARCEL_TAG_BYTES) || !value.as.pointer)
+        return true;
+    unsigned char *bytes = get_bytes(input, is_array ? sizeof(parcel_array) : value.size);
+    value.as.bytes = bytes;
+    memcpy(place, &value, sizeof value);
+    return bytes && (!is_array || get_data(input, bytes));
+}
+
+static bool get_content(struct input *input, const parcel_function *function,
+                        unsigned char *arguments)
+{
+    bool is_sound = true;
+    for (unsigned i = 0; is_sound && i < function->n_parameters; i++) {
+        unsigned char *place = arguments + function->parameters[i].offset;
+        unsigned kind = function->parameters[i].kind;
+        if (kind == PARCEL_STRING || kind == PARCEL_WRITABLE_STRING)
+            is_sound = get_string(input, place);
+        else if (kind == PARCEL_VALUE)
+            is_sound = get_value(input, place);
+        else if (kind == PARCEL_ARRAY)
+            is_sound = get_data(input, place);
+    }
+    return is_sound;
+}
+
+/* ---- calls ---- */
+
+size_t parcel__wire_call_size(const parcel_function *function, const unsigned char *arguments)
+{
+    unsigned char copy[PARCEL_MAX_ARGUMENT_BYTES];
+    struct output output = {NULL, SIZE_MAX, sizeof(struct header)};
+    memcpy(copy, arguments, function->argument_bytes);
+    bool is_counted = put_bytes(&output, arguments, function->argument_bytes) &&
+                      put_content(&output, function, copy);
+    return is_counted ? output.used : 0;
+}
+
+size_t parcel__wire_put_call(unsigned char *bytes, size_t room, const parcel_function *function,
+                             const unsigned char *arguments)
+{
+    struct header header = header_of(function);
+    struct output output = {bytes, room, 0};
+    bool is_put = put_bytes(&output, &header, sizeof header) &&
+                  put_bytes(&output, arguments, function->argument_bytes) &&
+                  put_content(&output, function, bytes + sizeof header);
+    return is_put ? output.used : 0;
+}
+
+size_t parcel__wire_get_call(unsigned char *bytes, size_t size, parcel_call *call)
+{
+    struct input input = {bytes, size};
+    struct header header;
+    if (!get_bytes(&input, sizeof header))
+        return 0;
+    memcpy(&header, bytes, sizeof header);
+    const parcel_function *function = function_of(header);
+    const unsigned char *arguments = function ? get_bytes(&input, function->argument_bytes) : NULL;
+    if (!arguments)
+        return 0;
+    call->function = function;
+    call->parcel__reserved = NULL;
+    memcpy(call->arguments, arguments, function->argument_bytes);
+    return get_content(&input, function, call->arguments) ? size - input.left : 0;
+}
+
+/* ---- results ---- */
+
+/* Puts content where small content goes. */
+static bool put_small(struct parcel__wire_result *result, struct parcel__wire_room *room,
+                      const void *content, size_t size)
+{
+    struct output output = {room->base, room->large, room->used};
+    if (!put_bytes(&output, content, size))
+        return false;
+    result->offset = room->used;
+    result->size = size;
+    room->used = output.used;
+    return true;
+}
+
+/* Puts content into pages of its own. */
+static bool put_large(struct parcel__wire_result *result, struct parcel__wire_room *room,
+                      const void *content, size_t size)
+{
+    if (size > room->large - room->used)
+        return false;
+    size_t start = (room->large - size) / LARGE_ALIGNMENT * LARGE_ALIGNMENT;
+    if (start < room->used)
+        return false;
+    memcpy(room->base + start, content, size);
+    result->offset = room->large = start;
+    result->size = size;
+    return true;
+}
+
+/* An array on its way: its data, if it is not NULL, is the content. */
+struct array_shape {
+    size_t count;
+    unsigned kind;
+    unsigned element_size;
+};
+
+static bool put_array_result(struct parcel__wire_result *result, struct parcel__wire_room *room,
+                             const parcel_array *array)
+{
+    struct array_shape shape = {array->count, array->kind, array->element_size};
+    size_t size;
+    memcpy(result->value, &shape, sizeof shape);
+    if (!array->data)
+        return true;
+    if (!size_data(array, &size))
+        return false;
+    return size >= PARCEL__SHARED_LARGE ? put_large(result, room, array->data, size)
+                                        : put_small(result, room, array->data, size);
+}
+
+static bool put_value_result(struct parcel__wire_result *result, struct parcel__wire_room *room,
+                             const void *place)
+{
+    struct output output = {room->base, room->large, room->used};
+    memcpy(result->value, place, sizeof(parcel_value));
+    if (!put_value(&output, result->value))
+        return false;
+    result->offset = room->used;
+    result->size = output.used - room->used;
+    room->used = output.used;
+    return true;
+}
+
+bool parcel__wire_put_result(struct parcel__wire_result *result, struct parcel__wire_room *room,
+                             const parcel_function *function, const void *place)
+{
+    const char *string;
+    parcel_array array;
+    result->offset = nowhere;
+    result->size = 0;
+    switch (function->result.kind) {
+    case PARCEL_STRING:
+    case PARCEL_WRITABLE_STRING:
+        memcpy(&string, place, sizeof string);
+        return !string || put_small(result, room, string, strlen(string) + 1);
+    case PARCEL_ARRAY:
+        memcpy(&array, place, sizeof array);
+        return put_array_result(result, room, &array);
+    case PARCEL_VALUE:
+        return put_value_result(result, room, place);
+    default:
+        if (function->result.size > sizeof result->value)
+            return put_small(result, room, place, function->result.size);
+        memcpy(result->value, place, function->result.size);
+        return true;
+    }
+}
+
+/* True when the content of a result lies in the sender's pages. */
+static bool is_inside(const struct parcel__wire_result *result, size_t size)
+{
+    return result->offset % UNIT == 0 && result->offset <= size &&
+           result->size <= size - result->offset;
+}
+
+/* A string in the arena, or, without one, a new one. Its end is looked at in the copy, which
+ * nobody else can write. */
+static const char *get_string_result(const struct parcel__wire_result *result,
+                                     const unsigned char *content, struct parcel__arena *arena,
+                                     unsigned char *place)
+{
+    size_t size = result->size;
+    if (!content || size == 0 || content[size - 1] != '\0')
+        return not_sound;
+    char *copy = arena ? parcel__arena_new(arena, size, 1) : parcel__memory_new(size);
+    if (!copy)
+        return out_of_memory;
+    memcpy(copy, content, size);
+    copy[size - 1] = '\0';
+    memcpy(place, &copy, sizeof copy);
+    return NULL;
+}
+
+/* New memory with the data of an array, or a view of its pages. NULL when there is none. */
+static void *get_array_data(unsigned char *content, size_t size)
+{
+    bool is_large = size >= PARCEL__SHARED_LARGE && (uintptr_t)content % LARGE_ALIGNMENT == 0;
+    void *data = is_large ? parcel__shared_view(content, size) : NULL;
+    if (data)
+        return data;
+    data = parcel__memory_new(size);
+    if (data && size > 0)
+        memcpy(data, content, size);
+    return data;
+}
+
+/* True for elements that point at memory which was not sent. */
+static bool has_content(unsigned kind)
+{
+    return kind == PARCEL_STRING || kind == PARCEL_WRITABLE_STRING || kind == PARCEL_ARRAY ||
+           kind == PARCEL_VALUE;
+}
+
+static const char *get_array_result(const struct parcel__wire_result *result,
+                                    unsigned char *content, unsigned char *place)
+{
+    struct array_shape shape;
+    size_t size;
+    memcpy(&shape, result->value, sizeof shape);
+    parcel_array array = {content, shape.count, shape.kind, shape.element_size};
+    if (result->offset == nowhere) {
+        array.data = NULL;
+    } else {
+        if (!content || !size_data(&array, &size) || size != result->size)
+            return not_sound;
+        if (has_content(array.kind) && array.count > 0)
+            return is_no_copy;
+        array.data = get_array_data(content, size);
+        if (!array.data)
+            return out_of_memory;
+    }
+    memcpy(place, &array, sizeof array);
+    return NULL;
+}
+
+static const char *get_value_result(const struct parcel__wire_result *result,
+                                    const unsigned char *content, struct parcel__arena *arena,
+                                    unsigned char *place)
+{
+    _Alignas(parcel_value) unsigned char value[sizeof(parcel_value)];
+    struct input input = {NULL, result->size};
+    if (!content)
+        return not_sound;
+    input.next = parcel__arena_new(arena, input.left, UNIT);
+    if (!input.next)
+        return out_of_memory;
+    if (input.left > 0)
+        memcpy(input.next, content, input.left);
+    memcpy(value, result->value, sizeof value);
+    if (!get_value(&input, value))
+        return not_sound;
+    memcpy(place, value, sizeof value);
+    return NULL;
+}
+
+static const char *get_plain_result(const struct parcel__wire_result *result,
+                                    const unsigned char *content, size_t size, unsigned char *place)
+{
+    if (size <= sizeof result->value) {
+        memcpy(place, result->value, size);
+        return NULL;
+    }
+    if (!content || result->size != size)
+        return not_sound;
+    memcpy(place, content, size);
+    return NULL;
+}
+
+/* Writes the result to its place. */
+static const char *get_result(const struct parcel__wire_result *result, unsigned char *content,
+                              const parcel_parameter *returned, struct parcel__arena *arena,
+                              unsigned char *place)
+{
+    switch (returned->kind) {
+    case PARCEL_STRING:
+    case PARCEL_WRITABLE_STRING:
+        if (result->offset != nowhere)
+            return get_string_result(result, content,
+                                     returned->kind == PARCEL_STRING ? arena : NULL, place);
+        memset(place, 0, sizeof(char *));
+        return NULL;
+    case PARCEL_ARRAY:
+        return get_array_result(result, content, place);
+    case PARCEL_VALUE:
+        return get_value_result(result, content, arena, place);
+    default:
+        return get_plain_result(result, content, returned->size, place);
+    }
+}
+
+const char *parcel__wire_get_result(const struct parcel__wire_result *result, unsigned char *base,
+                                    size_t size, const parcel_function *function,
+                                    struct parcel__arena *arena, void *slot)
+{
+    const parcel_parameter *returned = &function->result;
+    unsigned char *content = is_inside(result, size) ? base + result->offset : NULL;
+    if (parcel__function_result_is_inline(function))
+        return get_result(result, content, returned, arena, slot);
+    unsigned char *place = parcel__arena_new(arena, returned->size, returned->offset);
+    if (!place)
+        return out_of_memory;
+    const char *fault = get_result(result, content, returned, arena, place);
+    if (!fault)
+        memcpy(slot, &place, sizeof place);
+    return fault;
+}
+
+/* ---- messages of failures ---- */
+
+/* The longest part of a text that is no longer, and ends between two characters of UTF-8. */
+static size_t cut(const char *text, size_t length)
+{
+    while (length > 0 && ((unsigned char)text[length] & 0xC0) == 0x80)
+        length--;
+    return length;
+}
+
+bool parcel__wire_put_text(struct parcel__wire_result *result, struct parcel__wire_room *room,
+                           const char *text)
+{
+    size_t length = strlen(text), left = (room->large - room->used) / UNIT * UNIT;
+    result->offset = nowhere;
+    result->size = 0;
+    if (left == 0)
+        return length == 0;
+    size_t kept = length < left ? length : cut(text, left - 1);
+    unsigned char *copy = room->base + room->used;
+    memcpy(copy, text, kept);
+    copy[kept] = '\0';
+    result->offset = room->used;
+    result->size = kept + 1;
+    room->used += padded(kept + 1);
+    return kept == length;
+}
+
+const char *parcel__wire_get_text(const struct parcel__wire_result *result,
+                                  const unsigned char *base, size_t size)
+{
+    if (result->offset == nowhere)
+        return "";
+    if (!is_inside(result, size) || result->size == 0)
+        return NULL;
+    const char *text = (const char *)base + result->offset;
+    return text[result->size - 1] == '\0' ? text : NULL;
+}
+
+/* ---- calls that may travel ---- */
+
+/* A constant part of a loaded object that holds the address. */
+struct constants {
+    uintptr_t address;
+    uintptr_t start, end; /* of the part that was found last; the next address is often there */
+};
+
+static int find_constants(struct dl_phdr_info *object, size_t size, void *state)
+{
+    struct constants *constants = state;
+    (void)size;
+    for (unsigned i = 0; i < object->dlpi_phnum; i++) {
+        const ElfW(Phdr) *part = &object->dlpi_phdr[i];
+        bool is_constant =
+            part->p_type == PT_GNU_RELRO || (part->p_type == PT_LOAD && !(part->p_flags & PF_W));
+        uintptr_t start = object->dlpi_addr + part->p_vaddr;
+        if (is_constant && constants->address - start < part->p_memsz) {
+            constants->start = start;
+            constants->end = start + part->p_memsz;
+            return 1;
+        }
+    }
+    return 0;
+}
+
+static bool is_constant(struct constants *constants, const void *pointer)
+{
+    uintptr_t address = (uintptr_t)pointer;
+    constants->address = address;
+    return (address >= constants->start && address < constants->end) ||
+           dl_iterate_phdr(find_constants, constants) != 0;
+}
+
+/* A walk over the pointers of calls, from one that is not NULL to the next. */
+struct walk {
+    const parcel_calls *calls;
+    size_t place; /* of the call */
+    size_t end;
+    unsigned next; /* parameter to look at */
+    const parcel_function *function;
+    bool has_pointers;                 /* the function */
+    const parcel_parameter *parameter; /* of the pointer that was found */
+    const void *pointer;
+    struct constants constants;
+};
+
+static bool may_point(const parcel_parameter *parameter)
+{
+    return parameter->kind == PARCEL_POINTER || parameter->kind == PARCEL_VALUE;
+}
+
+static void note_function(struct walk *walk, const parcel_function *function)
+{
+    walk->function = function;
+    walk->has_pointers = false;
+    for (unsigned i = 0; i < function->n_parameters; i++)
+        walk->has_pointers = walk->has_pointers || may_point(&function->parameters[i]);
+}
+
+static struct walk begin_walk(const parcel_calls *calls, size_t first, size_t count)
+{
+    struct walk walk = {.calls = calls, .place = first, .end = first + count};
+    const parcel_function *only = parcel__calls_only_function(calls);
+    if (only)
+        note_function(&walk, only);
+    if (only && !walk.has_pointers)
+        walk.place = walk.end;
+    return walk;
+}
+
+/* The pointer that an argument is, or NULL. */
+static const void *pointer_in(const parcel_parameter *parameter, const unsigned char *arguments)
+{
+    const void *pointer = NULL;
+    parcel_value value;
+    if (parameter->kind == PARCEL_POINTER) {
+        memcpy(&pointer, arguments + parameter->offset, sizeof pointer);
+    } else if (parameter->kind == PARCEL_VALUE) {
+        memcpy(&value, arguments + parameter->offset, sizeof value);
+        pointer = value.tag == PARCEL_TAG_POINTER ? value.as.pointer : NULL;
+    }
+    return pointer;
+}
+
+/* Finds the next pointer among the arguments of the walk's call. */
+static bool find_in_call(struct walk *walk)
+{
+    const unsigned char *arguments = parcel__calls_arguments(walk->calls, walk->place);
+    while (walk->next < walk->function->n_parameters) {
+        walk->parameter = &walk->function->parameters[walk->next++];
+        walk->pointer = pointer_in(walk->parameter, arguments);
+        if (walk->pointer)
+            return true;
+    }
+    return false;
+}
+
+static bool find_next(struct walk *walk)
+{
+    for (; walk->place < walk->end; walk->place++, walk->next = 0) {
+        const parcel_function *function = parcel__calls_function(walk->calls, walk->place);
+        if (function != walk->function)
+            note_function(walk, function);
+        if (walk->has_pointers && find_in_call(walk))
+            return true;
+    }
+    return false;
+}
+
+/* True when the pointer is right in each process that was forked when the serial was that. */
+static bool is_everywhere(struct walk *walk, unsigned serial)
+{
+    return parcel__shared_covers(walk->pointer, serial) ||
+           is_constant(&walk->constants, walk->pointer);
+}
+
+static bool is_part_of_name(char character)
+{
+    return isalnum((unsigned char)character) || character == '_';
+}
+
+/* True for "const double *": what the last * makes a pointer to has the word const. */
+static bool is_to_const(const parcel_parameter *parameter)
+{
+    const char *last = strrchr(parameter->type, '*'), *start = parameter->type;
+    for (const char *star = start; last && star < last; star++)
+        if (*star == '*')
+            start = star + 1;
+    for (const char *word = start; last && word + 5 <= last; word++) {
+        bool begins = word == start || !is_part_of_name(word[-1]);
+        if (begins && strncmp(word, "const", 5) == 0 && !is_part_of_name(word[5]))
+            return true;
+    }
+    return false;
+}
+
+static void put_advice(struct parcel__text *text, const parcel_parameter *parameter,
+                       bool is_snapshot)
+{
+    const char *star = strchr(parameter->type, '*');
+    parcel__text_put(text, "take it from parcel_shared_alloc");
+    if (!is_snapshot)
+        return;
+    if (parameter->kind == PARCEL_POINTER && star && !strchr(star + 1, '*'))
+        parcel__text_format(text, ", make it const %s", parameter->type);
+    else if (parameter->kind == PARCEL_POINTER)
+        parcel__text_put(text, ", make it a pointer to const");
+    parcel__text_put(text, ", or set .read_only");
+}
+
+static char *refusal(const struct walk *walk, bool is_snapshot)
+{
+    struct parcel__text text = {0};
+    size_t parameter = (size_t)(walk->parameter - walk->function->parameters);
+    parcel__calls_put_call(&text, walk->calls, walk->place, walk->place);
+    parcel__text_format(&text,
+                        ": parameter %zu of %s is %s%s, whose memory other processes do "
+                        "not share: ",
+                        parameter + 1, walk->function->name,
+                        walk->parameter->kind == PARCEL_VALUE ? "a pointer in a " : "",
+                        walk->parameter->type);
+    put_advice(&text, walk->parameter, is_snapshot);
+    char *sentence = parcel__text_take(&text);
+    return sentence ? sentence : parcel__memory_copy_string(out_of_memory);
+}
+
+char *parcel__wire_check(const parcel_calls *calls, size_t first, size_t count, bool is_snapshot,
+                         bool read_only)
+{
+    struct walk walk = begin_walk(calls, first, count);
+    while (find_next(&walk)) {
+        bool is_only_read = read_only || is_to_const(walk.parameter);
+        if (!(is_snapshot && is_only_read) && !is_everywhere(&walk, UINT_MAX))
+            return refusal(&walk, is_snapshot);
+    }
+    return NULL;
+}
+
+bool parcel__wire_needs_snapshot(const parcel_calls *calls, unsigned serial)
+{
+    struct walk walk = begin_walk(calls, 0, parcel_calls_count(calls));
+    while (find_next(&walk))
+        if (!is_everywhere(&walk, serial))
+            return true;
+    return false;
+}

@@ -1,0 +1,75 @@
+/* wire.h: calls and results as bytes, for processes that do not see each other's memory. */
+#ifndef PARCEL__WIRE_H
+#define PARCEL__WIRE_H
+
+#include <parcel.h>
+
+#include "memory.h"
+
+/*
+ * All starts at multiples of 16 bytes, and so must bytes and base here. What was cut off or
+ * overwritten on its way is refused, and never a crash: sizes are looked at before what they
+ * speak of.
+ */
+
+/* Bytes that a call takes, content included: strings, values and the data of arrays. 0: more than
+ * there can be. */
+size_t parcel__wire_call_size(const parcel_function *function, const unsigned char *arguments);
+
+/* Writes a call. Returns the bytes written, or 0: no room. */
+size_t parcel__wire_put_call(unsigned char *bytes, size_t room, const parcel_function *function,
+                             const unsigned char *arguments);
+
+/* Reads a call, whose strings, values and arrays then point into bytes; an array in a value is
+ * completed there. Returns the bytes read, or 0: not sound. */
+size_t parcel__wire_get_call(unsigned char *bytes, size_t size, parcel_call *call);
+
+/* One result on its way. What fits 16 bytes stands in it; the rest lies in the sender's pages. */
+struct parcel__wire_result {
+    _Alignas(16) unsigned char value[16];
+    uint64_t offset;
+    uint64_t size;
+};
+
+/* Where a sender puts content. Small content grows up from used, a multiple of 16. The data of
+ * large arrays grows down from large, size at first, in whole pages that the receiver may keep as
+ * views: large only ever goes down while the sender lives. base: start of a page. */
+struct parcel__wire_room {
+    unsigned char *base;
+    size_t size;
+    size_t used;
+    size_t large;
+};
+
+/* Writes a result. place: where it stands (the slot, or what it points at). False: no room, and the
+ * room is as it was. Frees nothing. */
+bool parcel__wire_put_result(struct parcel__wire_result *result, struct parcel__wire_room *room,
+                             const parcel_function *function, const void *place);
+
+/* Writes the result into its slot as a call that ran here would have left it: a char * and an
+ * array's data are new, the rest is in the arena. size: of the sender's room. Returns NULL, or why
+ * not, a constant; then the slot is as it was. */
+const char *parcel__wire_get_result(const struct parcel__wire_result *result, unsigned char *base,
+                                    size_t size, const parcel_function *function,
+                                    struct parcel__arena *arena, void *slot);
+
+/* The message of a failure. False: it was cut to the room, at worst to nothing. */
+bool parcel__wire_put_text(struct parcel__wire_result *result, struct parcel__wire_room *room,
+                           const char *text);
+
+/* Borrowed from base. NULL: not sound. */
+const char *parcel__wire_get_text(const struct parcel__wire_result *result,
+                                  const unsigned char *base, size_t size);
+
+/* May these calls go to a process that does not share our memory? Returns NULL, or a new sentence
+ * (parcel__memory_free). Fine are NULL, memory of parcel_shared_alloc and what is constant in a
+ * loaded object; with is_snapshot (the process sees a copy of our memory as it was when it was
+ * forked) also pointers to const, and with read_only (the calls write through none) all. */
+char *parcel__wire_check(const parcel_calls *calls, size_t first, size_t count, bool is_snapshot,
+                         bool read_only);
+
+/* True when some pointer is only right in a process that is forked from now on: it points neither
+ * into a shared block as old as the serial, nor to a constant of a loaded object. */
+bool parcel__wire_needs_snapshot(const parcel_calls *calls, unsigned serial);
+
+#endif
