@@ -11,16 +11,11 @@
  */
 #include "wire.h"
 
-#include <ctype.h>
-#include <limits.h>
-#include <link.h>
 #include <stddef.h>
 #include <string.h>
 
-#include "calls.h"
 #include "function.h"
 #include "shared.h"
-#include "text.h"
 #include "value.h"
 
 enum { UNIT = 16, LARGE_ALIGNMENT = 64 << 10 /* at least a page, wherever */ };
@@ -33,8 +28,8 @@ static const uint64_t nowhere = UINT64_MAX;
 
 static const char not_sound[] = "what the worker sent back is damaged";
 static const char out_of_memory[] = "out of memory";
-static const char is_no_copy[] = "the elements of the array that it returned point into the memory "
-                                 "of the worker process";
+static const char is_too_deep[] =
+    "an array of strings, arrays or values cannot be returned from another process";
 
 struct header {
     uint64_t function;
@@ -385,11 +380,12 @@ static void *get_array_data(unsigned char *content, size_t size)
     return data;
 }
 
-/* True for elements that point at memory which was not sent. */
-static bool has_content(unsigned kind)
+/* True when the elements point at memory of the sender, which they are made to be read from. */
+static bool is_deep(const parcel_array *array)
 {
-    return kind == PARCEL_STRING || kind == PARCEL_WRITABLE_STRING || kind == PARCEL_ARRAY ||
-           kind == PARCEL_VALUE;
+    bool has_content = array->kind == PARCEL_STRING || array->kind == PARCEL_WRITABLE_STRING ||
+                       array->kind == PARCEL_ARRAY || array->kind == PARCEL_VALUE;
+    return has_content && array->count > 0;
 }
 
 static const char *get_array_result(const struct parcel__wire_result *result,
@@ -404,8 +400,8 @@ static const char *get_array_result(const struct parcel__wire_result *result,
     } else {
         if (!content || !size_data(&array, &size) || size != result->size)
             return not_sound;
-        if (has_content(array.kind) && array.count > 0)
-            return is_no_copy;
+        if (is_deep(&array))
+            return is_too_deep;
         array.data = get_array_data(content, size);
         if (!array.data)
             return out_of_memory;
@@ -418,7 +414,7 @@ static const char *get_value_result(const struct parcel__wire_result *result,
                                     const unsigned char *content, struct parcel__arena *arena,
                                     unsigned char *place)
 {
-    _Alignas(parcel_value) unsigned char value[sizeof(parcel_value)];
+    parcel_value value;
     struct input input = {NULL, result->size};
     if (!content)
         return not_sound;
@@ -427,10 +423,12 @@ static const char *get_value_result(const struct parcel__wire_result *result,
         return out_of_memory;
     if (input.left > 0)
         memcpy(input.next, content, input.left);
-    memcpy(value, result->value, sizeof value);
-    if (!get_value(&input, value))
+    memcpy(&value, result->value, sizeof value);
+    if (!get_value(&input, (unsigned char *)&value))
         return not_sound;
-    memcpy(place, value, sizeof value);
+    if (value.tag == PARCEL_TAG_ARRAY && value.as.array && is_deep(value.as.array))
+        return is_too_deep;
+    memcpy(place, &value, sizeof value);
     return NULL;
 }
 
@@ -523,192 +521,4 @@ const char *parcel__wire_get_text(const struct parcel__wire_result *result,
         return NULL;
     const char *text = (const char *)base + result->offset;
     return text[result->size - 1] == '\0' ? text : NULL;
-}
-
-/* ---- calls that may travel ---- */
-
-/* A constant part of a loaded object that holds the address. */
-struct constants {
-    uintptr_t address;
-    uintptr_t start, end; /* of the part that was found last; the next address is often there */
-};
-
-static int find_constants(struct dl_phdr_info *object, size_t size, void *state)
-{
-    struct constants *constants = state;
-    (void)size;
-    for (unsigned i = 0; i < object->dlpi_phnum; i++) {
-        const ElfW(Phdr) *part = &object->dlpi_phdr[i];
-        bool is_constant =
-            part->p_type == PT_GNU_RELRO || (part->p_type == PT_LOAD && !(part->p_flags & PF_W));
-        uintptr_t start = object->dlpi_addr + part->p_vaddr;
-        if (is_constant && constants->address - start < part->p_memsz) {
-            constants->start = start;
-            constants->end = start + part->p_memsz;
-            return 1;
-        }
-    }
-    return 0;
-}
-
-static bool is_constant(struct constants *constants, const void *pointer)
-{
-    uintptr_t address = (uintptr_t)pointer;
-    constants->address = address;
-    return (address >= constants->start && address < constants->end) ||
-           dl_iterate_phdr(find_constants, constants) != 0;
-}
-
-/* A walk over the pointers of calls, from one that is not NULL to the next. */
-struct walk {
-    const parcel_calls *calls;
-    size_t place; /* of the call */
-    size_t end;
-    unsigned next; /* parameter to look at */
-    const parcel_function *function;
-    bool has_pointers;                 /* the function */
-    const parcel_parameter *parameter; /* of the pointer that was found */
-    const void *pointer;
-    struct constants constants;
-};
-
-static bool may_point(const parcel_parameter *parameter)
-{
-    return parameter->kind == PARCEL_POINTER || parameter->kind == PARCEL_VALUE;
-}
-
-static void note_function(struct walk *walk, const parcel_function *function)
-{
-    walk->function = function;
-    walk->has_pointers = false;
-    for (unsigned i = 0; i < function->n_parameters; i++)
-        walk->has_pointers = walk->has_pointers || may_point(&function->parameters[i]);
-}
-
-static struct walk begin_walk(const parcel_calls *calls, size_t first, size_t count)
-{
-    struct walk walk = {.calls = calls, .place = first, .end = first + count};
-    const parcel_function *only = parcel__calls_only_function(calls);
-    if (only)
-        note_function(&walk, only);
-    if (only && !walk.has_pointers)
-        walk.place = walk.end;
-    return walk;
-}
-
-/* The pointer that an argument is, or NULL. */
-static const void *pointer_in(const parcel_parameter *parameter, const unsigned char *arguments)
-{
-    const void *pointer = NULL;
-    parcel_value value;
-    if (parameter->kind == PARCEL_POINTER) {
-        memcpy(&pointer, arguments + parameter->offset, sizeof pointer);
-    } else if (parameter->kind == PARCEL_VALUE) {
-        memcpy(&value, arguments + parameter->offset, sizeof value);
-        pointer = value.tag == PARCEL_TAG_POINTER ? value.as.pointer : NULL;
-    }
-    return pointer;
-}
-
-/* Finds the next pointer among the arguments of the walk's call. */
-static bool find_in_call(struct walk *walk)
-{
-    const unsigned char *arguments = parcel__calls_arguments(walk->calls, walk->place);
-    while (walk->next < walk->function->n_parameters) {
-        walk->parameter = &walk->function->parameters[walk->next++];
-        walk->pointer = pointer_in(walk->parameter, arguments);
-        if (walk->pointer)
-            return true;
-    }
-    return false;
-}
-
-static bool find_next(struct walk *walk)
-{
-    for (; walk->place < walk->end; walk->place++, walk->next = 0) {
-        const parcel_function *function = parcel__calls_function(walk->calls, walk->place);
-        if (function != walk->function)
-            note_function(walk, function);
-        if (walk->has_pointers && find_in_call(walk))
-            return true;
-    }
-    return false;
-}
-
-/* True when the pointer is right in each process that was forked when the serial was that. */
-static bool is_everywhere(struct walk *walk, unsigned serial)
-{
-    return parcel__shared_covers(walk->pointer, serial) ||
-           is_constant(&walk->constants, walk->pointer);
-}
-
-static bool is_part_of_name(char character)
-{
-    return isalnum((unsigned char)character) || character == '_';
-}
-
-/* True for "const double *": what the last * makes a pointer to has the word const. */
-static bool is_to_const(const parcel_parameter *parameter)
-{
-    const char *last = strrchr(parameter->type, '*'), *start = parameter->type;
-    for (const char *star = start; last && star < last; star++)
-        if (*star == '*')
-            start = star + 1;
-    for (const char *word = start; last && word + 5 <= last; word++) {
-        bool begins = word == start || !is_part_of_name(word[-1]);
-        if (begins && strncmp(word, "const", 5) == 0 && !is_part_of_name(word[5]))
-            return true;
-    }
-    return false;
-}
-
-static void put_advice(struct parcel__text *text, const parcel_parameter *parameter,
-                       bool is_snapshot)
-{
-    const char *star = strchr(parameter->type, '*');
-    parcel__text_put(text, "take it from parcel_shared_alloc");
-    if (!is_snapshot)
-        return;
-    if (parameter->kind == PARCEL_POINTER && star && !strchr(star + 1, '*'))
-        parcel__text_format(text, ", make it const %s", parameter->type);
-    else if (parameter->kind == PARCEL_POINTER)
-        parcel__text_put(text, ", make it a pointer to const");
-    parcel__text_put(text, ", or set .read_only");
-}
-
-static char *refusal(const struct walk *walk, bool is_snapshot)
-{
-    struct parcel__text text = {0};
-    size_t parameter = (size_t)(walk->parameter - walk->function->parameters);
-    parcel__calls_put_call(&text, walk->calls, walk->place, walk->place);
-    parcel__text_format(&text,
-                        ": parameter %zu of %s is %s%s, whose memory other processes do "
-                        "not share: ",
-                        parameter + 1, walk->function->name,
-                        walk->parameter->kind == PARCEL_VALUE ? "a pointer in a " : "",
-                        walk->parameter->type);
-    put_advice(&text, walk->parameter, is_snapshot);
-    char *sentence = parcel__text_take(&text);
-    return sentence ? sentence : parcel__memory_copy_string(out_of_memory);
-}
-
-char *parcel__wire_check(const parcel_calls *calls, size_t first, size_t count, bool is_snapshot,
-                         bool read_only)
-{
-    struct walk walk = begin_walk(calls, first, count);
-    while (find_next(&walk)) {
-        bool is_only_read = read_only || is_to_const(walk.parameter);
-        if (!(is_snapshot && is_only_read) && !is_everywhere(&walk, UINT_MAX))
-            return refusal(&walk, is_snapshot);
-    }
-    return NULL;
-}
-
-bool parcel__wire_needs_snapshot(const parcel_calls *calls, unsigned serial)
-{
-    struct walk walk = begin_walk(calls, 0, parcel_calls_count(calls));
-    while (find_next(&walk))
-        if (!is_everywhere(&walk, serial))
-            return true;
-    return false;
 }

@@ -1,0 +1,280 @@
+/*
+ * wire_check.c: which calls may go to a process that does not share our memory.
+ *
+ * Strings, values and the data of arrays travel; what a pointer points at does not. So each pointer
+ * among the arguments is looked at, in arrays and values too.
+ */
+#include "wire.h"
+
+#include <ctype.h>
+#include <limits.h>
+#include <link.h>
+#include <stddef.h>
+#include <string.h>
+
+#include "calls.h"
+#include "shared.h"
+#include "text.h"
+
+/* ---- constants of loaded objects ---- */
+
+struct constants {
+    uintptr_t wanted;
+    uintptr_t start, size; /* of the part that was found last; the next address is often there */
+};
+
+static int find_constants(struct dl_phdr_info *object, size_t size, void *state)
+{
+    struct constants *constants = state;
+    (void)size;
+    for (unsigned i = 0; i < object->dlpi_phnum; i++) {
+        const ElfW(Phdr) *part = &object->dlpi_phdr[i];
+        bool is_constant =
+            part->p_type == PT_GNU_RELRO || (part->p_type == PT_LOAD && !(part->p_flags & PF_W));
+        uintptr_t start = object->dlpi_addr + part->p_vaddr;
+        if (is_constant && constants->wanted - start < part->p_memsz) {
+            constants->start = start;
+            constants->size = part->p_memsz;
+            return 1;
+        }
+    }
+    return 0;
+}
+
+static bool is_constant(struct constants *constants, const void *pointer)
+{
+    constants->wanted = (uintptr_t)pointer;
+    return constants->wanted - constants->start < constants->size ||
+           dl_iterate_phdr(find_constants, constants) != 0;
+}
+
+/* ---- the pointers of calls ---- */
+
+/* What may hold pointers side by side: the elements of an array, or an argument as the only one. */
+struct elements {
+    const unsigned char *data;
+    size_t count;
+    size_t size;
+    unsigned kind;
+};
+
+/* A walk from one pointer that is not NULL to the next. */
+struct walk {
+    const parcel_calls *calls;
+    size_t place; /* of the call */
+    size_t end;
+    const parcel_function *function; /* of the call */
+    bool has_pointers;               /* the function */
+    unsigned next;                   /* parameter to look at after this one */
+    const parcel_parameter *parameter;
+    struct elements elements; /* of this one */
+    size_t element;           /* to look at */
+    const void *pointer;      /* that was found */
+    struct constants constants;
+};
+
+static bool may_point(unsigned kind)
+{
+    return kind == PARCEL_POINTER || kind == PARCEL_VALUE || kind == PARCEL_ARRAY;
+}
+
+static void note_function(struct walk *walk, const parcel_function *function)
+{
+    walk->function = function;
+    walk->has_pointers = false;
+    for (unsigned i = 0; i < function->n_parameters; i++)
+        walk->has_pointers = walk->has_pointers || may_point(function->parameters[i].kind);
+}
+
+static struct walk begin_walk(const parcel_calls *calls, size_t first, size_t count)
+{
+    struct walk walk = {.calls = calls, .place = first, .end = first + count};
+    const parcel_function *only = parcel__calls_only_function(calls);
+    if (only)
+        note_function(&walk, only);
+    if (only && !walk.has_pointers)
+        walk.place = walk.end;
+    return walk;
+}
+
+static struct elements elements_of(const parcel_array *array)
+{
+    bool may_hold = may_point(array->kind) || array->kind == PARCEL_STRING ||
+                    array->kind == PARCEL_WRITABLE_STRING;
+    return (struct elements){array->data, array->data && may_hold ? array->count : 0,
+                             array->element_size, array->kind};
+}
+
+/* Where the pointers of an argument stand. */
+static struct elements elements_in(unsigned kind, const unsigned char *place)
+{
+    parcel_value value = {0};
+    parcel_array array;
+    if (kind == PARCEL_POINTER)
+        return (struct elements){place, 1, sizeof(void *), PARCEL_POINTER};
+    if (kind == PARCEL_ARRAY) {
+        memcpy(&array, place, sizeof array);
+        return elements_of(&array);
+    }
+    if (kind == PARCEL_VALUE)
+        memcpy(&value, place, sizeof value);
+    if (value.tag == PARCEL_TAG_ARRAY && value.as.array)
+        return elements_of(value.as.array);
+    return (struct elements){place + offsetof(parcel_value, as), value.tag == PARCEL_TAG_POINTER,
+                             sizeof(void *), PARCEL_POINTER};
+}
+
+/* The pointer in an element, or NULL. */
+static const void *pointer_in(unsigned kind, const unsigned char *place)
+{
+    const void *pointer;
+    parcel_value value;
+    parcel_array array;
+    if (kind == PARCEL_VALUE) {
+        memcpy(&value, place, sizeof value);
+        return value.tag >= PARCEL_TAG_STRING ? value.as.pointer : NULL;
+    }
+    if (kind == PARCEL_ARRAY) {
+        memcpy(&array, place, sizeof array);
+        return array.data;
+    }
+    memcpy(&pointer, place, sizeof pointer);
+    return pointer;
+}
+
+/* Finds the next pointer in the parameter that is looked at. */
+static bool find_in_elements(struct walk *walk)
+{
+    const struct elements *elements = &walk->elements;
+    walk->pointer = NULL;
+    while (!walk->pointer && walk->element < elements->count)
+        walk->pointer =
+            pointer_in(elements->kind, elements->data + walk->element++ * elements->size);
+    return walk->pointer != NULL;
+}
+
+static bool find_in_call(struct walk *walk)
+{
+    while (!find_in_elements(walk)) {
+        if (walk->next == walk->function->n_parameters)
+            return false;
+        const unsigned char *arguments = parcel__calls_arguments(walk->calls, walk->place);
+        walk->parameter = &walk->function->parameters[walk->next++];
+        walk->elements = elements_in(walk->parameter->kind, arguments + walk->parameter->offset);
+        walk->element = 0;
+    }
+    return true;
+}
+
+static bool find_next(struct walk *walk)
+{
+    for (; walk->place < walk->end; walk->place++, walk->next = 0) {
+        const parcel_function *function = parcel__calls_function(walk->calls, walk->place);
+        if (function != walk->function)
+            note_function(walk, function);
+        if (walk->has_pointers && find_in_call(walk))
+            return true;
+    }
+    return false;
+}
+
+/* ---- which pointers are right elsewhere ---- */
+
+static bool is_part_of_name(char character)
+{
+    return isalnum((unsigned char)character) || character == '_';
+}
+
+/* True for "const double *", not for "const char **": what the last * points at is constant. */
+static bool points_to_const(const char *type)
+{
+    const char *last = strrchr(type, '*'), *word = type;
+    bool is_const = false;
+    for (const char *next = type; last && next <= last; next++) {
+        if (is_part_of_name(*next))
+            continue;
+        is_const = is_const || (next - word == 5 && strncmp(word, "const", 5) == 0);
+        if (*next == '*' && next < last)
+            is_const = false;
+        word = next + 1;
+    }
+    return is_const;
+}
+
+/* True when the call does not write through the pointer that was found, as its type says. */
+static bool is_only_read(const struct walk *walk)
+{
+    if (walk->parameter->kind == PARCEL_POINTER)
+        return points_to_const(walk->parameter->type);
+    return walk->elements.kind != PARCEL_POINTER && walk->elements.kind != PARCEL_WRITABLE_STRING;
+}
+
+/* True when the pointer is right in each process that was forked when the serial was that. */
+static bool is_everywhere(struct walk *walk, unsigned serial)
+{
+    return parcel__shared_covers(walk->pointer, serial) ||
+           is_constant(&walk->constants, walk->pointer);
+}
+
+bool parcel__wire_needs_snapshot(const parcel_calls *calls, unsigned serial)
+{
+    struct walk walk = begin_walk(calls, 0, parcel_calls_count(calls));
+    while (find_next(&walk))
+        if (!is_everywhere(&walk, serial))
+            return true;
+    return false;
+}
+
+/* ---- calls that are refused ---- */
+
+static void put_what_it_is(struct parcel__text *text, const struct walk *walk)
+{
+    if (walk->parameter->kind == PARCEL_POINTER)
+        parcel__text_put(text, walk->parameter->type);
+    else if (walk->elements.count > 1 || walk->elements.kind != PARCEL_POINTER)
+        parcel__text_put(text, "an array of pointers");
+    else
+        parcel__text_put(text, "a pointer");
+}
+
+/* What would be accepted. */
+static void put_advice(struct parcel__text *text, const struct walk *walk, bool is_snapshot)
+{
+    const char *type = walk->parameter->type, *star = strchr(type, '*');
+    parcel__text_put(text, "take it from parcel_shared_alloc");
+    if (!is_snapshot)
+        return;
+    if (walk->parameter->kind != PARCEL_POINTER)
+        parcel__text_put(text, " or set .read_only");
+    else if (star && !strchr(star + 1, '*'))
+        parcel__text_format(text, ", make it const %s, or set .read_only", type);
+    else
+        parcel__text_put(text, ", make it a pointer to const, or set .read_only");
+}
+
+static char *refusal(const struct walk *walk, bool is_snapshot)
+{
+    struct parcel__text text = {0};
+    size_t parameter = (size_t)(walk->parameter - walk->function->parameters) + 1;
+    parcel__calls_put_call(&text, walk->calls, walk->place, walk->place);
+    parcel__text_format(&text, ": parameter %zu of %s is ", parameter, walk->function->name);
+    put_what_it_is(&text, walk);
+    parcel__text_put(&text, ", whose memory other processes do not share: ");
+    put_advice(&text, walk, is_snapshot);
+    return parcel__text_take(&text);
+}
+
+bool parcel__wire_check(const parcel_calls *calls, size_t first, size_t count, bool is_snapshot,
+                        bool read_only, char **why)
+{
+    struct walk walk = begin_walk(calls, first, count);
+    if (is_snapshot && read_only)
+        return true;
+    while (find_next(&walk)) {
+        if ((is_snapshot && is_only_read(&walk)) || is_everywhere(&walk, UINT_MAX))
+            continue;
+        *why = refusal(&walk, is_snapshot);
+        return false;
+    }
+    return true;
+}
