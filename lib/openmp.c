@@ -12,6 +12,8 @@
 #include <pthread.h>
 #include <string.h>
 
+#include "memory.h"
+
 #ifdef _OPENMP
 #include <omp.h>
 #endif
@@ -22,9 +24,13 @@ struct runtime {
     void (*set_max_active_levels)(int);
     int (*get_max_active_levels)(void);
     int (*get_active_level)(void);
-    int (*get_num_places)(void);     /* may be NULL: OpenMP 4.5 */
-    int (*get_place_num_procs)(int); /* the same */
+    int (*get_num_places)(void);            /* may be NULL: OpenMP 4.5 */
+    int (*get_place_num_procs)(int);        /* the same */
+    void (*get_place_proc_ids)(int, int *); /* the same */
+    int (*pause_resource_all)(int);         /* may be NULL: OpenMP 5.0 */
 };
+
+enum { PAUSE_SOFT = 1 }; /* omp_pause_soft; the hard pause makes libomp abort in the child */
 
 /* Constant once found_once has run. One without set_num_threads is none. */
 static struct runtime runtimes[PARCEL__OPENMP_RUNTIMES];
@@ -45,20 +51,31 @@ static void find_users_runtime(struct runtime *runtime)
     find("omp_get_active_level", &runtime->get_active_level);
     find("omp_get_num_places", &runtime->get_num_places);
     find("omp_get_place_num_procs", &runtime->get_place_num_procs);
+    find("omp_get_place_proc_ids", &runtime->get_place_proc_ids);
+    find("omp_pause_resource_all", &runtime->pause_resource_all);
     find("omp_set_num_threads", &runtime->set_num_threads);
     if (!runtime->get_max_threads || !runtime->set_max_active_levels ||
         !runtime->get_max_active_levels || !runtime->get_active_level)
         runtime->set_num_threads = NULL;
 }
 
+#if defined _OPENMP && (defined __clang__ || __GNUC__ >= 9)
+static int pause_linked(int kind)
+{
+    return omp_pause_resource_all((omp_pause_resource_t)kind);
+}
+#else
+static int (*const pause_linked)(int) = NULL;
+#endif
+
 static void find_runtimes(void)
 {
     find_users_runtime(&runtimes[0]);
 #ifdef _OPENMP
-    const struct runtime linked = {omp_set_num_threads,       omp_get_max_threads,
-                                   omp_set_max_active_levels, omp_get_max_active_levels,
-                                   omp_get_active_level,      omp_get_num_places,
-                                   omp_get_place_num_procs};
+    const struct runtime linked = {
+        omp_set_num_threads,       omp_get_max_threads,    omp_set_max_active_levels,
+        omp_get_max_active_levels, omp_get_active_level,   omp_get_num_places,
+        omp_get_place_num_procs,   omp_get_place_proc_ids, pause_linked};
     if (linked.set_num_threads != runtimes[0].set_num_threads)
         runtimes[1] = linked;
 #endif
@@ -112,4 +129,44 @@ int parcel__openmp_bound_cpus(void)
         most = cpus > most ? cpus : most;
     }
     return most;
+}
+
+static int list_places(const struct runtime *runtime, int *cpus, int room)
+{
+    int count = 0;
+    if (!runtime->get_num_places || !runtime->get_place_num_procs || !runtime->get_place_proc_ids)
+        return 0;
+    for (int place = 0; place < runtime->get_num_places(); place++) {
+        int more = runtime->get_place_num_procs(place);
+        if (more > room - count)
+            break;
+        runtime->get_place_proc_ids(place, cpus + count);
+        count += more;
+    }
+    return count;
+}
+
+int *parcel__openmp_list_bound_cpus(int *count)
+{
+    int most = parcel__openmp_bound_cpus();
+    int *cpus = most > 0 ? parcel__memory_new((size_t)most * sizeof *cpus) : NULL;
+    *count = 0;
+    for (int i = 0; cpus && i < PARCEL__OPENMP_RUNTIMES; i++) {
+        int listed = list_places(&runtimes[i], cpus, most);
+        *count = listed > *count ? listed : *count;
+    }
+    return cpus;
+}
+
+bool parcel__openmp_before_fork(void)
+{
+    bool is_paused = true;
+    pthread_once(&found_once, find_runtimes);
+    for (int i = 0; i < PARCEL__OPENMP_RUNTIMES; i++) {
+        const struct runtime *runtime = &runtimes[i];
+        if (runtime->set_num_threads &&
+            (!runtime->pause_resource_all || runtime->pause_resource_all(PAUSE_SOFT) != 0))
+            is_paused = false;
+    }
+    return is_paused;
 }

@@ -25,4 +25,12 @@ void parcel__openmp_restore(const struct parcel__openmp_settings *saved);
 /* The cpus of all places that threads may be bound to; 0 when they are not bound. */
 int parcel__openmp_bound_cpus(void);
 
+/* The same cpus by their numbers, which the caller frees (parcel__memory_free); NULL when there are
+ * none, or memory ran out. */
+int *parcel__openmp_list_bound_cpus(int *count);
+
+/* Ends the teams that this thread keeps, so that it can open regions in a forked child too. False:
+ * that could not be, as inside a region; then another thread must fork. */
+bool parcel__openmp_before_fork(void);
+
 #endif

@@ -1,0 +1,46 @@
+/* death.h: how a worker process ended, in its own last words and in what the system tells. */
+#ifndef PARCEL__DEATH_H
+#define PARCEL__DEATH_H
+
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/resource.h>
+#include <sys/types.h>
+
+#include "text.h"
+
+/* Stands in shared pages. Zero: it has not ended. */
+struct parcel__death {
+    /* Written by the worker's handlers. Relaxed: they are read when the process is gone. */
+    atomic_bool has_address;
+    atomic_uintptr_t address; /* that the faulting instruction touched */
+    atomic_bool was_quick;    /* quick_exit, which tells nobody the status */
+
+    /* Written by who waited for the worker, before it says that it ended. */
+    bool has_ended;
+    bool lost_keeper; /* it was killed because the keeper was gone; nothing else is known */
+    bool was_told;    /* to end, by the signal that ended it */
+    bool out_of_memory;
+    int status;      /* as of wait */
+    double resident; /* bytes, at most */
+    double limit;    /* of the memory that it may take; INFINITY: none is known */
+};
+
+/* In a worker: from now on its handlers write last words, and it ends by SIGTERM only when the
+ * keeper sends it. SIGINT does nothing: the program decides what it means. Then sets the mask, but
+ * for the signals of these handlers, which are not blocked. */
+void parcel__death_watch(struct parcel__death *death, pid_t keeper, const sigset_t *mask);
+
+/* In a process whose workers watch: what ends a worker by exit passes the program's handlers. */
+void parcel__death_catch_exits(void);
+
+/* What wait4 told; signal: the last one that the worker was sent, or 0. */
+void parcel__death_record(struct parcel__death *death, int status, const struct rusage *usage,
+                          int signal);
+
+/* "killed by SIGSEGV (address 0x8)", "exited with status 3", ... */
+void parcel__death_put(struct parcel__text *text, const struct parcel__death *death);
+
+#endif

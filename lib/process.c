@@ -1,0 +1,163 @@
+/*
+ * process.c: fork, and what must be seen to before and behind it.
+ *
+ * - What stands in the buffers of stdio would be written by both processes.
+ * - libgomp keeps a team for the thread that opened a region; in a child, that thread would wait
+ *   for threads that are not there. So the team is ended first, or, where the thread is inside a
+ *   region, a new thread forks, which has no team.
+ * - An OpenMP runtime that binds threads bound the forking thread to one cpu.
+ */
+#include "process.h"
+
+#include <errno.h>
+#include <linux/futex.h>
+#include <limits.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdio_ext.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "memory.h"
+#include "openmp.h"
+
+enum { LARGEST_CPU_SET = 65536 };
+
+static const double for_ever = 1e9; /* seconds: more than the system's time may hold elsewhere */
+
+void *parcel__process_share(size_t size)
+{
+    void *pages =
+        mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    return pages == MAP_FAILED ? NULL : pages;
+}
+
+void parcel__process_unshare(void *pages, size_t size)
+{
+    munmap(pages, size);
+}
+
+void parcel__process_wait(atomic_uint *word, unsigned value, double seconds)
+{
+    struct timespec limit;
+    if (!(seconds > 0))
+        return;
+    if (seconds < for_ever) {
+        limit.tv_sec = (time_t)seconds;
+        limit.tv_nsec = (long)((seconds - (double)limit.tv_sec) * 1e9);
+    }
+    syscall(SYS_futex, word, FUTEX_WAIT, value, seconds < for_ever ? &limit : NULL, NULL, 0);
+}
+
+void parcel__process_ring(atomic_uint *word)
+{
+    atomic_fetch_add_explicit(word, 1, memory_order_release);
+    syscall(SYS_futex, word, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
+}
+
+/* In a child: streams other than the standard ones may hold what the program wrote. */
+static bool holds_what_others_wrote;
+
+static void flush_if_free(FILE *stream)
+{
+    if (ftrylockfile(stream) != 0)
+        return;
+    fflush(stream);
+    funlockfile(stream);
+}
+
+/* A thread that waits for input holds stdin's lock, for which fflush(NULL) would wait. False: only
+ * the standard streams were flushed. */
+static bool flush(void)
+{
+    if (!holds_what_others_wrote && ftrylockfile(stdin) == 0) {
+        funlockfile(stdin);
+        fflush(NULL);
+        return true;
+    }
+    flush_if_free(stdout);
+    flush_if_free(stderr);
+    return false;
+}
+
+void parcel__process_flush(void)
+{
+    flush();
+}
+
+struct forking {
+    void (*body)(void *context);
+    void *context;
+    int *bound_cpus; /* of all threads of the OpenMP runtime, or NULL */
+    int n_bound_cpus;
+    bool is_flushed; /* all streams */
+    pid_t pid;
+    int error;
+};
+
+/* Lets this thread run on these cpus too. */
+static void spread(const int *cpus, int count)
+{
+    union {
+        cpu_set_t set;
+        unsigned char room[LARGEST_CPU_SET / CHAR_BIT]; /* the kernel's may be wider */
+    } may;
+    CPU_ZERO_S(sizeof may, &may.set);
+    if (count == 0 || sched_getaffinity(0, sizeof may, &may.set) != 0)
+        return;
+    for (int i = 0; i < count; i++)
+        CPU_SET_S((size_t)cpus[i], sizeof may, &may.set);
+    sched_setaffinity(0, sizeof may, &may.set);
+}
+
+/* Another thread may have written between the flush and the fork. */
+static void begin_child(struct forking *forking)
+{
+    holds_what_others_wrote = !forking->is_flushed;
+    __fpurge(stdout);
+    __fpurge(stderr);
+    spread(forking->bound_cpus, forking->n_bound_cpus);
+    forking->body(forking->context);
+    _exit(EXIT_FAILURE);
+}
+
+static void *fork_here(void *data)
+{
+    struct forking *forking = data;
+    forking->pid = fork();
+    forking->error = errno;
+    if (forking->pid == 0)
+        begin_child(forking);
+    return NULL;
+}
+
+static void fork_in_new_thread(struct forking *forking)
+{
+    pthread_t thread;
+    forking->pid = -1;
+    forking->error = pthread_create(&thread, NULL, fork_here, forking);
+    if (forking->error == 0)
+        pthread_join(thread, NULL);
+}
+
+pid_t parcel__process_fork(void (*body)(void *context), void *context)
+{
+    struct forking forking = {.body = body, .context = context, .is_flushed = flush()};
+    sigset_t all, before;
+    forking.bound_cpus = parcel__openmp_list_bound_cpus(&forking.n_bound_cpus);
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    if (parcel__openmp_before_fork())
+        fork_here(&forking);
+    else
+        fork_in_new_thread(&forking);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    parcel__memory_free(forking.bound_cpus);
+    errno = forking.error;
+    return forking.pid;
+}
