@@ -14,8 +14,8 @@
  *         value[i] = simulate(i, 0.5);
  *
  * Contents, from the first day on: errors, delayed calls, running them, results, inside a call,
- * settings, executors, shared memory, calls without macros, and the short names. A backend of your own:
- * parcel/backend.h. Boxed values: parcel/value.h.
+ * settings, executors, shared memory, calls without macros, and the short names. A backend of your
+ * own: parcel/backend.h. Boxed values: parcel/value.h.
  *
  * Words with one meaning: "borrowed" is read and must outlive what is said; "copied" may go at
  * once; "taken" is freed by Parcel; "new" is freed by you, with the function that is named.
@@ -249,6 +249,7 @@ typedef struct parcel_record {
     int worker;
     bool estimated;
     int attempts;
+    int pid; /* of the process that ran it; -1 when it did not run */
 } parcel_record;
 
 /* Takes the result of one call; false stops the run. value and record: borrowed for the call, what
@@ -428,7 +429,29 @@ typedef struct parcel_options {
     parcel_worker_end *on_worker_end;
     void *worker_state; /* given to both */
 
-    const void *parcel__reserved[20]; /* must be zero: room to grow without breaking programs */
+    /* ---- workers that are processes (the backend "processes") ---- */
+
+    /* A process that has run so many calls, or has so many bytes of memory more than at its start,
+     * ends itself, and another takes its place: for calls that leak. Default: no limit. Not
+     * negative. Environment: PARCEL_MAX_CALLS_PER_WORKER, PARCEL_MAX_WORKER_MEMORY. */
+    long long max_calls_per_worker;
+    long long max_worker_memory;
+
+    /* Seconds. A call that overran its time, or runs on when its run is cancelled, is asked to
+     * return (parcel_cancelled), then gets SIGTERM, and so long after that SIGKILL. Above 0, up to
+     * 1e9. Default: 1. Environment: PARCEL_KILL_AFTER. */
+    double kill_after;
+
+    /* PARCEL_YES: workers that crash dump core as the program's limits say. Default: PARCEL_NO.
+     * Environment: PARCEL_CORE_DUMPS=yes or no. */
+    parcel_switch core_dumps;
+
+    /* PARCEL_YES: the calls write through none of their pointers, whatever the types say, and what
+     * they point at stood before the run. See "Calls in other processes". Default: PARCEL_NO.
+     * Environment: PARCEL_READ_ONLY=yes or no. */
+    parcel_switch read_only;
+
+    const void *parcel__reserved[16]; /* must be zero: room to grow without breaking programs */
     int parcel__first;                /* what the macros set, so that no initialiser is empty */
 } parcel_options;
 
@@ -515,6 +538,9 @@ bool parcel_results_estimated(const parcel_results *results, size_t index);
 
 /* The worker that ran the call, from 0; -1 when it did not run. */
 int parcel_results_worker(const parcel_results *results, size_t index);
+
+/* The process that ran the call, or last tried to; -1 when it did not run. */
+int parcel_results_pid(const parcel_results *results, size_t index);
 
 /* How often the call was tried (see retries); 0 when it did not run. */
 int parcel_results_attempts(const parcel_results *results, size_t index);

@@ -158,6 +158,41 @@ static const struct option {
                              0,
                              MOST_SECONDS,
                              {{0}}},
+    [PARCEL__MAX_CALLS_PER_WORKER] = {"max_calls_per_worker",
+                                      "PARCEL_MAX_CALLS_PER_WORKER",
+                                      offsetof(parcel_options, max_calls_per_worker),
+                                      WIDE_INTEGER,
+                                      1,
+                                      LLONG_MAX,
+                                      {{0}}},
+    [PARCEL__MAX_WORKER_MEMORY] = {"max_worker_memory",
+                                   "PARCEL_MAX_WORKER_MEMORY",
+                                   offsetof(parcel_options, max_worker_memory),
+                                   WIDE_INTEGER,
+                                   1,
+                                   LLONG_MAX,
+                                   {{0}}},
+    [PARCEL__KILL_AFTER] = {"kill_after",
+                            "PARCEL_KILL_AFTER",
+                            offsetof(parcel_options, kill_after),
+                            REAL,
+                            0,
+                            MOST_SECONDS,
+                            {{0}}},
+    [PARCEL__CORE_DUMPS] = {"core_dumps",
+                            "PARCEL_CORE_DUMPS",
+                            offsetof(parcel_options, core_dumps),
+                            CHOICE,
+                            PARCEL_YES,
+                            PARCEL_NO,
+                            {{"yes", "PARCEL_YES"}, {"no", "PARCEL_NO"}}},
+    [PARCEL__READ_ONLY] = {"read_only",
+                           "PARCEL_READ_ONLY",
+                           offsetof(parcel_options, read_only),
+                           CHOICE,
+                           PARCEL_YES,
+                           PARCEL_NO,
+                           {{"yes", "PARCEL_YES"}, {"no", "PARCEL_NO"}}},
 };
 
 /* An option's value, all of it zero when it is not set: a number, or a name or a pointer that is
@@ -658,6 +693,21 @@ static bool resolve_limits(struct parcel__plan *plan, const struct sources *sour
     return true;
 }
 
+/* ---- workers that are processes ---- */
+
+static void resolve_worker_limits(struct parcel__plan *plan, const struct setting *settings)
+{
+    static const double kill_after = 1;
+    double seconds = settings[PARCEL__KILL_AFTER].real;
+    plan->worker_limits = (struct parcel__worker_limits){
+        .max_calls = (size_t)settings[PARCEL__MAX_CALLS_PER_WORKER].number,
+        .max_memory = (size_t)settings[PARCEL__MAX_WORKER_MEMORY].number,
+        .kill_after = seconds > 0 ? seconds : kill_after,
+        .dumps_core = settings[PARCEL__CORE_DUMPS].number == PARCEL_YES,
+        .read_only = settings[PARCEL__READ_ONLY].number == PARCEL_YES,
+    };
+}
+
 /* ---- streams ---- */
 
 static bool resolve_pre_dispatch(struct parcel__plan *plan, const char *expression,
@@ -787,6 +837,7 @@ bool parcel__config_resolve(struct parcel__plan *plan, const parcel_options *opt
                          ? (parcel_schedule)settings[PARCEL__SCHEDULE].number
                          : PARCEL_ADAPTIVE;
     find_sink(plan, &sources);
+    resolve_worker_limits(plan, settings);
     if (!is_plain && !resolve_limits(plan, &sources, settings, error))
         return false;
     return resolve_backend(plan, settings, error) && resolve_stream(plan, settings, error);
@@ -847,9 +898,38 @@ static void put_limit(struct parcel__text *text, const struct parcel__plan *plan
     }
 }
 
+static void put_number(struct parcel__text *text, size_t number, const char *unit)
+{
+    if (number > 0)
+        parcel__text_format(text, "%zu%s", number, unit);
+    else
+        parcel__text_put(text, "none");
+}
+
+/* Those of workers that are processes. */
+static void put_worker_limit(struct parcel__text *text, const struct parcel__worker_limits *limits,
+                             int option)
+{
+    if (option == PARCEL__MAX_CALLS_PER_WORKER)
+        put_number(text, limits->max_calls, "");
+    else if (option == PARCEL__MAX_WORKER_MEMORY)
+        put_number(text, limits->max_memory, " bytes");
+    else if (option == PARCEL__KILL_AFTER)
+        put_real(text, limits->kill_after, " s");
+    else
+        put_choice(text, option,
+                   (option == PARCEL__CORE_DUMPS ? limits->dumps_core : limits->read_only)
+                       ? PARCEL_YES
+                       : PARCEL_NO);
+}
+
 static void put_value(struct parcel__text *text, const struct parcel__plan *plan, int option)
 {
-    if (option >= PARCEL__CANCEL && option <= PARCEL__RETRY_DELAY) {
+    if (option >= PARCEL__MAX_CALLS_PER_WORKER) {
+        put_worker_limit(text, &plan->worker_limits, option);
+        return;
+    }
+    if (option >= PARCEL__CANCEL) {
         put_limit(text, plan, option);
         return;
     }

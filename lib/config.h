@@ -40,6 +40,11 @@ enum {
     PARCEL__TIMEOUT_FACTOR,
     PARCEL__RETRIES,
     PARCEL__RETRY_DELAY,
+    PARCEL__MAX_CALLS_PER_WORKER,
+    PARCEL__MAX_WORKER_MEMORY,
+    PARCEL__KILL_AFTER,
+    PARCEL__CORE_DUMPS,
+    PARCEL__READ_ONLY,
     PARCEL__N_OPTIONS
 };
 
@@ -51,6 +56,7 @@ struct parcel__plan {
     bool collect;
     struct parcel__callbacks callbacks;
     struct parcel__limits limits; /* when it stops, and what its calls may take */
+    struct parcel__worker_limits worker_limits;
     parcel_schedule schedule;
     bool is_timed; /* each call of about a microsecond and more has its own time */
     const parcel_backend *backend;

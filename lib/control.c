@@ -211,6 +211,29 @@ enum parcel__reason parcel__control_reason(const struct parcel__control *control
     return (enum parcel__reason)atomic_load_explicit(&control->reason, memory_order_relaxed);
 }
 
+size_t parcel__control_left(const struct parcel__control *control)
+{
+    size_t counted = atomic_load_explicit(&control->n_counted, memory_order_relaxed);
+    if (control->limits->halt.counts < PARCEL__HALT_FAIL)
+        return SIZE_MAX;
+    return counted < control->enough ? control->enough - counted : 1;
+}
+
+bool parcel__control_asks(const struct parcel__control *control)
+{
+    switch (parcel__control_reason(control)) {
+    case PARCEL__BY_TOKEN:
+    case PARCEL__BY_SIGNAL:
+    case PARCEL__BY_DEADLINE:
+    case PARCEL__BY_AROUND:
+        return true;
+    case PARCEL__BY_HALT:
+        return control->limits->halt.now;
+    default:
+        return false;
+    }
+}
+
 double parcel__control_allowed(const struct parcel__control *control)
 {
     double relative = atomic_load_explicit(&control->relative, memory_order_relaxed);

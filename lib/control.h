@@ -108,6 +108,12 @@ bool parcel__control_put_reason(struct parcel__text *text, const struct parcel__
 /* Why the run stops, or that it goes on. */
 enum parcel__reason parcel__control_reason(const struct parcel__control *control);
 
+/* How many calls of the kind that halt counts are still to come; SIZE_MAX: any number. */
+size_t parcel__control_left(const struct parcel__control *control);
+
+/* True when the run does not wait for the calls that run, where it can do without. */
+bool parcel__control_asks(const struct parcel__control *control);
+
 /* Adds "cancelled by SIGINT: 12 of 100 calls had run", or "12 calls" when n_calls is SIZE_MAX:
  * nobody knows how many there would have been. */
 void parcel__control_put_stop(struct parcel__text *text, const struct parcel__control *control,

@@ -136,6 +136,14 @@ static struct parcel__worker *find_sharer(const struct parcel_job *job,
     return NULL;
 }
 
+static void poke(struct parcel__worker *worker)
+{
+    const struct parcel__carrier *carrier =
+        atomic_load_explicit(&worker->carrier, memory_order_acquire);
+    if (carrier)
+        carrier->poke(carrier);
+}
+
 /* Asks a worker to share and waits, from the time since on: at first for an instant, then, as it
  * may be in a call of any length, for a sixteenth of what it took so far: the run may end
  * meanwhile, and waits for who sleeps. It is asked rarely, since each time costs it a cache line,
@@ -147,8 +155,10 @@ static void ask(struct parcel__worker *sharer, double *since)
     bool is_first = *since == 0;
     *since = is_first ? now : *since;
     double waited = now - *since;
-    if (is_first || waited >= instant)
+    if (is_first || waited >= instant) {
         parcel__current_signal(&sharer->current, PARCEL__EVENT_ASKED);
+        poke(sharer);
+    }
     if (waited < instant)
         parcel__port_yield();
     else
@@ -203,6 +213,11 @@ bool parcel_job_stopped(const parcel_job *job)
            parcel__control_due(job->control) != PARCEL__GOES_ON;
 }
 
+void parcel__job_carry(struct parcel_job *job, int worker, const struct parcel__carrier *carrier)
+{
+    atomic_store_explicit(&job->workers[worker].carrier, carrier, memory_order_release);
+}
+
 /* Each worker is told, so that between two calls it looks at one word of its own; and before the
  * run is stopped, so that a call which ends because it sees that is not followed by another. */
 void parcel__job_stop(struct parcel_job *job, enum parcel__reason reason)
@@ -210,6 +225,20 @@ void parcel__job_stop(struct parcel_job *job, enum parcel__reason reason)
     parcel__control_stop(job->control, reason);
     for (int i = 0; i < job->options.n_workers; i++)
         parcel__current_signal(&job->workers[i].current, PARCEL__EVENT_STOP);
+    atomic_store_explicit(&job->is_stopped, true, memory_order_release);
+    for (int i = 0; i < job->options.n_workers; i++)
+        poke(&job->workers[i]);
+}
+
+void parcel__job_tell(struct parcel_job *job, enum parcel__reason reason)
+{
+    struct parcel_current_call *current = &job->few[0].current;
+    if (reason == PARCEL__GOES_ON) {
+        parcel__current_signal(current, PARCEL__EVENT_ASKED);
+        return;
+    }
+    parcel__control_stop(&job->own_control, reason);
+    parcel__current_signal(current, PARCEL__EVENT_STOP);
     atomic_store_explicit(&job->is_stopped, true, memory_order_release);
 }
 
@@ -297,6 +326,7 @@ static void open_worker(struct parcel_job *job, int number)
     atomic_init(&worker->may_share, false);
     atomic_init(&worker->has_begun, false);
     atomic_init(&worker->n_visits, 0);
+    atomic_init(&worker->carrier, NULL);
     worker->is_ready = worker->has_handed_out = false;
     worker->n_done = worker->n_failed = 0;
     worker->total_time = 0;
@@ -367,7 +397,8 @@ bool parcel__job_open(struct parcel_job *job, const struct parcel__job_options *
     job->around = parcel__current_get();
     job->control = options->control ? options->control : &job->own_control;
     if (!options->control)
-        (void)parcel__control_open(job->control, NULL, options->results->count, job->around);
+        (void)parcel__control_open(job->control, options->limits, options->results->count,
+                                   job->around);
     job->watches = job->control->watches;
     job->is_careful = job->control->is_careful;
     job->unit = parcel__schedule_unit(options->results->count);

@@ -32,6 +32,10 @@ struct parcel__worker {
     /* Set by the worker's thread when it begins to work; relaxed, since it is only looked for. */
     atomic_bool has_begun;
 
+    /* Who runs its calls elsewhere; NULL: they run here. Written before the run's other threads
+     * begin, release and acquire, as who stops the run may come at any time. */
+    _Atomic(const struct parcel__carrier *) carrier;
+
     /* How often a thread ended to work as this worker. Release when it does, acquire when the job
      * is closed: what it wrote is then seen whatever kind of join the backend has, and tools that
      * do not know a runtime's see it too. */
@@ -58,6 +62,27 @@ struct parcel__worker {
 
 enum { PARCEL__FEW_WORKERS = 4 };
 
+/* Runs a worker's calls in another process. */
+struct parcel__carrier {
+    /* Deals with the job's calls from first on, at most count, and records them. Returns how many,
+     * fewer when the worker is asked or the run stops. Called by the worker's thread. */
+    size_t (*run)(const struct parcel__carrier *carrier, struct parcel_job *job,
+                  struct parcel__worker *worker, size_t first, size_t count);
+
+    /* Wakes the thread that waits in run, to look at what it was told. Threads: any. */
+    void (*poke)(const struct parcel__carrier *carrier);
+};
+
+/* What became of a call that ran elsewhere. */
+struct parcel__outcome {
+    parcel_status status;
+    const char *message; /* of a failure; copied */
+    double start;        /* by the clock */
+    double duration;
+    int pid;
+    int attempts;
+};
+
 /* Listens to a job. Called after each batch, by whichever thread ran it, with the calls that it
  * completed. */
 struct parcel__watcher {
@@ -75,10 +100,18 @@ struct parcel__job_options {
     bool is_timed;     /* longer calls have each their own time */
     parcel_schedule schedule;
     int n_workers;
-    struct parcel__nest nest;         /* what each call's own runs may use */
-    struct parcel__watcher watcher;   /* completed is NULL when nobody listens */
-    struct parcel__control *control;  /* NULL: the job has one of its own */
-    struct parcel__state_set *states; /* of the workers; NULL: they have none */
+    struct parcel__nest nest;            /* what each call's own runs may use */
+    struct parcel__watcher watcher;      /* completed is NULL when nobody listens */
+    struct parcel__control *control;     /* NULL: the job has one of its own, */
+    const struct parcel__limits *limits; /* with these, or none */
+    struct parcel__state_set *states;    /* of the workers; NULL: they have none */
+
+    /* Told of each call as soon as it is recorded, by the thread that ran it: its place in the
+     * results. Each call then has its own time. NULL: nobody is told. */
+    void (*recorded)(void *state, size_t place);
+    void *recorded_state;
+
+    const struct parcel__worker_limits *worker_limits; /* of processes; NULL: none */
 
     /* What a worker does instead of taking batches; NULL when it takes them. */
     void (*work)(void *state, int worker);
@@ -164,6 +197,30 @@ static inline bool parcel__job_must_stop(struct parcel_job *job)
 }
 
 bool parcel__job_has_worker(const struct parcel_job *job, int worker);
+
+/* Who runs the worker's calls from now on. */
+void parcel__job_carry(struct parcel_job *job, int worker, const struct parcel__carrier *carrier);
+
+/* ---- calls that run elsewhere ---- */
+
+/* What the worker was told since it looked last: true when it is asked for what has not begun. */
+bool parcel__job_listen(struct parcel__worker *worker);
+
+/* Tells a job with one worker, which runs in another process and lies in shared memory: to stop,
+ * for that reason, or, when it is PARCEL__GOES_ON, to end its batch after the call that runs.
+ * Reads nothing of it. */
+void parcel__job_tell(struct parcel_job *job, enum parcel__reason reason);
+
+/* Records a call of the worker; when it succeeded its value stands in its slot. */
+void parcel__job_record(struct parcel_job *job, struct parcel__worker *worker, size_t place,
+                        const struct parcel__outcome *outcome);
+
+/* Tells who watches the job that so many calls were recorded. */
+void parcel__job_tell_watcher(const struct parcel_job *job, size_t count);
+
+/* True when a failed call is to be tried again: then the time before that has passed. */
+bool parcel__job_retries(struct parcel_job *job, size_t index,
+                         const struct parcel__outcome *outcome);
 
 /* Runs all calls of a job with one worker in this thread, which works for a job already. */
 void parcel__job_run_block(struct parcel_job *job);

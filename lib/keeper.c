@@ -89,7 +89,7 @@ static _Noreturn void be_worker(struct parcel__keeper *keeper, int worker, pid_t
     sigaction(SIGCHLD, &child_action, NULL);
     sigaction(PARENT_ENDED, &parent_action, NULL);
     parcel__death_watch(&seat->death, parent, &keeper->mask);
-    keeper->options.work(keeper->options.context, worker);
+    keeper->options.work(keeper->options.context, keeper, worker);
     parcel__process_flush();
     _exit(EXIT_SUCCESS);
 }

@@ -21,7 +21,7 @@ struct parcel__keeper_options {
     int n_workers;
     /* What a worker does. When it returns, the process ends with status 0. What context points at
      * must not stand on the stack of a thread: a child has only one of them. */
-    void (*work)(void *context, int worker);
+    void (*work)(void *context, struct parcel__keeper *keeper, int worker);
     void *context;
     bool dumps_core; /* as the program's limit says; else workers dump none */
 };

@@ -9,6 +9,7 @@
 #include "progress.h"
 #include "pulled.h"
 #include "threads.h"
+#include "wire.h"
 
 #define TEXT_OF(number) TEXT_OF_(number)
 #define TEXT_OF_(number) #number
@@ -184,6 +185,14 @@ static parcel_results *refuse(struct parcel__text *error, const parcel_calls *ca
     return results;
 }
 
+/* The same for a text that is taken; NULL: out of memory. */
+static parcel_results *refuse_owned(char *error, size_t count)
+{
+    parcel_results *results = parcel__results_of_error(error ? error : "out of memory", count);
+    parcel__memory_free(error);
+    return results;
+}
+
 /* ---- running ---- */
 
 /* One job asked for is the plain loop in the calling thread, in order, whatever backend would run
@@ -283,6 +292,7 @@ static struct parcel__job_options job_options(struct run *run)
         .nest = parcel__config_nest(parcel__current_get(), run->n_jobs, run->results->n_workers),
         .control = &run->control,
         .states = run->states,
+        .worker_limits = &plan->worker_limits,
     };
     if (plan->verbose > 0) {
         options.watcher.completed = parcel__progress_completed;
@@ -469,6 +479,19 @@ static const char *execute(struct run *run)
     return fault;
 }
 
+/* False: the calls cannot go to the team's workers, which do not share our memory; *why is as
+ * parcel__wire_check leaves it. Generated calls are looked at one by one as they come. */
+static bool check_pointers(const struct run *run, char **why)
+{
+    unsigned capabilities = run->team->backend->capabilities;
+    if (capabilities & PARCEL_SHARES_MEMORY || is_plain_loop(run->plan, run->team) ||
+        parcel__calls_are_generated(run->calls))
+        return true;
+    return parcel__wire_check(run->calls, 0, parcel_calls_count(run->calls),
+                              !(capabilities & PARCEL_MANY_HOSTS),
+                              run->plan->worker_limits.read_only, why);
+}
+
 static parcel_results *run_on_team(struct run *run)
 {
     const struct parcel__team *team = run->team;
@@ -478,6 +501,9 @@ static parcel_results *run_on_team(struct run *run)
     const char *fault = is_streaming ? already_streaming : check(run->plan, run->calls);
     if (fault)
         return parcel__results_of_error(fault, count);
+    char *why = NULL;
+    if (!check_pointers(run, &why))
+        return refuse_owned(why, count);
     run->n_jobs = parcel__config_limit(parcel__current_get(), team->n_workers);
     run->results = new_results(run->plan, team, run->calls, run->n_jobs);
     fault = run->results ? execute(run) : "out of memory";

@@ -49,6 +49,12 @@ int parcel__port_cpu_count(int bound_cpus);
  * OpenMP runtime ends the process when a thread cannot be made. */
 int parcel__port_thread_limit(void);
 
+/* Bytes of memory that the machine has. */
+size_t parcel__port_physical_memory(void);
+
+/* The most memory that this process has had resident so far, in bytes. */
+size_t parcel__port_memory(void);
+
 /* A variable of the environment, or NULL when it is missing or empty. */
 const char *parcel__port_variable(const char *name);
 

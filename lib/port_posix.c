@@ -153,6 +153,18 @@ bool parcel__port_parse_real(const char *text, double *number)
     return true;
 }
 
+size_t parcel__port_physical_memory(void)
+{
+    long pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGESIZE);
+    return pages > 0 && size > 0 ? (size_t)pages * (size_t)size : (size_t)1 << 30;
+}
+
+size_t parcel__port_memory(void)
+{
+    struct rusage usage;
+    return getrusage(RUSAGE_SELF, &usage) == 0 ? (size_t)usage.ru_maxrss * 1024 : 0;
+}
+
 int parcel__port_online_cpus(void)
 {
     long online = sysconf(_SC_NPROCESSORS_ONLN);

@@ -11,6 +11,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "calls.h"
 #include "function.h"
@@ -343,10 +344,23 @@ int parcel_results_worker(const parcel_results *results, size_t index)
     return first == SIZE_MAX ? -1 : record_at(results, first)->worker;
 }
 
+/* What this process ran says nothing of it, since to ask for the pid would cost each run. */
+static int pid_of(const struct parcel__record *record)
+{
+    return record->pid ? record->pid : (int)getpid();
+}
+
+int parcel_results_pid(const parcel_results *results, size_t index)
+{
+    size_t first = record_of(results, index);
+    return first == SIZE_MAX ? -1 : pid_of(record_at(results, first));
+}
+
 int parcel_results_attempts(const parcel_results *results, size_t index)
 {
     parcel_status status = parcel_results_status(results, index);
-    if (status != PARCEL_OK && status != PARCEL_FAILED && status != PARCEL_TIMED_OUT)
+    if (status == PARCEL_NOT_RUN || status == PARCEL_CANCELLED ||
+        record_of(results, index) == SIZE_MAX)
         return 0;
     return results->attempts ? results->attempts[index] : 1;
 }
@@ -413,6 +427,7 @@ void parcel__results_read(const parcel_results *results, size_t index, size_t *f
                               .start = NAN,
                               .duration = NAN,
                               .worker = -1,
+                              .pid = -1,
                               .estimated = (mark & PARCEL__MARK_SHARED) != 0};
     if (mark & PARCEL__MARK_FIRST)
         *first = index;
@@ -422,6 +437,7 @@ void parcel__results_read(const parcel_results *results, size_t index, size_t *f
     record->start = read->start + (double)(index - *first) * read->duration;
     record->duration = read->duration;
     record->worker = read->worker;
+    record->pid = pid_of(read);
     record->attempts = parcel_results_attempts(results, index);
 }
 

@@ -12,6 +12,7 @@ struct parcel__record {
     double start;    /* seconds from the start of the run */
     double duration; /* seconds */
     int worker;
+    int pid; /* of the process that ran it; 0: the one that made the results */
 };
 
 /*

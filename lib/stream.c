@@ -363,12 +363,14 @@ static void note_failures(struct parcel__stream *stream, const struct parcel__st
 }
 
 /* The team's stop reaches the block's job from here on. */
-static void begin_block(struct parcel__stream *stream, struct parcel__stream_worker *worker,
-                        struct parcel_job *job)
+static void begin_block(struct parcel__stream *stream, int number, struct parcel_job *job)
 {
+    struct parcel__stream_worker *worker = &stream->workers[number];
     pthread_mutex_lock(&stream->mutex);
     worker->block = job;
     job->start = stream->team->start;
+    parcel__job_carry(
+        job, 0, atomic_load_explicit(&stream->team->workers[number].carrier, memory_order_relaxed));
     if (stream->is_stopped)
         parcel__job_stop(job, PARCEL__BY_STREAM);
     pthread_mutex_unlock(&stream->mutex);
@@ -429,7 +431,7 @@ static void run_block(struct parcel__stream *stream, int number, struct parcel__
         run_out_of_memory(stream);
         return;
     }
-    begin_block(stream, worker, &job);
+    begin_block(stream, number, &job);
     parcel__job_run_block(&job);
     end_block(stream, worker, &job);
     parcel__job_close(&job);

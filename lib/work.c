@@ -95,18 +95,23 @@ static const parcel_function *function_at(const struct parcel__span *span,
     return function;
 }
 
+static void record_failure(struct parcel_job *job, struct parcel__worker *worker, size_t place,
+                           parcel_status status, const char *message)
+{
+    const char *kept = message ? parcel__arena_copy(worker->arena, message) : NULL;
+    parcel__results_fail(job->options.results, place, status, kept ? kept : out_of_memory);
+    worker->n_failed++;
+    parcel__job_count(job, 1, 0);
+}
+
 static void note_failure(struct parcel_job *job, struct parcel__worker *worker)
 {
     struct parcel_current_call *current = &worker->current;
     char *message = parcel__current_take_message(current);
-    const char *kept = message ? parcel__arena_copy(worker->arena, message) : NULL;
+    record_failure(job, worker, current->running.index - job->options.first_index,
+                   worker->is_late ? PARCEL_TIMED_OUT : PARCEL_FAILED, message);
     parcel__memory_free(message);
-    parcel__results_fail(job->options.results, current->running.index - job->options.first_index,
-                         worker->is_late ? PARCEL_TIMED_OUT : PARCEL_FAILED,
-                         kept ? kept : out_of_memory);
     worker->is_late = false;
-    worker->n_failed++;
-    parcel__job_count(job, 1, 0);
 }
 
 /* Looks at what the call that just ran left behind. */
@@ -145,7 +150,7 @@ static void record(struct parcel_job *job, struct parcel__worker *worker, size_t
     double start = worker->clock;
     worker->clock = parcel__port_now();
     double duration = worker->clock - start;
-    const struct parcel__record time = {start - job->start, duration, worker->current.worker};
+    const struct parcel__record time = {start - job->start, duration, worker->current.worker, 0};
     parcel__results_mark(job->options.results, first, count, PARCEL_OK, time);
     worker->n_done += count;
     worker->total_time += duration;
@@ -231,18 +236,25 @@ static void check_time(struct parcel_job *job, struct parcel__worker *worker, si
         watcher->overran(watcher->state, index, seconds, allowed);
 }
 
-/* True when the call failed and is to be tried again. */
-static bool wants_retry(struct parcel_job *job, const struct parcel__worker *worker, size_t index,
-                        int attempts)
+/* True when a call that failed is to be tried again. */
+static bool wants_retry(struct parcel_job *job, size_t index, int attempts, bool is_late,
+                        const char *message)
 {
     const struct parcel__retry *retry = &job->control->limits->retry;
-    if (!(pending_events(worker) & PARCEL__EVENT_FAILED) || attempts > retry->most ||
-        parcel__job_must_stop(job))
+    if (attempts > retry->most || parcel__job_must_stop(job))
         return false;
     if (!retry->wanted)
-        return !worker->is_late;
-    const char *message = atomic_load_explicit(&worker->current.message, memory_order_relaxed);
+        return !is_late;
     return retry->wanted(retry->state, index, message ? message : out_of_memory, attempts);
+}
+
+/* The same of the call that the worker ran. */
+static bool wants_another(struct parcel_job *job, const struct parcel__worker *worker, size_t index,
+                          int attempts)
+{
+    return (pending_events(worker) & PARCEL__EVENT_FAILED) &&
+           wants_retry(job, index, attempts, worker->is_late,
+                       atomic_load_explicit(&worker->current.message, memory_order_relaxed));
 }
 
 /* Waits before the next attempt. False: the run stops meanwhile. */
@@ -281,7 +293,7 @@ static void run_limited(struct parcel_job *job, struct parcel__worker *worker,
         worker->current.started = 0;
         parcel__results_note_attempts(job->options.results, index - job->options.first_index,
                                       attempts);
-        if (!wants_retry(job, worker, index, attempts) || !await_retry(job, index, attempts))
+        if (!wants_another(job, worker, index, attempts) || !await_retry(job, index, attempts))
             return;
         clear_attempt(worker);
     }
@@ -332,7 +344,7 @@ static size_t run_one_by_one(struct parcel_job *job, struct parcel__worker *work
         now = now > *passed && now <= INT64_MAX ? now : *passed; /* those of two cpus may differ */
         results->marks[first + i] = (unsigned char)PARCEL_OK | PARCEL__MARK_FIRST;
         results->records[first + i] = (struct parcel__record){
-            (double)*passed, (double)(now - *passed), worker->current.worker};
+            (double)*passed, (double)(now - *passed), worker->current.worker, 0};
         *passed = now;
         i++;
         size_t n_failed = worker->n_failed;
@@ -340,6 +352,8 @@ static size_t run_one_by_one(struct parcel_job *job, struct parcel__worker *work
             handle_events(job, worker);
         if (job->is_careful && worker->n_failed == n_failed)
             parcel__job_count(job, 0, 1);
+        if (job->options.recorded)
+            job->options.recorded(job->options.recorded_state, first + i - 1);
     } while (i < stretch->count && goes_on(job, worker));
     return i;
 }
@@ -365,7 +379,7 @@ static size_t run_measured(struct parcel_job *job, struct parcel__worker *worker
                            size_t count)
 {
     double start = worker->clock;
-    bool apart = job->is_careful ||
+    bool apart = job->is_careful || job->options.recorded ||
                  (count > 1 && job->options.is_timed && worker->seconds_per_call > timed_alone);
     size_t ran = 0;
     while (ran < count && goes_on(job, worker)) {
@@ -384,10 +398,57 @@ static size_t run_measured(struct parcel_job *job, struct parcel__worker *worker
     return ran;
 }
 
-static void tell_watcher(const struct parcel_job *job, size_t count)
+void parcel__job_tell_watcher(const struct parcel_job *job, size_t count)
 {
-    if (job->options.watcher.completed)
+    if (count > 0 && job->options.watcher.completed)
         job->options.watcher.completed(job->options.watcher.state, count);
+}
+
+/* ---- calls that run elsewhere ---- */
+
+bool parcel__job_listen(struct parcel__worker *worker)
+{
+    struct parcel_current_call *current = &worker->current;
+    if (pending_events(worker) &&
+        (__atomic_exchange_n(&current->running.events, 0, __ATOMIC_ACQUIRE) & PARCEL__EVENT_ASKED))
+        worker->is_asked = true;
+    return worker->is_asked;
+}
+
+bool parcel__job_retries(struct parcel_job *job, size_t index,
+                         const struct parcel__outcome *outcome)
+{
+    return wants_retry(job, index, outcome->attempts, outcome->status == PARCEL_TIMED_OUT,
+                       outcome->message) &&
+           await_retry(job, index, outcome->attempts);
+}
+
+static void tell_of_overrun(const struct parcel_job *job, size_t index, double seconds)
+{
+    const struct parcel__watcher *watcher = &job->options.watcher;
+    if (watcher->overran)
+        watcher->overran(watcher->state, index, seconds, parcel__control_allowed(job->control));
+}
+
+void parcel__job_record(struct parcel_job *job, struct parcel__worker *worker, size_t place,
+                        const struct parcel__outcome *outcome)
+{
+    const struct parcel__record record = {outcome->start - job->start, outcome->duration,
+                                          worker->current.worker, outcome->pid};
+    parcel__results_mark(job->options.results, place, 1, outcome->status, record);
+    parcel__results_note_attempts(job->options.results, place, outcome->attempts);
+    worker->n_done++;
+    worker->total_time += outcome->duration;
+    note_longest(worker, place, outcome->duration);
+    if (outcome->status == PARCEL_TIMED_OUT)
+        tell_of_overrun(job, job->options.first_index + place, outcome->duration);
+    if (outcome->status != PARCEL_OK) {
+        record_failure(job, worker, place, outcome->status, outcome->message);
+        return;
+    }
+    parcel__control_note(job->control, outcome->duration);
+    if (job->is_careful)
+        parcel__job_count(job, 0, 1);
 }
 
 /* How many of the calls left in a batch are measured together. A long batch that somebody asked
@@ -443,22 +504,30 @@ static bool has_state(struct parcel_job *job, struct parcel__worker *worker)
     return true;
 }
 
+static const struct parcel__carrier *carrier_of(struct parcel__worker *worker)
+{
+    return atomic_load_explicit(&worker->carrier, memory_order_relaxed); /* this thread's own */
+}
+
 static void run_batch(struct parcel_job *job, struct parcel__worker *worker, parcel_batch *batch)
 {
     size_t done = 0;
+    const struct parcel__carrier *carrier = carrier_of(worker);
     worker->is_asked = false;
-    bool may_run = !job->options.states || has_state(job, worker);
+    bool may_run = carrier || !job->options.states || has_state(job, worker);
     if (worker->last_count == 0) /* it may have waited for what it took from another */
         worker->clock = parcel__port_now();
     while (may_run && done < batch->count && !parcel__job_must_stop(job)) {
-        done += run_measured(job, worker, batch->first + done,
-                             piece_length(job, worker, batch->count - done));
-        if (worker->is_asked && give_back(job, worker, batch->first + done, batch->count - done))
+        size_t first = batch->first + done, left = batch->count - done;
+        done += carrier ? carrier->run(carrier, job, worker, first, left)
+                        : run_measured(job, worker, first, piece_length(job, worker, left));
+        if (worker->is_asked && (job->options.recorded ||
+                                 give_back(job, worker, batch->first + done, batch->count - done)))
             break;
     }
     batch->count = 0;
-    if (done > 0)
-        tell_watcher(job, done);
+    if (!carrier)
+        parcel__job_tell_watcher(job, done);
 }
 
 /* What a thread keeps while it works as a worker. */
@@ -472,7 +541,7 @@ static void enter(struct parcel_job *job, struct parcel__worker *worker,
 {
     parcel__job_make_ready(job, worker);
     surroundings->settings.changed = false;
-    if (job->options.nest.threads > 0)
+    if (job->options.nest.threads > 0 && !carrier_of(worker))
         parcel__openmp_limit(job->options.nest.threads, &surroundings->settings);
     surroundings->before = parcel__current_enter(&worker->current);
 }
@@ -542,16 +611,17 @@ void parcel_job_work(parcel_job *job, int worker)
     parcel_batch batch;
     if (!parcel__job_has_worker(job, worker))
         return;
+    bool is_cold = job->is_cold && !carrier_of(&job->workers[worker]);
     fetch_early(job, worker);
     atomic_store_explicit(&job->workers[worker].has_begun, true, memory_order_relaxed);
     enter(job, &job->workers[worker], &surroundings);
-    if (job->is_cold)
+    if (is_cold)
         begin_cold(job);
     if (job->options.work)
         job->options.work(job->options.work_state, worker);
     while (parcel__job_take(job, worker, &batch))
         run_batch(job, &job->workers[worker], &batch);
-    if (job->is_cold)
+    if (is_cold)
         end_cold(job);
     leave(&job->workers[worker], &surroundings); /* after it nothing of the job may be read */
 }
@@ -601,6 +671,6 @@ void parcel_job_lost(parcel_job *job, parcel_batch *batch, const char *why)
     worker->n_failed += batch->count;
     worker->n_done += batch->count;
     parcel__job_count(job, batch->count, 0);
-    tell_watcher(job, batch->count);
+    parcel__job_tell_watcher(job, batch->count);
     batch->count = 0;
 }

@@ -1,0 +1,627 @@
+/*
+ * attendant.c: the end of a mailbox in the thread that stands for a worker process.
+ *
+ * The thread works for the job as any worker does, but gives its calls to the process and records
+ * what comes back. Whatever becomes of the process, the calls that it answered count, the call
+ * that it died in is lost, and the rest of the order is given out again.
+ *
+ * Nothing that stands in shared pages is trusted: a call that runs wild may have written there.
+ */
+#include "attendant.h"
+
+#include <math.h>
+#include <signal.h>
+#include <string.h>
+
+#include "calls.h"
+#include "memory.h"
+#include "port.h"
+#include "process.h"
+#include "text.h"
+
+/* An order takes 10 to 50 us on top of its calls: so it should last this many times as long as a
+ * batch in memory that is shared. */
+static const double order_length = 20;
+
+/* A call that must end is asked to, and killed after so many seconds. */
+static const double patience = 0.05;
+
+/* Packed calls of one order, unless one alone takes more. */
+enum { PACKED_BYTES = 1 << 20 };
+
+enum { MOST_VAIN = 3, MOST_TORN = 3 };
+
+/* One call of carry. */
+struct errand {
+    struct parcel_job *job;
+    struct parcel__worker *worker;
+    struct parcel__attendant *attendant;
+    struct parcel__mailbox *box;
+    size_t first;   /* of the order, in the results */
+    size_t count;   /* of the order */
+    size_t n_read;  /* answers that were recorded */
+    bool is_alone;  /* one more attempt at one call, whose answer is not recorded yet */
+    int pid;        /* of its process */
+    double stopped; /* when the worker was told to stop, by the clock; 0: it was not */
+    double killed;  /* when SIGTERM was sent; 0: it was not */
+    bool is_killed; /* with SIGKILL */
+    bool is_late;   /* killed since a call took too long */
+    bool is_asked;  /* the worker knows that others want calls */
+    char *refusal;  /* why the call that was looked at last cannot be sent, owned, or NULL */
+};
+
+/* A failed attempt. The message is owned; NULL: memory ran out. */
+struct attempt {
+    struct parcel__outcome outcome;
+    char *message;
+};
+
+/* True when a call's time is limited, now or as soon as there is a median. */
+static bool is_limited(const struct errand *errand)
+{
+    const struct parcel__control *control = errand->job->control;
+    return control->median || control->limits->timeout > 0;
+}
+
+/* ---- orders ---- */
+
+static bool has_list(const struct errand *errand)
+{
+    const parcel_calls *calls = errand->job->options.calls;
+    return calls == errand->attendant->snapshot->calls;
+}
+
+/* Packs as many calls as go together; 0: not even the first does, and the errand may say why. */
+static size_t pack(struct errand *errand, size_t first, size_t count, size_t *packed)
+{
+    const struct parcel__mail *mail = &errand->attendant->mail;
+    const struct parcel__job_options *options = &errand->job->options;
+    size_t n = 0;
+    for (*packed = 0; n < count && *packed < PACKED_BYTES; n++) {
+        size_t place = options->first_call + first + n;
+        char *why = NULL;
+        if (!parcel__wire_check(options->calls, place, 1, false, options->worker_limits->read_only,
+                                &why)) {
+            parcel__memory_free(errand->refusal);
+            errand->refusal = why;
+            break;
+        }
+        size_t size = parcel__wire_put_call(mail->calls + *packed, mail->calls_size - *packed,
+                                            parcel__calls_function(options->calls, place),
+                                            parcel__calls_arguments(options->calls, place));
+        if (size == 0)
+            break;
+        *packed += size;
+    }
+    return n;
+}
+
+/* What the mailbox says before a worker looks into it. */
+static void clear(struct parcel__mailbox *box)
+{
+    atomic_store_explicit(&box->is_asked, false, memory_order_relaxed);
+    atomic_store_explicit(&box->reason, PARCEL__GOES_ON, memory_order_relaxed);
+    atomic_store_explicit(&box->n_answers, 0, memory_order_relaxed);
+    atomic_store_explicit(&box->phase, PARCEL__PHASE_WAITING, memory_order_relaxed);
+    box->stopped_by = PARCEL__GOES_ON;
+    box->fault.size = 0;
+    box->job.few[0].current.running.index = SIZE_MAX;
+    box->job.few[0].current.started = 0;
+}
+
+/* The calls of one order end where one of them might end the run, or is to be tried again. */
+static bool goes_on_after_failure(const struct errand *errand)
+{
+    const struct parcel__limits *limits = errand->job->control->limits;
+    return errand->job->options.collect && limits->retry.most == 0 &&
+           limits->halt.counts < PARCEL__HALT_FAIL;
+}
+
+/* The most calls that one order may hold. */
+static size_t longest_order(const struct errand *errand)
+{
+    const struct parcel__attendant *attendant = errand->attendant;
+    const struct parcel__worker_limits *limits = errand->job->options.worker_limits;
+    size_t most = PARCEL__MOST_ANSWERS, left = parcel__control_left(errand->job->control);
+    if (limits->max_calls > 0 && most > limits->max_calls - attendant->n_calls)
+        most = limits->max_calls - attendant->n_calls;
+    return left < most ? left : most;
+}
+
+/* Gives the worker so many calls, or fewer. Returns how many. */
+static size_t send(struct errand *errand, size_t first, size_t count)
+{
+    const struct parcel__job_options *options = &errand->job->options;
+    struct parcel__mailbox *box = errand->box;
+    size_t packed = 0;
+    if (count > longest_order(errand))
+        count = longest_order(errand);
+    if (!has_list(errand))
+        count = pack(errand, first, count, &packed);
+    if (count == 0)
+        return 0;
+    clear(box);
+    box->order = (struct parcel__order){
+        .calls = has_list(errand) ? options->calls : NULL,
+        .first_index = options->first_index + first,
+        .first_call = options->first_call + first,
+        .count = count,
+        .packed = packed,
+        .collect = goes_on_after_failure(errand),
+        .halts_now = errand->job->control->limits->halt.now,
+        .is_limited = is_limited(errand),
+        .allowed = parcel__control_allowed(errand->job->control),
+        .worker = errand->worker->current.worker,
+        .nest = options->nest,
+    };
+    if (options->states)
+        box->order.callbacks = options->states->callbacks;
+    errand->first = first;
+    errand->count = count;
+    errand->n_read = 0;
+    errand->pid = (int)parcel__keeper_pid(errand->attendant->keeper, errand->attendant->number);
+    errand->stopped = errand->killed = 0;
+    errand->is_killed = errand->is_late = errand->is_asked = false;
+    parcel__process_ring(&box->n_orders);
+    return count;
+}
+
+/* ---- waiting ---- */
+
+static void read_answers(struct errand *errand);
+
+/* When the call that runs must have ended, by the clock; INFINITY: never. */
+static double due(const struct errand *errand)
+{
+    double started, allowed = parcel__control_allowed(errand->job->control);
+    __atomic_load(&errand->box->job.few[0].current.started, &started, __ATOMIC_RELAXED);
+    if (errand->stopped > 0 && parcel__control_asks(errand->job->control))
+        return errand->stopped + patience;
+    return started > 0 ? started + allowed + patience : INFINITY;
+}
+
+/* Ends a worker whose time is over: by SIGTERM, and, when it does not heed that, by SIGKILL.
+ * Returns for how many seconds nothing more is to be done. */
+static double press(struct errand *errand)
+{
+    const struct parcel__worker_limits *limits = errand->job->options.worker_limits;
+    struct parcel__attendant *attendant = errand->attendant;
+    double now = parcel__port_now();
+    double end = errand->killed > 0 ? errand->killed + limits->kill_after : due(errand);
+    if (now < end)
+        return end - now;
+    if (errand->is_killed)
+        return INFINITY;
+    errand->is_late = errand->killed > 0 ? errand->is_late : errand->stopped == 0;
+    errand->is_killed = errand->killed > 0;
+    errand->killed = now;
+    parcel__keeper_kill(attendant->keeper, attendant->number,
+                        errand->is_killed ? SIGKILL : SIGTERM);
+    return errand->is_killed ? INFINITY : limits->kill_after;
+}
+
+/* Tells the worker what this thread was told. */
+static void pass_on(struct errand *errand)
+{
+    struct parcel__mailbox *box = errand->box;
+    bool is_asked = parcel__job_listen(errand->worker);
+    if (errand->stopped == 0 && parcel__job_must_stop(errand->job)) {
+        enum parcel__reason reason = parcel__control_reason(errand->job->control);
+        reason = reason == PARCEL__GOES_ON ? PARCEL__BY_STREAM : reason;
+        atomic_store_explicit(&box->reason, (int)reason, memory_order_relaxed);
+        atomic_thread_fence(memory_order_seq_cst); /* see hear in servant.c */
+        parcel__job_tell(&box->job, reason);
+        errand->stopped = parcel__port_now();
+    }
+    if (errand->job->control->median)
+        atomic_store_explicit(&box->job.own_control.relative,
+                              parcel__control_allowed(errand->job->control), memory_order_relaxed);
+    if (is_asked && !errand->is_asked && errand->count > 1) {
+        atomic_store_explicit(&box->is_asked, true, memory_order_relaxed);
+        atomic_thread_fence(memory_order_seq_cst);
+        parcel__job_tell(&box->job, PARCEL__GOES_ON);
+        errand->is_asked = true;
+    }
+}
+
+/* For how long nobody needs to look. What stops the run from outside wakes nobody: one worker looks
+ * often. Calls that have limits begin unseen; and answers should not wait for long. */
+static double look_again(const struct errand *errand)
+{
+    static const double often = 1e-3, sometimes = 10e-3, rarely = 0.25;
+    const struct parcel__control *control = errand->job->control;
+    double pause = rarely;
+    if (is_limited(errand))
+        pause = fmin(fmax(parcel__control_allowed(control) / 16, sometimes), rarely);
+    if (!control->watches || errand->stopped > 0)
+        return pause;
+    pause = fmin(pause, errand->worker->current.worker == 0 ? often : sometimes);
+    return fmin(pause, fmax(control->end - parcel__port_now(), 0));
+}
+
+/* Waits for the end of the order. False: the process died. */
+static bool await(struct errand *errand)
+{
+    struct parcel__attendant *attendant = errand->attendant;
+    struct parcel__mailbox *box = errand->box;
+    unsigned n_orders = atomic_load_explicit(&box->n_orders, memory_order_relaxed);
+    for (;;) {
+        unsigned bell = atomic_load_explicit(attendant->mail.bell, memory_order_acquire);
+        if (atomic_load_explicit(&box->n_done, memory_order_acquire) == n_orders)
+            return true;
+        if (!parcel__keeper_is_alive(attendant->keeper, attendant->number))
+            break;
+        read_answers(errand);
+        pass_on(errand);
+        parcel__process_wait(attendant->mail.bell, bell, fmin(press(errand), look_again(errand)));
+    }
+    if (atomic_load_explicit(&box->n_done, memory_order_acquire) == n_orders)
+        return true; /* it died afterwards */
+    atomic_store_explicit(&box->n_done, n_orders, memory_order_release);
+    return false;
+}
+
+/* ---- what became of the calls ---- */
+
+/* What somebody wrote over counts for nothing. */
+static size_t count_answers(const struct errand *errand)
+{
+    size_t n = atomic_load_explicit(&errand->box->n_answers, memory_order_acquire);
+    return n <= errand->count ? n : errand->n_read;
+}
+
+/* Reads an answer; when it is a failure, as an attempt with its message. */
+static struct attempt read_answer(const struct errand *errand, size_t i)
+{
+    const struct parcel__mail *mail = &errand->attendant->mail;
+    const struct parcel__job_options *options = &errand->job->options;
+    const struct parcel__answer answer = errand->box->answers[i]; /* read once: it may change */
+    size_t place = errand->first + i;
+    const char *message = NULL;
+    struct attempt attempt = {.outcome = {.status = (parcel_status)answer.status,
+                                          .start = answer.end - answer.duration,
+                                          .duration = answer.duration,
+                                          .pid = errand->pid,
+                                          .attempts = 1}};
+    if (answer.status == PARCEL_OK)
+        message = parcel__wire_get_result(
+            &answer.result, mail->results, mail->results_size,
+            parcel__calls_function(options->calls, options->first_call + place),
+            errand->worker->arena, options->results->slots + place * options->results->slot_size);
+    else
+        message = parcel__wire_get_text(&answer.result, mail->results, mail->results_size);
+    if (answer.status == PARCEL_OK && !message)
+        return attempt;
+    if (answer.status != PARCEL_TIMED_OUT)
+        attempt.outcome.status = PARCEL_FAILED;
+    attempt.message = parcel__memory_copy_string(message ? message : "its message was destroyed");
+    return attempt;
+}
+
+/* How the process ended, of which a call died: "worker killed by SIGSEGV (address 0x8)", or that
+ * it took too long. */
+static struct attempt read_death(const struct errand *errand, double start)
+{
+    const struct parcel__attendant *attendant = errand->attendant;
+    struct parcel__text text = {0};
+    double now = parcel__port_now();
+    struct attempt attempt = {.outcome = {.status = PARCEL_LOST,
+                                          .start = start,
+                                          .duration = now - start,
+                                          .pid = errand->pid,
+                                          .attempts = 1}};
+    if (errand->is_late) {
+        attempt.outcome.status = PARCEL_TIMED_OUT;
+        parcel__text_format(&text, "timed out: %.3g s, %.3g s allowed; its worker was killed",
+                            now - start, parcel__control_allowed(errand->job->control));
+    } else {
+        parcel__text_put(&text, "worker ");
+        parcel__keeper_put_death(&text, attendant->keeper, attendant->number);
+    }
+    attempt.message = parcel__text_take(&text);
+    return attempt;
+}
+
+/* ---- one order ---- */
+
+enum ending {
+    ENDED,     /* as it should */
+    UNSENT,    /* the first call cannot be packed */
+    NO_WORKER, /* there is no process to send it to */
+    STARTING,  /* the process died in on_worker_start, */
+    IDLE,      /* between two calls, */
+    RETURNING, /* while an answer was written, */
+    RUNNING    /* in a call, which is the one after those that it answered */
+};
+
+static enum ending find_fate(const struct errand *errand, size_t n_answers)
+{
+    const struct parcel__mailbox *box = errand->box;
+    size_t index = __atomic_load_n(&box->job.few[0].current.running.index, __ATOMIC_RELAXED);
+    switch (atomic_load_explicit(&box->phase, memory_order_relaxed)) {
+    case PARCEL__PHASE_STARTING:
+        return STARTING;
+    case PARCEL__PHASE_RETURNING:
+        return RETURNING;
+    case PARCEL__PHASE_RUNNING:
+        return index == errand->job->options.first_index + errand->first + n_answers ? RUNNING
+                                                                                     : IDLE;
+    default:
+        return IDLE;
+    }
+}
+
+/* Starts the process if there is none. False: it cannot. */
+static bool start(struct parcel__attendant *attendant, char *why, size_t why_size)
+{
+    if (parcel__keeper_is_alive(attendant->keeper, attendant->number))
+        return true;
+    attendant->n_calls = 0;
+    return parcel__keeper_start(attendant->keeper, attendant->number, why, why_size);
+}
+
+/* Stops the run, since a worker could not start. */
+static void stop_at_worker(const struct errand *errand, char *why)
+{
+    parcel__control_stop_at_worker(errand->job->control, errand->worker->current.worker, why);
+    parcel__job_stop(errand->job, PARCEL__BY_WORKER);
+}
+
+/* Has some of the calls run; *n_answers: how many of them were answered. */
+static enum ending run_order(struct errand *errand, size_t first, size_t count, size_t *n_answers)
+{
+    struct parcel__attendant *attendant = errand->attendant;
+    char why[256];
+    *n_answers = 0;
+    if (!start(attendant, why, sizeof why)) {
+        stop_at_worker(errand, parcel__memory_copy_string(why));
+        return NO_WORKER;
+    }
+    count = send(errand, first, count);
+    if (count == 0)
+        return UNSENT;
+    bool is_alive = await(errand);
+    *n_answers = count_answers(errand);
+    attendant->n_calls += *n_answers;
+    return is_alive ? ENDED : find_fate(errand, *n_answers);
+}
+
+/* ---- what is done about it ---- */
+
+static struct attempt try_again(struct errand *errand, size_t place);
+
+/* Records what became of a call, if anything did. */
+static void record(const struct errand *errand, size_t place, struct attempt *attempt)
+{
+    attempt->outcome.message = attempt->message;
+    if (attempt->outcome.status != PARCEL_NOT_RUN)
+        parcel__job_record(errand->job, errand->worker, place, &attempt->outcome);
+    parcel__memory_free(attempt->message);
+}
+
+/* Records a call that an attempt failed at, or tries it again for as long as that is wanted. A call
+ * that was stopped in its last attempt leaves no record. */
+static void settle(struct errand *errand, size_t place, struct attempt attempt)
+{
+    size_t index = errand->job->options.first_index + place;
+    double start = attempt.outcome.start;
+    for (int attempts = 1; attempt.outcome.status != PARCEL_OK; attempts++) {
+        attempt.outcome.message = attempt.message;
+        attempt.outcome.attempts = attempts;
+        if (!parcel__job_retries(errand->job, index, &attempt.outcome))
+            break;
+        parcel__memory_free(attempt.message);
+        attempt = try_again(errand, place);
+        attempt.outcome.attempts = attempts + 1;
+    }
+    attempt.outcome.duration += attempt.outcome.start - start;
+    attempt.outcome.start = start;
+    record(errand, place, &attempt);
+    parcel__job_tell_watcher(errand->job, 1);
+}
+
+/* The process died in a call. */
+static struct attempt bury(const struct errand *errand, size_t n_answers, double sent)
+{
+    double start = n_answers > 0 ? errand->box->answers[n_answers - 1].end : sent;
+    bool was_stopped = errand->killed > 0 && !errand->is_late;
+    return was_stopped ? (struct attempt){.outcome.status = PARCEL_NOT_RUN}
+                       : read_death(errand, start);
+}
+
+/* A result was lost on its way: its call runs again, unless that happened too often. */
+static bool is_torn_for_good(struct parcel__attendant *attendant, size_t index)
+{
+    attendant->n_torn = attendant->torn == index ? attendant->n_torn + 1 : 1;
+    attendant->torn = index;
+    return attendant->n_torn >= MOST_TORN;
+}
+
+/* A process died before it began. It is not the call's fault, but it may be so every time. */
+static void note_vain(struct errand *errand, enum ending ending)
+{
+    struct parcel__attendant *attendant = errand->attendant;
+    struct parcel__text text = {0};
+    bool was_stopped = errand->killed > 0;
+    attendant->n_vain++;
+    if (was_stopped || (ending == IDLE && attendant->n_vain < MOST_VAIN))
+        return;
+    parcel__keeper_put_death(&text, attendant->keeper, attendant->number);
+    stop_at_worker(errand, parcel__text_take(&text));
+}
+
+/* What a call says that cannot be sent. */
+static struct attempt unsent(struct errand *errand)
+{
+    struct attempt attempt = {
+        .outcome = {.status = PARCEL_FAILED, .start = parcel__port_now(), .attempts = 1},
+        .message = errand->refusal};
+    errand->refusal = NULL;
+    if (!attempt.message)
+        attempt.message =
+            parcel__memory_copy_string("its arguments do not fit the memory that processes share");
+    return attempt;
+}
+
+/* Another attempt at one call, which ends in a value, in a failure or in none (PARCEL_NOT_RUN). */
+static struct attempt try_again(struct errand *errand, size_t place)
+{
+    size_t n_answers, index = errand->job->options.first_index + place;
+    errand->is_alone = true;
+    while (!parcel__job_is_stopped(errand->job)) {
+        double sent = parcel__port_now();
+        enum ending ending = run_order(errand, place, 1, &n_answers);
+        if (n_answers > 0)
+            return read_answer(errand, 0);
+        if (ending == UNSENT)
+            return unsent(errand);
+        if (ending == RUNNING ||
+            (ending == RETURNING && is_torn_for_good(errand->attendant, index)))
+            return bury(errand, 0, sent);
+        if (ending == IDLE || ending == STARTING)
+            note_vain(errand, ending);
+    }
+    return (struct attempt){.outcome.status = PARCEL_NOT_RUN};
+}
+
+/* Records the answers that have come since. A call that is to be tried again is the last of its
+ * order: it waits until the worker waits, too. */
+static void read_answers(struct errand *errand)
+{
+    bool retries = errand->job->control->limits->retry.most > 0;
+    size_t before = errand->n_read, n_answers = count_answers(errand);
+    while (!errand->is_alone && errand->n_read < n_answers) {
+        struct attempt attempt = read_answer(errand, errand->n_read);
+        if (attempt.outcome.status != PARCEL_OK && retries) {
+            parcel__memory_free(attempt.message);
+            break;
+        }
+        size_t place = errand->first + errand->n_read++;
+        record(errand, place, &attempt);
+    }
+    parcel__job_tell_watcher(errand->job, errand->n_read - before);
+}
+
+/* What else the worker had to say. */
+static void heed(struct errand *errand)
+{
+    const struct parcel__mail *mail = &errand->attendant->mail;
+    const struct parcel__wire_result fault = errand->box->fault;
+    if (errand->box->stopped_by == PARCEL__BY_MATCH)
+        parcel__job_stop(errand->job, PARCEL__BY_MATCH);
+    if (errand->box->stopped_by != PARCEL__BY_WORKER)
+        return;
+    const char *why = parcel__wire_get_text(&fault, mail->results, mail->results_size);
+    stop_at_worker(errand, why ? parcel__memory_copy_string(why) : NULL);
+}
+
+static bool is_used_up(const struct errand *errand)
+{
+    const struct parcel__worker_limits *limits = errand->job->options.worker_limits;
+    return (limits->max_calls > 0 && errand->attendant->n_calls >= limits->max_calls) ||
+           (limits->max_memory > 0 && errand->box->memory > limits->max_memory);
+}
+
+/* The attempt that the order ended in, if it did, at the call after those that were read. */
+static bool find_last(struct errand *errand, enum ending ending, size_t n_answers, double sent,
+                      struct attempt *last)
+{
+    size_t index = errand->job->options.first_index + errand->first + n_answers;
+    if (errand->n_read < n_answers)
+        *last = read_answer(errand, errand->n_read);
+    else if (ending == UNSENT)
+        *last = unsent(errand);
+    else if (ending == RUNNING ||
+             (ending == RETURNING && is_torn_for_good(errand->attendant, index)))
+        *last = bury(errand, n_answers, sent);
+    else
+        return false;
+    return true;
+}
+
+/* Returns how many calls the order dealt with. */
+static size_t deal_with(struct errand *errand, size_t first, size_t count)
+{
+    size_t n_answers;
+    struct attempt last;
+    double sent = parcel__port_now();
+    errand->first = first;
+    enum ending ending = run_order(errand, first, count, &n_answers);
+    if (n_answers > 0)
+        read_answers(errand);
+    bool has_last = find_last(errand, ending, n_answers, sent, &last);
+    bool is_over = ending == ENDED && is_used_up(errand);
+    size_t n_read = errand->n_read;
+    if (ending == ENDED || n_answers > 0)
+        errand->attendant->n_vain = 0;
+    if (ending == ENDED)
+        heed(errand);
+    if (is_over) { /* it ends itself, and another takes its place */
+        parcel__attendant_dismiss(errand->attendant);
+        parcel__attendant_await(errand->attendant);
+    }
+    if (ending == IDLE || ending == STARTING)
+        note_vain(errand, ending);
+    if (has_last)
+        settle(errand, first + n_read, last);
+    return n_read + has_last;
+}
+
+static size_t carry(const struct parcel__carrier *carrier, struct parcel_job *job,
+                    struct parcel__worker *worker, size_t first, size_t count)
+{
+    struct parcel__attendant *attendant = (void *)(uintptr_t)carrier;
+    struct errand errand = {
+        .job = job, .worker = worker, .attendant = attendant, .box = attendant->mail.box};
+    double start = parcel__port_now();
+    size_t n = deal_with(&errand, first, count);
+    parcel__memory_free(errand.refusal);
+    (void)parcel__job_listen(worker);
+    if (n == 0)
+        return 0;
+    worker->seconds_per_call = (parcel__port_now() - start) / (double)n / order_length;
+    worker->last_count = n;
+    return n;
+}
+
+static void poke(const struct parcel__carrier *carrier)
+{
+    const struct parcel__attendant *attendant = (const void *)carrier;
+    parcel__process_ring(attendant->mail.bell);
+}
+
+void parcel__attendant_open(struct parcel__attendant *attendant, const struct parcel__mail *mail,
+                            struct parcel__keeper *keeper, int number,
+                            const struct parcel__snapshot *snapshot)
+{
+    *attendant = (struct parcel__attendant){.carrier = {carry, poke},
+                                            .mail = *mail,
+                                            .keeper = keeper,
+                                            .snapshot = snapshot,
+                                            .number = number,
+                                            .torn = SIZE_MAX};
+}
+
+void parcel__attendant_dismiss(struct parcel__attendant *attendant)
+{
+    struct parcel__mailbox *box = attendant->mail.box;
+    if (!parcel__keeper_is_alive(attendant->keeper, attendant->number))
+        return;
+    clear(box);
+    box->order = (struct parcel__order){.is_last = true};
+    parcel__process_ring(&box->n_orders);
+}
+
+void parcel__attendant_await(struct parcel__attendant *attendant)
+{
+    static const double look = 0.25; /* the keeper may be killed, which nobody tells */
+    struct parcel__mailbox *box = attendant->mail.box;
+    for (;;) {
+        unsigned bell = atomic_load_explicit(attendant->mail.bell, memory_order_acquire);
+        if (!parcel__keeper_is_alive(attendant->keeper, attendant->number))
+            break;
+        parcel__process_wait(attendant->mail.bell, bell, look);
+    }
+    unsigned n_orders = atomic_load_explicit(&box->n_orders, memory_order_relaxed);
+    atomic_store_explicit(&box->n_done, n_orders, memory_order_release);
+}

@@ -1,0 +1,275 @@
+/*
+ * servant.c: the worker's end of a mailbox.
+ *
+ * An order is run as a job of its own, by the code that runs the calls of a thread. Each call's
+ * result is written into shared pages as soon as it is there, so that a crash loses one call.
+ */
+#include "servant.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "blas.h"
+#include "calls.h"
+#include "memory.h"
+#include "openmp.h"
+#include "port.h"
+#include "process.h"
+
+/* All of a worker process. */
+struct servant {
+    const struct parcel__mail *mail;
+    struct parcel__mailbox *box;
+    struct parcel__order order; /* a copy: what a call writes astray does not reach it */
+    struct parcel__wire_room room;
+    parcel_calls *list; /* of packed calls */
+    parcel_results *results;
+    struct parcel__limits limits;
+    struct parcel__states *all_states; /* of on_worker_start, or NULL */
+    struct parcel__state_set *states;
+    int threads; /* that regions and BLAS calls may have, as they were told last */
+    size_t memory_at_start;
+    double last; /* when the call before ended, by the clock */
+};
+
+/* An order whose results take so many bytes ends early, so that they are soon copied. */
+enum { MOST_BYTES = 4 << 20 };
+
+/* What a call left unwritten is written out as soon as it took long, since writing costs little
+ * then; else at the order's end. */
+static const double long_call = 20e-6;
+
+static void set_phase(struct servant *servant, enum parcel__phase phase)
+{
+    atomic_store_explicit(&servant->box->phase, (int)phase, memory_order_relaxed);
+}
+
+/* ---- answers ---- */
+
+/* Writes what became of the call; its own copy of the result is freed. */
+static void put_answer(struct servant *servant, struct parcel__answer *answer, size_t place)
+{
+    parcel_results *results = servant->results;
+    const unsigned char *slot = results->slots + place * results->slot_size;
+    const parcel_function *function =
+        results->functions ? results->functions[place] : results->function;
+    const void *content = slot;
+    const char *message = "its result does not fit the memory that processes share";
+    answer->status = (unsigned)parcel_results_status(results, place);
+    if (answer->status != PARCEL_OK || !parcel__function_result_is_inline(function))
+        memcpy(&content, slot, sizeof content);
+    if (answer->status != PARCEL_OK) {
+        message = content;
+    } else {
+        bool fits = parcel__wire_put_result(&answer->result, &servant->room, function, content);
+        servant->box->large = servant->room.large;
+        parcel__results_free_taken(results, place);
+        if (fits)
+            return;
+        answer->status = PARCEL_FAILED;
+    }
+    (void)parcel__wire_put_text(&answer->result, &servant->room, message);
+}
+
+/* Tells the attendant of a call that was just recorded. */
+static void answer(void *state, size_t place)
+{
+    struct servant *servant = state;
+    struct parcel__mailbox *box = servant->box;
+    struct parcel__answer *entry = &box->answers[place];
+    set_phase(servant, PARCEL__PHASE_RETURNING);
+    entry->end = parcel__port_now();
+    entry->duration = entry->end - servant->last;
+    put_answer(servant, entry, place);
+    if (entry->duration > long_call)
+        fflush(NULL);
+    if (servant->room.used > MOST_BYTES)
+        parcel__job_tell(&box->job, PARCEL__GOES_ON);
+    servant->last = entry->duration > long_call ? parcel__port_now() : entry->end;
+    atomic_store_explicit(&box->n_answers, place + 1, memory_order_release);
+    set_phase(servant, PARCEL__PHASE_RUNNING);
+}
+
+/* ---- orders ---- */
+
+/* Reads packed calls into the servant's list. False: they are not sound, or memory ran out. */
+static bool unpack(struct servant *servant)
+{
+    unsigned char *bytes = servant->mail->calls;
+    size_t left = servant->order.packed;
+    parcel_call call;
+    parcel__calls_clear(servant->list);
+    for (size_t i = 0; i < servant->order.count; i++) {
+        size_t size = parcel__wire_get_call(bytes, left, &call);
+        if (size == 0 || !parcel__calls_put(servant->list, &call))
+            return false;
+        bytes += size;
+        left -= size;
+    }
+    return true;
+}
+
+/* What the run's calls may use. In a process of its own nothing has to be put back. */
+static void limit_threads(struct servant *servant)
+{
+    int threads = servant->order.nest.threads;
+    struct parcel__openmp_settings settings;
+    if (threads == servant->threads || threads == 0)
+        return;
+    servant->threads = threads;
+    parcel__openmp_limit(threads, &settings);
+    parcel__blas_limit(threads);
+}
+
+/* The worker's state stands at its number, which is the same in all runs of this process. False:
+ * memory ran out. */
+static bool prepare_state(struct servant *servant)
+{
+    const struct parcel__callbacks *callbacks = &servant->order.callbacks;
+    if ((!callbacks->start && !callbacks->end) || servant->states)
+        return true;
+    if (!servant->all_states)
+        servant->all_states = parcel__states_new(callbacks);
+    if (servant->all_states)
+        servant->states = parcel__states_take(servant->all_states, servant->order.worker + 1);
+    return servant->states != NULL;
+}
+
+static struct parcel__job_options job_options(struct servant *servant)
+{
+    const struct parcel__order *order = &servant->order;
+    return (struct parcel__job_options){
+        .calls = order->calls ? order->calls : servant->list,
+        .results = servant->results,
+        .collect = order->collect,
+        .is_timed = true,
+        .schedule = PARCEL_STATIC,
+        .n_workers = 1,
+        .nest = order->nest,
+        .limits = &servant->limits,
+        .states = servant->states,
+        .recorded = answer,
+        .recorded_state = servant,
+        .first_index = order->first_index,
+        .first_call = order->calls ? order->first_call : 0,
+        .first_worker = order->worker,
+    };
+}
+
+static bool prepare(struct servant *servant)
+{
+    const struct parcel__order *order = &servant->order;
+    servant->room.used = 0;
+    servant->limits = (struct parcel__limits){.timeout = order->is_limited ? order->allowed : 0,
+                                              .halt.now = order->halts_now};
+    parcel__arena_reset(&servant->results->arenas[0]);
+    return (order->calls || unpack(servant)) && prepare_state(servant) &&
+           parcel__results_prepare(servant->results, order->calls ? order->calls : servant->list,
+                                   order->calls ? order->first_call : 0, order->count);
+}
+
+/* What the attendant said before the job was open to be told. */
+static void hear(struct servant *servant)
+{
+    struct parcel__mailbox *box = servant->box;
+    atomic_thread_fence(memory_order_seq_cst);
+    int reason = atomic_load_explicit(&box->reason, memory_order_relaxed);
+    if (reason != PARCEL__GOES_ON)
+        parcel__job_tell(&box->job, (enum parcel__reason)reason);
+    if (atomic_load_explicit(&box->is_asked, memory_order_relaxed))
+        parcel__job_tell(&box->job, PARCEL__GOES_ON);
+}
+
+/* Why on_worker_start failed goes to the attendant. */
+static void put_fault(struct servant *servant)
+{
+    const struct parcel__control *control = &servant->box->job.own_control;
+    const char *fault = atomic_load_explicit(&control->fault, memory_order_relaxed);
+    (void)parcel__wire_put_text(&servant->box->fault, &servant->room,
+                                fault ? fault : "out of memory");
+}
+
+static void run(struct servant *servant)
+{
+    struct parcel__mailbox *box = servant->box;
+    const struct parcel__job_options options = job_options(servant);
+    bool has_started = servant->states && servant->states->of[servant->order.worker].is_started;
+    (void)parcel__job_open(&box->job, &options); /* one worker needs no memory */
+    parcel__job_make_ready(&box->job, &box->job.workers[0]);
+    hear(servant);
+    if (servant->states && !has_started)
+        set_phase(servant, PARCEL__PHASE_STARTING);
+    else
+        set_phase(servant, PARCEL__PHASE_RUNNING);
+    servant->last = parcel__port_now();
+    parcel__job_run_block(&box->job);
+    box->stopped_by = (int)parcel__control_reason(&box->job.own_control);
+    if (box->stopped_by == PARCEL__BY_WORKER)
+        put_fault(servant);
+    parcel__job_close(&box->job);
+    parcel__control_close(&box->job.own_control);
+}
+
+static void report(struct servant *servant)
+{
+    struct parcel__mailbox *box = servant->box;
+    size_t memory = parcel__port_memory();
+    fflush(NULL);
+    box->memory = memory > servant->memory_at_start ? memory - servant->memory_at_start : 0;
+    set_phase(servant, PARCEL__PHASE_WAITING);
+}
+
+/* Memory that ran out before a call began is for the attendant to tell: no call was run. */
+static void carry_out(struct servant *servant)
+{
+    struct parcel__mailbox *box = servant->box;
+    servant->order = box->order;
+    limit_threads(servant);
+    if (prepare(servant)) {
+        run(servant);
+    } else {
+        box->stopped_by = PARCEL__BY_WORKER;
+        (void)parcel__wire_put_text(&box->fault, &servant->room, "out of memory");
+    }
+    report(servant);
+}
+
+/* Waits for an order after so many. */
+static unsigned await_order(struct parcel__mailbox *box, unsigned n_known)
+{
+    unsigned n_orders;
+    while ((n_orders = atomic_load_explicit(&box->n_orders, memory_order_acquire)) == n_known)
+        parcel__process_wait(&box->n_orders, n_known, INFINITY);
+    return n_orders;
+}
+
+static void end_state(struct servant *servant)
+{
+    set_phase(servant, PARCEL__PHASE_ENDING);
+    if (servant->states)
+        parcel__states_give_back(servant->all_states, servant->states);
+    parcel__states_free(servant->all_states);
+    fflush(NULL);
+}
+
+/* A new process knows all orders but one that is not done: what its predecessor left undone the
+ * attendant has taken back. */
+void parcel__servant_work(const struct parcel__mail *mail)
+{
+    struct servant servant = {.mail = mail, .box = mail->box};
+    unsigned n_known = atomic_load_explicit(&mail->box->n_done, memory_order_acquire);
+    servant.room = (struct parcel__wire_room){
+        .base = mail->results, .size = mail->results_size, .large = mail->box->large};
+    servant.list = parcel_calls_new();
+    servant.results = parcel__results_new_empty(1);
+    servant.memory_at_start = parcel__port_memory();
+    while (servant.list && servant.results) {
+        n_known = await_order(mail->box, n_known);
+        if (mail->box->order.is_last)
+            break;
+        carry_out(&servant);
+        atomic_store_explicit(&mail->box->n_done, n_known, memory_order_release);
+        parcel__process_ring(mail->bell);
+    }
+    end_state(&servant);
+}

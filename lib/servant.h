@@ -1,0 +1,11 @@
+/* servant.h: the worker's end of a mailbox. */
+#ifndef PARCEL__SERVANT_H
+#define PARCEL__SERVANT_H
+
+#include "mailbox.h"
+
+/* What a worker process does: carries out one order after the other until the last. n_known: orders
+ * that were not meant for it. */
+void parcel__servant_work(const struct parcel__mail *mail);
+
+#endif
