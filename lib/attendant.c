@@ -39,6 +39,7 @@ struct errand {
     struct parcel__mailbox *box;
     size_t first;   /* of the order, in the results */
     size_t count;   /* of the order */
+    size_t packed;  /* bytes of its calls */
     size_t n_read;  /* answers that were recorded */
     bool is_alone;  /* one more attempt at one call, whose answer is not recorded yet */
     int pid;        /* of its process */
@@ -104,6 +105,7 @@ static void clear(struct parcel__mailbox *box)
     atomic_store_explicit(&box->n_answers, 0, memory_order_relaxed);
     atomic_store_explicit(&box->phase, PARCEL__PHASE_WAITING, memory_order_relaxed);
     box->stopped_by = PARCEL__GOES_ON;
+    box->memory = 0;
     box->fault.size = 0;
     box->job.few[0].current.running.index = SIZE_MAX;
     box->job.few[0].current.started = 0;
@@ -158,6 +160,7 @@ static size_t send(struct errand *errand, size_t first, size_t count)
         box->order.callbacks = options->states->callbacks;
     errand->first = first;
     errand->count = count;
+    errand->packed = packed;
     errand->n_read = 0;
     errand->pid = (int)parcel__keeper_pid(errand->attendant->keeper, errand->attendant->number);
     errand->stopped = errand->killed = 0;
@@ -351,9 +354,21 @@ static enum ending find_fate(const struct errand *errand, size_t n_answers)
     }
 }
 
-/* Starts the process if there is none. False: it cannot. */
-static bool start(struct parcel__attendant *attendant, char *why, size_t why_size)
+static bool is_used_up(const struct parcel__attendant *attendant,
+                       const struct parcel__worker_limits *limits)
 {
+    return (limits->max_calls > 0 && attendant->n_calls >= limits->max_calls) ||
+           (limits->max_memory > 0 && attendant->mail.box->memory > limits->max_memory);
+}
+
+/* Starts the process if there is none, or takes another when it is used up. False: it cannot. */
+static bool start(struct parcel__attendant *attendant, const struct parcel__worker_limits *limits,
+                  char *why, size_t why_size)
+{
+    if (is_used_up(attendant, limits)) {
+        parcel__attendant_dismiss(attendant);
+        parcel__attendant_await(attendant);
+    }
     if (parcel__keeper_is_alive(attendant->keeper, attendant->number))
         return true;
     attendant->n_calls = 0;
@@ -373,7 +388,7 @@ static enum ending run_order(struct errand *errand, size_t first, size_t count, 
     struct parcel__attendant *attendant = errand->attendant;
     char why[256];
     *n_answers = 0;
-    if (!start(attendant, why, sizeof why)) {
+    if (!start(attendant, errand->job->options.worker_limits, why, sizeof why)) {
         stop_at_worker(errand, parcel__memory_copy_string(why));
         return NO_WORKER;
     }
@@ -382,6 +397,8 @@ static enum ending run_order(struct errand *errand, size_t first, size_t count, 
         return UNSENT;
     bool is_alive = await(errand);
     *n_answers = count_answers(errand);
+    if (errand->packed > PACKED_BYTES) /* an array of that size is rare: its pages are not kept */
+        parcel__process_release(attendant->mail.calls, errand->packed);
     attendant->n_calls += *n_answers;
     return is_alive ? ENDED : find_fate(errand, *n_answers);
 }
@@ -515,13 +532,6 @@ static void heed(struct errand *errand)
     stop_at_worker(errand, why ? parcel__memory_copy_string(why) : NULL);
 }
 
-static bool is_used_up(const struct errand *errand)
-{
-    const struct parcel__worker_limits *limits = errand->job->options.worker_limits;
-    return (limits->max_calls > 0 && errand->attendant->n_calls >= limits->max_calls) ||
-           (limits->max_memory > 0 && errand->box->memory > limits->max_memory);
-}
-
 /* The attempt that the order ended in, if it did, at the call after those that were read. */
 static bool find_last(struct errand *errand, enum ending ending, size_t n_answers, double sent,
                       struct attempt *last)
@@ -550,16 +560,11 @@ static size_t deal_with(struct errand *errand, size_t first, size_t count)
     if (n_answers > 0)
         read_answers(errand);
     bool has_last = find_last(errand, ending, n_answers, sent, &last);
-    bool is_over = ending == ENDED && is_used_up(errand);
     size_t n_read = errand->n_read;
     if (ending == ENDED || n_answers > 0)
         errand->attendant->n_vain = 0;
     if (ending == ENDED)
         heed(errand);
-    if (is_over) { /* it ends itself, and another takes its place */
-        parcel__attendant_dismiss(errand->attendant);
-        parcel__attendant_await(errand->attendant);
-    }
     if (ending == IDLE || ending == STARTING)
         note_vain(errand, ending);
     if (has_last)

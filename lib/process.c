@@ -30,11 +30,29 @@ enum { LARGEST_CPU_SET = 65536 };
 
 static const double for_ever = 1e9; /* seconds: more than the system's time may hold elsewhere */
 
+/* Where a program locks all its memory, the pages would be filled at once, but for this. */
+static bool open_pages(void *pages, size_t size)
+{
+    munlock(pages, size);
+    madvise(pages, size, MADV_DONTDUMP);
+    return mprotect(pages, size, PROT_READ | PROT_WRITE) == 0;
+}
+
 void *parcel__process_share(size_t size)
 {
-    void *pages =
-        mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    return pages == MAP_FAILED ? NULL : pages;
+    void *pages = mmap(NULL, size, PROT_NONE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (pages == MAP_FAILED)
+        return NULL;
+    if (open_pages(pages, size))
+        return pages;
+    munmap(pages, size);
+    return NULL;
+}
+
+void parcel__process_release(void *pages, size_t size)
+{
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    madvise(pages, (size + page - 1) / page * page, MADV_REMOVE);
 }
 
 void parcel__process_unshare(void *pages, size_t size)

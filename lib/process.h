@@ -8,8 +8,9 @@
 #include <sys/types.h>
 
 /* Zeroed pages that processes forked later share, or NULL. They take memory when they are written
- * first. */
+ * first, until they are released: then they are zero again. */
 void *parcel__process_share(size_t size);
+void parcel__process_release(void *pages, size_t size);
 void parcel__process_unshare(void *pages, size_t size);
 
 /* Waits until the word is no longer value, or so many seconds have passed (INFINITY: for ever), or

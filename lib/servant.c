@@ -159,6 +159,8 @@ static struct parcel__job_options job_options(struct servant *servant)
 static bool prepare(struct servant *servant)
 {
     const struct parcel__order *order = &servant->order;
+    if (servant->room.used > MOST_BYTES) /* the attendant has its copy */
+        parcel__process_release(servant->room.base, servant->room.used);
     servant->room.used = 0;
     servant->limits = (struct parcel__limits){.timeout = order->is_limited ? order->allowed : 0,
                                               .halt.now = order->halts_now};
