@@ -35,12 +35,13 @@ enum { MOST_VAIN = 3, MOST_TORN = 3 };
 struct errand {
     struct parcel_job *job;
     struct parcel__worker *worker;
-    struct parcel__attendant *attendant;
-    struct parcel__mailbox *box;
-    size_t first;   /* of the order, in the results */
-    size_t count;   /* of the order */
-    size_t packed;  /* bytes of its calls */
-    size_t n_read;  /* answers that were recorded */
+    struct parcel__attendant *own;       /* of this thread */
+    struct parcel__attendant *attendant; /* whose process runs the calls */
+    struct parcel__mailbox *box;         /* that one's */
+    size_t first;                        /* of the order, in the results */
+    size_t count;                        /* of the order */
+    size_t packed;                       /* bytes of its calls */
+    size_t n_read;                       /* answers that were recorded */
     bool is_alone;  /* one more attempt at one call, whose answer is not recorded yet */
     int pid;        /* of its process */
     double stopped; /* when the worker was told to stop, by the clock; 0: it was not */
@@ -153,7 +154,7 @@ static size_t send(struct errand *errand, size_t first, size_t count)
         .halts_now = errand->job->control->limits->halt.now,
         .is_limited = is_limited(errand),
         .allowed = parcel__control_allowed(errand->job->control),
-        .worker = errand->worker->current.worker,
+        .worker = errand->attendant->number,
         .nest = options->nest,
     };
     if (options->states)
@@ -284,6 +285,7 @@ static struct attempt read_answer(const struct errand *errand, size_t i)
     struct attempt attempt = {.outcome = {.status = (parcel_status)answer.status,
                                           .start = answer.end - answer.duration,
                                           .duration = answer.duration,
+                                          .worker = errand->attendant->number,
                                           .pid = errand->pid,
                                           .attempts = 1}};
     if (answer.status == PARCEL_OK)
@@ -311,6 +313,7 @@ static struct attempt read_death(const struct errand *errand, double start)
     struct attempt attempt = {.outcome = {.status = PARCEL_LOST,
                                           .start = start,
                                           .duration = now - start,
+                                          .worker = attendant->number,
                                           .pid = errand->pid,
                                           .attempts = 1}};
     if (errand->is_late) {
@@ -382,16 +385,68 @@ static void stop_at_worker(const struct errand *errand, char *why)
     parcel__job_stop(errand->job, PARCEL__BY_WORKER);
 }
 
+/* ---- systems with too few processes ---- */
+
+/* Uses the process of an attendant that does not. */
+static bool borrow(struct errand *errand, char *why, size_t why_size)
+{
+    struct parcel__attendant *own = errand->attendant;
+    for (int i = 0; i < own->n_all; i++) {
+        struct parcel__attendant *other = &own->all[i];
+        if (other == own || !parcel__keeper_is_alive(other->keeper, i) ||
+            pthread_mutex_trylock(&other->mutex) != 0)
+            continue;
+        if (start(other, errand->job->options.worker_limits, why, why_size)) {
+            errand->attendant = other;
+            errand->box = other->mail.box;
+            return true;
+        }
+        pthread_mutex_unlock(&other->mutex);
+    }
+    return false;
+}
+
+static void give_back(struct errand *errand)
+{
+    struct parcel__attendant *own = errand->own;
+    if (errand->attendant == own)
+        return;
+    pthread_mutex_unlock(&errand->attendant->mutex);
+    errand->attendant = own;
+    errand->box = own->mail.box;
+}
+
+static bool some_process_lives(const struct parcel__attendant *attendant)
+{
+    for (int i = 0; i < attendant->n_all; i++)
+        if (parcel__keeper_is_alive(attendant->keeper, i))
+            return true;
+    return false;
+}
+
+/* Finds a process for the calls: while there is none to be had, others run their calls and may take
+ * ours, and who is without comes back. When there is none at all, the run is stopped. */
+static bool find_process(struct errand *errand)
+{
+    struct parcel__attendant *own = errand->own;
+    char why[256];
+    if (start(errand->attendant, errand->job->options.worker_limits, why, sizeof why))
+        return true;
+    give_back(errand);
+    if (borrow(errand, why, sizeof why))
+        return true;
+    if (!some_process_lives(own) && ++own->n_vain >= MOST_VAIN)
+        stop_at_worker(errand, parcel__memory_copy_string(why));
+    return false;
+}
+
 /* Has some of the calls run; *n_answers: how many of them were answered. */
 static enum ending run_order(struct errand *errand, size_t first, size_t count, size_t *n_answers)
 {
-    struct parcel__attendant *attendant = errand->attendant;
-    char why[256];
     *n_answers = 0;
-    if (!start(attendant, errand->job->options.worker_limits, why, sizeof why)) {
-        stop_at_worker(errand, parcel__memory_copy_string(why));
+    if (!find_process(errand))
         return NO_WORKER;
-    }
+    struct parcel__attendant *attendant = errand->attendant;
     count = send(errand, first, count);
     if (count == 0)
         return UNSENT;
@@ -470,9 +525,11 @@ static void note_vain(struct errand *errand, enum ending ending)
 /* What a call says that cannot be sent. */
 static struct attempt unsent(struct errand *errand)
 {
-    struct attempt attempt = {
-        .outcome = {.status = PARCEL_FAILED, .start = parcel__port_now(), .attempts = 1},
-        .message = errand->refusal};
+    struct attempt attempt = {.outcome = {.status = PARCEL_FAILED,
+                                          .start = parcel__port_now(),
+                                          .worker = errand->attendant->number,
+                                          .attempts = 1},
+                              .message = errand->refusal};
     errand->refusal = NULL;
     if (!attempt.message)
         attempt.message =
@@ -485,7 +542,7 @@ static struct attempt try_again(struct errand *errand, size_t place)
 {
     size_t n_answers, index = errand->job->options.first_index + place;
     errand->is_alone = true;
-    while (!parcel__job_is_stopped(errand->job)) {
+    while (!parcel__job_must_stop(errand->job)) {
         double sent = parcel__port_now();
         enum ending ending = run_order(errand, place, 1, &n_answers);
         if (n_answers > 0)
@@ -576,10 +633,16 @@ static size_t carry(const struct parcel__carrier *carrier, struct parcel_job *jo
                     struct parcel__worker *worker, size_t first, size_t count)
 {
     struct parcel__attendant *attendant = (void *)(uintptr_t)carrier;
-    struct errand errand = {
-        .job = job, .worker = worker, .attendant = attendant, .box = attendant->mail.box};
+    struct errand errand = {.job = job,
+                            .worker = worker,
+                            .own = attendant,
+                            .attendant = attendant,
+                            .box = attendant->mail.box};
     double start = parcel__port_now();
+    pthread_mutex_lock(&attendant->mutex);
     size_t n = deal_with(&errand, first, count);
+    give_back(&errand);
+    pthread_mutex_unlock(&attendant->mutex);
     parcel__memory_free(errand.refusal);
     (void)parcel__job_listen(worker);
     if (n == 0)
@@ -595,16 +658,27 @@ static void poke(const struct parcel__carrier *carrier)
     parcel__process_ring(attendant->mail.bell);
 }
 
-void parcel__attendant_open(struct parcel__attendant *attendant, const struct parcel__mail *mail,
-                            struct parcel__keeper *keeper, int number,
-                            const struct parcel__snapshot *snapshot)
+void parcel__attendant_open_all(struct parcel__attendant *attendants, int count,
+                                const struct parcel__mail *mails, struct parcel__keeper *keeper,
+                                const struct parcel__snapshot *snapshot)
 {
-    *attendant = (struct parcel__attendant){.carrier = {carry, poke},
-                                            .mail = *mail,
-                                            .keeper = keeper,
-                                            .snapshot = snapshot,
-                                            .number = number,
-                                            .torn = SIZE_MAX};
+    for (int i = 0; i < count; i++) {
+        attendants[i] = (struct parcel__attendant){.carrier = {carry, poke},
+                                                   .mail = mails[i],
+                                                   .keeper = keeper,
+                                                   .snapshot = snapshot,
+                                                   .number = i,
+                                                   .all = attendants,
+                                                   .n_all = count,
+                                                   .torn = SIZE_MAX};
+        pthread_mutex_init(&attendants[i].mutex, NULL);
+    }
+}
+
+void parcel__attendant_close_all(struct parcel__attendant *attendants, int count)
+{
+    for (int i = 0; i < count; i++)
+        pthread_mutex_destroy(&attendants[i].mutex);
 }
 
 void parcel__attendant_dismiss(struct parcel__attendant *attendant)

@@ -211,8 +211,10 @@ static void close_pool(struct pool *pool)
         parcel__attendant_dismiss(&pool->attendants[i]);
     for (int i = 0; is_owner && pool->has_states && i < pool->n_workers; i++)
         parcel__attendant_await(&pool->attendants[i]);
-    if (is_owner && pool->keeper)
+    if (is_owner && pool->keeper) {
         parcel__keeper_close(pool->keeper);
+        parcel__attendant_close_all(pool->attendants, pool->n_workers);
+    }
     if (pool->pages)
         parcel__process_unshare(pool->pages, pool->size);
     parcel__memory_free(pool->mails);
@@ -257,11 +259,10 @@ static struct pool *open_pool(int n_workers, const parcel_job *job, char *why, s
         return NULL;
     }
     pool->snapshot.calls = job->options.calls;
-    for (int i = 0; i < n_workers; i++) {
+    for (int i = 0; i < n_workers; i++)
         pool->mails[i].bell = parcel__keeper_bell(pool->keeper, i);
-        parcel__attendant_open(&pool->attendants[i], &pool->mails[i], pool->keeper, i,
+    parcel__attendant_open_all(pool->attendants, n_workers, pool->mails, pool->keeper,
                                &pool->snapshot);
-    }
     return pool;
 }
 

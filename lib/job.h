@@ -79,6 +79,7 @@ struct parcel__outcome {
     const char *message; /* of a failure; copied */
     double start;        /* by the clock */
     double duration;
+    int worker;
     int pid;
     int attempts;
 };

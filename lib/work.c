@@ -434,7 +434,7 @@ void parcel__job_record(struct parcel_job *job, struct parcel__worker *worker, s
                         const struct parcel__outcome *outcome)
 {
     const struct parcel__record record = {outcome->start - job->start, outcome->duration,
-                                          worker->current.worker, outcome->pid};
+                                          outcome->worker, outcome->pid};
     parcel__results_mark(job->options.results, place, 1, outcome->status, record);
     parcel__results_note_attempts(job->options.results, place, outcome->attempts);
     worker->n_done++;
