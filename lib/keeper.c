@@ -30,6 +30,7 @@ enum { PARENT_ENDED = SIGUSR1 }; /* harmless when others send it */
 
 static const double patience = 0.2;  /* seconds in which a fork that failed is tried again */
 static const double next_try = 0.01; /* seconds between such tries */
+static const double quiet = 0.01;    /* seconds after which nobody waits for the keeper */
 static const double look = 1;        /* seconds after which everybody looks without being rung */
 
 /* STARTING is written by the program, RUNNING and REFUSED by the keeper, ENDED by the keeper, or
@@ -97,6 +98,7 @@ static _Noreturn void be_worker(struct parcel__keeper *keeper, int worker, pid_t
 /* ---- the keeper's process ---- */
 
 static struct parcel__keeper *kept;
+static bool has_started; /* a worker, since the last look at what the kernel counts */
 
 static void look_again(int signal)
 {
@@ -176,6 +178,7 @@ static bool fork_worker(struct parcel__keeper *keeper, int worker)
     if (pid > 0) {
         atomic_store_explicit(&seat->pid, pid, memory_order_relaxed);
         settle(seat, RUNNING);
+        has_started = true;
         return true;
     }
     seat->error = errno;
@@ -230,7 +233,12 @@ static void keep(void *data)
         reap(keeper, WNOHANG);
         if (atomic_load(&keeper->is_closing) || getppid() != keeper->program)
             leave(keeper);
-        parcel__process_wait(&keeper->word, seen, serve(keeper));
+        double pause = serve(keeper);
+        parcel__process_wait(&keeper->word, seen, has_started ? quiet : pause);
+        if (has_started && atomic_load(&keeper->word) == seen) {
+            parcel__death_look();
+            has_started = false;
+        }
     }
 }
 
