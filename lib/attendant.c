@@ -152,6 +152,7 @@ static size_t send(struct errand *errand, size_t first, size_t count)
         .packed = packed,
         .collect = goes_on_after_failure(errand),
         .halts_now = errand->job->control->limits->halt.now,
+        .is_watched = errand->job->control->watches,
         .is_limited = is_limited(errand),
         .allowed = parcel__control_allowed(errand->job->control),
         .worker = errand->worker->current.worker,

@@ -107,6 +107,22 @@ struct meeting {
         PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, 0, false \
     }
 
+/* Makes a meeting in memory that processes share, for calls of several processes. */
+static inline UNUSED void suite_share_meeting(struct meeting *meeting)
+{
+    pthread_mutexattr_t of_lock;
+    pthread_condattr_t of_change;
+    *meeting = (struct meeting)MEETING;
+    pthread_mutexattr_init(&of_lock);
+    pthread_mutexattr_setpshared(&of_lock, PTHREAD_PROCESS_SHARED);
+    pthread_mutex_init(&meeting->lock, &of_lock);
+    pthread_mutexattr_destroy(&of_lock);
+    pthread_condattr_init(&of_change);
+    pthread_condattr_setpshared(&of_change, PTHREAD_PROCESS_SHARED);
+    pthread_cond_init(&meeting->changed, &of_change);
+    pthread_condattr_destroy(&of_change);
+}
+
 /* Waits until count calls are here, and lets them go together. False when they do not come: the
  * limit only turns a hang into a failure. */
 static inline UNUSED bool meet(struct meeting *meeting, int count)
