@@ -44,6 +44,7 @@ struct errand {
     size_t n_read;                       /* answers that were recorded */
     bool is_alone;  /* one more attempt at one call, whose answer is not recorded yet */
     int pid;        /* of its process */
+    double sent;    /* when, by the clock */
     double stopped; /* when the worker was told to stop, by the clock; 0: it was not */
     double killed;  /* when SIGTERM was sent; 0: it was not */
     bool is_killed; /* with SIGKILL */
@@ -152,6 +153,7 @@ static size_t send(struct errand *errand, size_t first, size_t count)
         .packed = packed,
         .collect = goes_on_after_failure(errand),
         .halts_now = errand->job->control->limits->halt.now,
+        .is_watched = errand->job->control->watches,
         .is_limited = is_limited(errand),
         .allowed = parcel__control_allowed(errand->job->control),
         .worker = errand->attendant->number,
@@ -164,6 +166,7 @@ static size_t send(struct errand *errand, size_t first, size_t count)
     errand->packed = packed;
     errand->n_read = 0;
     errand->pid = (int)parcel__keeper_pid(errand->attendant->keeper, errand->attendant->number);
+    errand->sent = parcel__port_now();
     errand->stopped = errand->killed = 0;
     errand->is_killed = errand->is_late = errand->is_asked = false;
     parcel__process_ring(&box->n_orders);
@@ -492,13 +495,18 @@ static void settle(struct errand *errand, size_t place, struct attempt attempt)
     parcel__job_tell_watcher(errand->job, 1);
 }
 
-/* The process died in a call. */
-static struct attempt bury(const struct errand *errand, size_t n_answers, double sent)
+/* When the call after so many answers began, by the clock. */
+static double begin_of(const struct errand *errand, size_t n_answers)
 {
-    double start = n_answers > 0 ? errand->box->answers[n_answers - 1].end : sent;
+    return n_answers > 0 ? errand->box->answers[n_answers - 1].end : errand->sent;
+}
+
+/* The process died in a call. */
+static struct attempt bury(const struct errand *errand, size_t n_answers)
+{
     bool was_stopped = errand->killed > 0 && !errand->is_late;
     return was_stopped ? (struct attempt){.outcome.status = PARCEL_NOT_RUN}
-                       : read_death(errand, start);
+                       : read_death(errand, begin_of(errand, n_answers));
 }
 
 /* A result was lost on its way: its call runs again, unless that happened too often. */
@@ -507,6 +515,18 @@ static bool is_torn_for_good(struct parcel__attendant *attendant, size_t index)
     attendant->n_torn = attendant->torn == index ? attendant->n_torn + 1 : 1;
     attendant->torn = index;
     return attendant->n_torn >= MOST_TORN;
+}
+
+/* True when the process died of the call after so many answers. It did not when it was killed for
+ * the call before, which then returned after all. */
+static bool is_lost(struct errand *errand, enum ending ending, size_t n_answers)
+{
+    double allowed = parcel__control_allowed(errand->job->control);
+    if (ending == RETURNING)
+        return is_torn_for_good(errand->attendant,
+                                errand->job->options.first_index + errand->first + n_answers);
+    return ending == RUNNING &&
+           (!errand->is_late || parcel__port_now() - begin_of(errand, n_answers) > allowed);
 }
 
 /* A process died before it began. It is not the call's fault, but it may be so every time. */
@@ -540,18 +560,16 @@ static struct attempt unsent(struct errand *errand)
 /* Another attempt at one call, which ends in a value, in a failure or in none (PARCEL_NOT_RUN). */
 static struct attempt try_again(struct errand *errand, size_t place)
 {
-    size_t n_answers, index = errand->job->options.first_index + place;
+    size_t n_answers;
     errand->is_alone = true;
     while (!parcel__job_must_stop(errand->job)) {
-        double sent = parcel__port_now();
         enum ending ending = run_order(errand, place, 1, &n_answers);
         if (n_answers > 0)
             return read_answer(errand, 0);
         if (ending == UNSENT)
             return unsent(errand);
-        if (ending == RUNNING ||
-            (ending == RETURNING && is_torn_for_good(errand->attendant, index)))
-            return bury(errand, 0, sent);
+        if (is_lost(errand, ending, 0))
+            return bury(errand, 0);
         if (ending == IDLE || ending == STARTING)
             note_vain(errand, ending);
     }
@@ -590,17 +608,15 @@ static void heed(struct errand *errand)
 }
 
 /* The attempt that the order ended in, if it did, at the call after those that were read. */
-static bool find_last(struct errand *errand, enum ending ending, size_t n_answers, double sent,
+static bool find_last(struct errand *errand, enum ending ending, size_t n_answers,
                       struct attempt *last)
 {
-    size_t index = errand->job->options.first_index + errand->first + n_answers;
     if (errand->n_read < n_answers)
         *last = read_answer(errand, errand->n_read);
     else if (ending == UNSENT)
         *last = unsent(errand);
-    else if (ending == RUNNING ||
-             (ending == RETURNING && is_torn_for_good(errand->attendant, index)))
-        *last = bury(errand, n_answers, sent);
+    else if (is_lost(errand, ending, n_answers))
+        *last = bury(errand, n_answers);
     else
         return false;
     return true;
@@ -611,12 +627,10 @@ static size_t deal_with(struct errand *errand, size_t first, size_t count)
 {
     size_t n_answers;
     struct attempt last;
-    double sent = parcel__port_now();
-    errand->first = first;
     enum ending ending = run_order(errand, first, count, &n_answers);
     if (n_answers > 0)
         read_answers(errand);
-    bool has_last = find_last(errand, ending, n_answers, sent, &last);
+    bool has_last = find_last(errand, ending, n_answers, &last);
     size_t n_read = errand->n_read;
     if (ending == ENDED || n_answers > 0)
         errand->attendant->n_vain = 0;

@@ -30,6 +30,7 @@ enum { PARENT_ENDED = SIGUSR1 }; /* harmless when others send it */
 
 static const double patience = 0.2;  /* seconds in which a fork that failed is tried again */
 static const double next_try = 0.01; /* seconds between such tries */
+static const double quiet = 0.01;    /* seconds after which nobody waits for the keeper */
 static const double look = 1;        /* seconds after which everybody looks without being rung */
 
 /* STARTING is written by the program, RUNNING and REFUSED by the keeper, ENDED by the keeper, or
@@ -39,12 +40,13 @@ enum state { IDLE, STARTING, RUNNING, REFUSED, ENDED };
 /* One worker's. A seat is used by one thread of the program; of two seats, by several. */
 struct seat {
     _Alignas(128) atomic_uint bell;
-    atomic_int state;  /* release, so that who reads it finds what stands below */
-    atomic_int signal; /* that the program wants it to be sent, or 0; taken by the keeper */
-    atomic_int pid;    /* written by the keeper, and by the worker itself */
-    int sent;          /* the last signal it was sent, or 0; the keeper's */
-    int error;         /* errno of the fork that failed; the keeper's until REFUSED */
-    double first_try;  /* to fork it; 0: none yet; the keeper's while STARTING */
+    atomic_int state;     /* release, so that who reads it finds what stands below */
+    atomic_int signal;    /* that the program wants it to be sent, or 0; taken by the keeper */
+    atomic_int pid;       /* written by the keeper */
+    pthread_mutex_t life; /* robust: held by the worker's process while it can write */
+    int sent;             /* the last signal it was sent, or 0; the keeper's */
+    int error;            /* errno of the fork that failed; the keeper's until REFUSED */
+    double first_try;     /* to fork it; 0: none yet; the keeper's while STARTING */
     struct parcel__death death;
 };
 
@@ -85,7 +87,8 @@ static _Noreturn void be_worker(struct parcel__keeper *keeper, int worker, pid_t
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent)
         _exit(EXIT_FAILURE);
-    atomic_store_explicit(&seat->pid, getpid(), memory_order_relaxed);
+    if (pthread_mutex_lock(&seat->life) == EOWNERDEAD) /* the last worker */
+        pthread_mutex_consistent(&seat->life);
     sigaction(SIGCHLD, &child_action, NULL);
     sigaction(PARENT_ENDED, &parent_action, NULL);
     parcel__death_watch(&seat->death, parent, &keeper->mask);
@@ -97,6 +100,7 @@ static _Noreturn void be_worker(struct parcel__keeper *keeper, int worker, pid_t
 /* ---- the keeper's process ---- */
 
 static struct parcel__keeper *kept;
+static bool has_started; /* a worker, since the last look at what the kernel counts */
 
 static void look_again(int signal)
 {
@@ -176,6 +180,7 @@ static bool fork_worker(struct parcel__keeper *keeper, int worker)
     if (pid > 0) {
         atomic_store_explicit(&seat->pid, pid, memory_order_relaxed);
         settle(seat, RUNNING);
+        has_started = true;
         return true;
     }
     seat->error = errno;
@@ -230,7 +235,12 @@ static void keep(void *data)
         reap(keeper, WNOHANG);
         if (atomic_load(&keeper->is_closing) || getppid() != keeper->program)
             leave(keeper);
-        parcel__process_wait(&keeper->word, seen, serve(keeper));
+        double pause = serve(keeper);
+        parcel__process_wait(&keeper->word, seen, has_started ? quiet : pause);
+        if (has_started && atomic_load(&keeper->word) == seen) {
+            parcel__death_look();
+            has_started = false;
+        }
     }
 }
 
@@ -251,13 +261,19 @@ static bool keeper_lives(const struct parcel__keeper *keeper)
            info.si_pid == 0;
 }
 
-/* A process that was killed may still run for an instant, and write. It is none of our children,
- * so it may be left unwaited for: then this takes its time, once. */
-static void await_end(pid_t pid)
+/* When the keeper ends the kernel kills the workers, but they may still run for an instant, and
+ * write; one that has changed its user is left. The pid is sound while the process holds life. */
+static void await_end(struct seat *seat)
 {
-    double end = parcel__port_now() + look;
-    while (kill(pid, 0) == 0 && parcel__port_now() < end)
-        parcel__port_sleep(1e-4);
+    int taken = pthread_mutex_trylock(&seat->life);
+    if (taken == EBUSY) {
+        if (state_of(seat) == RUNNING)
+            kill(atomic_load(&seat->pid), SIGKILL);
+        taken = pthread_mutex_lock(&seat->life);
+    }
+    if (taken == EOWNERDEAD)
+        pthread_mutex_consistent(&seat->life);
+    pthread_mutex_unlock(&seat->life);
 }
 
 /* Called with the mutex held, when the keeper is gone. */
@@ -268,9 +284,9 @@ static void bury_keeper(struct parcel__keeper *keeper)
         waitpid(pid, NULL, WNOHANG);
     for (int i = 0; i < keeper->options.n_workers; i++) {
         struct seat *seat = &keeper->seats[i];
+        await_end(seat);
         if (state_of(seat) != RUNNING)
             continue;
-        await_end(atomic_load(&seat->pid));
         seat->death.lost_keeper = true;
         seat->death.has_ended = true;
         settle(seat, ENDED);
@@ -302,6 +318,18 @@ static bool revive(struct parcel__keeper *keeper, char *why, size_t why_size)
     return lives;
 }
 
+static void open_mutexes(struct parcel__keeper *keeper)
+{
+    pthread_mutexattr_t attributes;
+    pthread_mutexattr_init(&attributes);
+    pthread_mutexattr_setpshared(&attributes, PTHREAD_PROCESS_SHARED);
+    pthread_mutexattr_setrobust(&attributes, PTHREAD_MUTEX_ROBUST);
+    for (int i = 0; i < keeper->options.n_workers; i++)
+        pthread_mutex_init(&keeper->seats[i].life, &attributes);
+    pthread_mutexattr_destroy(&attributes);
+    pthread_mutex_init(&keeper->mutex, NULL);
+}
+
 struct parcel__keeper *parcel__keeper_open(const struct parcel__keeper_options *options, char *why,
                                            size_t why_size)
 {
@@ -314,7 +342,7 @@ struct parcel__keeper *parcel__keeper_open(const struct parcel__keeper_options *
     keeper->options = *options;
     keeper->size = size;
     keeper->program = getpid();
-    pthread_mutex_init(&keeper->mutex, NULL);
+    open_mutexes(keeper);
     if (fork_keeper(keeper))
         return keeper;
     put_error(why, why_size, errno);

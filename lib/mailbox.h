@@ -15,6 +15,7 @@ struct parcel__order {
     size_t packed; /* bytes of the packed calls */
     bool collect;
     bool halts_now;
+    bool is_watched; /* something outside may stop the run: runs inside of its calls then look */
     bool is_limited; /* the time of each call is, or may soon be */
     double allowed;  /* seconds for each call; INFINITY: no limit yet */
     int worker;      /* its number in the run */

@@ -59,13 +59,16 @@ static void find_users_runtime(struct runtime *runtime)
         runtime->set_num_threads = NULL;
 }
 
-#if defined _OPENMP && (defined __clang__ || __GNUC__ >= 9)
+#ifdef _OPENMP
 static int pause_linked(int kind)
 {
+#if defined __clang__ || __GNUC__ >= 9
     return omp_pause_resource_all((omp_pause_resource_t)kind);
-}
 #else
-static int (*const pause_linked)(int) = NULL;
+    (void)kind;
+    return -1;
+#endif
+}
 #endif
 
 static void find_runtimes(void)

@@ -5,6 +5,7 @@
  * - libgomp keeps a team for the thread that opened a region; in a child, that thread would wait
  *   for threads that are not there. So the team is ended first, or, where the thread is inside a
  *   region, a new thread forks, which has no team.
+ * - Other threads may hold mutexes. The C library sees to its own, and we to ours.
  * - An OpenMP runtime that binds threads bound the forking thread to one cpu.
  */
 #include "process.h"
@@ -24,6 +25,7 @@
 #include <unistd.h>
 
 #include "memory.h"
+#include "mutexes.h"
 #include "openmp.h"
 
 enum { LARGEST_CPU_SET = 65536 };
@@ -147,8 +149,10 @@ static void begin_child(struct forking *forking)
 static void *fork_here(void *data)
 {
     struct forking *forking = data;
+    parcel__mutexes_lock_all();
     forking->pid = fork();
     forking->error = errno;
+    parcel__mutexes_unlock_all();
     if (forking->pid == 0)
         begin_child(forking);
     return NULL;

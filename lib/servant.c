@@ -197,6 +197,7 @@ static void run(struct servant *servant)
     const struct parcel__job_options options = job_options(servant);
     bool has_started = servant->states && servant->states->of[servant->order.worker].is_started;
     (void)parcel__job_open(&box->job, &options); /* one worker needs no memory */
+    box->job.own_control.watches = servant->order.is_watched;
     parcel__job_make_ready(&box->job, &box->job.workers[0]);
     hear(servant);
     if (servant->states && !has_started)

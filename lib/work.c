@@ -362,9 +362,11 @@ static size_t run_one_by_one(struct parcel_job *job, struct parcel__worker *work
 static size_t run_apart(struct parcel_job *job, struct parcel__worker *worker, size_t first,
                         const struct parcel__span *span)
 {
+    worker->clock = parcel__port_now();
+    /* Behind the clock, as settle reads it behind the ticks: a thread that loses its cpu between
+     * the two then makes calls look longer, and none shorter than it was. */
     uint64_t begin = parcel__port_ticks(), passed = 0;
     size_t i = 0;
-    worker->clock = parcel__port_now();
     while (i < span->count && goes_on(job, worker)) {
         parcel_stretch stretch = find_stretch(job, worker, span, first, i);
         i += run_one_by_one(job, worker, &stretch, begin, &passed);

@@ -10,19 +10,17 @@
 
 enum stopper { BY_TOKEN, BY_STOP, BY_SIGNAL, BY_DEADLINE, BY_SUCCESS, N_STOPPERS };
 
-static atomic_int started;
-static parcel_token token;
-
 /* The first call stops the run; the others see that, or this never ends. */
 static int stop_first_or_wait(int stopper)
 {
-    if (atomic_fetch_add(&started, 1) == 0) {
+    take_time();
+    if (atomic_fetch_add(&tally->started, 1) == 0) {
         if (stopper == BY_TOKEN)
-            parcel_cancel(&token);
+            parcel_cancel(&tally->token);
         else if (stopper == BY_STOP)
             parcel_stop();
         else if (stopper == BY_SIGNAL)
-            raise(SIGINT);
+            kill(tally->runner, SIGINT);
         if (stopper == BY_SUCCESS)
             return 7;
     }
@@ -36,7 +34,7 @@ static parcel_options stopping(struct shape shape, int stopper, long long batch_
 {
     parcel_options options = *SHAPED(shape, .batch_size = batch_size);
     if (stopper == BY_TOKEN)
-        options.cancel = &token;
+        options.cancel = &tally->token;
     else if (stopper == BY_SIGNAL)
         options.handle_signals = PARCEL_YES;
     else if (stopper == BY_DEADLINE)
@@ -78,10 +76,10 @@ static void check_stopped(struct shape shape, const parcel_results *results, con
         HOLDS(shape, is_well || is_cancelled(results, i, message));
         ran += is_well;
     }
-    HOLDS(shape, ran == (size_t)atomic_load(&started));
+    HOLDS(shape, ran == (size_t)atomic_load(&tally->started));
     HOLDS(shape, parcel_results_failures(results) == 0);
-    snprintf(expected, sizeof expected, "%s: %zu of %zu calls had run", error ? error : "", ran,
-             shape.size);
+    snprintf(expected, sizeof expected, "%s: %zu of %zu call%s had run", error ? error : "", ran,
+             shape.size, shape.size == 1 ? "" : "s");
     if (ran == shape.size || !error)
         ck_ran_well(results);
     else
@@ -91,20 +89,21 @@ static void check_stopped(struct shape shape, const parcel_results *results, con
 START_TEST(a_run_that_is_stopped_hands_out_nothing_more_and_says_why)
 {
     static const long long batches[] = {0, 1, 1000};
-    for (struct shape shape = {0}; next_shape(_i, &shape) && shares_memory(shape);)
+    for (struct shape shape = {0}; next_shape(_i, &shape);)
         for (int i = 0; i < N_STOPPERS * (int)LENGTH(batches); i++) {
             int stopper = i % N_STOPPERS;
             parcel_options options = stopping(shape, stopper, batches[i / N_STOPPERS]);
             parcel_calls *calls = parcel_calls_new();
             for (size_t k = 0; k < shape.size; k++)
                 parcel_calls_add(calls, delayed(stop_first_or_wait)(stopper));
-            atomic_store(&started, 0);
+            atomic_store(&tally->started, 0);
             parcel_results *results = run_and_free(&options, calls);
-            HOLDS(shape, atomic_load(&started) <= shape.workers);
-            HOLDS(shape, atomic_load(&started) > 0 || shape.size == 0 || stopper == BY_DEADLINE);
+            HOLDS(shape, atomic_load(&tally->started) <= shape.workers);
+            HOLDS(shape,
+                  atomic_load(&tally->started) > 0 || shape.size == 0 || stopper == BY_DEADLINE);
             check_stopped(shape, results, told[stopper].message, told[stopper].error);
             parcel_results_free(results);
-            parcel_token_reset(&token);
+            parcel_token_reset(&tally->token);
         }
 }
 END_TEST
@@ -113,10 +112,10 @@ START_TEST(a_token_that_is_cancelled_before_lets_nothing_run)
 {
     for (struct shape shape = {0}; next_shape(_i, &shape);) {
         char error[64];
-        parcel_options options = *SHAPED(shape, .cancel = &token);
+        parcel_options options = *SHAPED(shape, .cancel = &tally->token);
         parcel_calls *calls = squares(shape.size);
-        parcel_cancel(&token);
-        HOLDS(shape, parcel_token_cancelled(&token));
+        parcel_cancel(&tally->token);
+        HOLDS(shape, parcel_token_cancelled(&tally->token));
         parcel_results *results = parcel_run(&options, calls);
         snprintf(error, sizeof error, "cancelled by its token: 0 of %zu call%s had run", shape.size,
                  shape.size == 1 ? "" : "s");
@@ -127,7 +126,7 @@ START_TEST(a_token_that_is_cancelled_before_lets_nothing_run)
         else
             ck_ran_well(results);
         parcel_results_free(results);
-        parcel_token_reset(&token);
+        parcel_token_reset(&tally->token);
         results = run_and_free(&options, calls);
         HOLDS(shape, are_squares(results, shape.size));
         parcel_results_free(results);
@@ -139,7 +138,7 @@ END_TEST
 START_TEST(a_run_within_its_limits_is_as_without)
 {
     for (struct shape shape = {0}; next_shape(_i, &shape);)
-        HOLDS(shape, squares_run(SHAPED(shape, .cancel = &token, .deadline = 1e6,
+        HOLDS(shape, squares_run(SHAPED(shape, .cancel = &tally->token, .deadline = 1e6,
                                         .handle_signals = PARCEL_YES, .halt = "now,fail=1"),
                                  shape.size));
 }
@@ -147,19 +146,18 @@ END_TEST
 
 /* ---- from another thread ---- */
 
-static struct meeting begun = MEETING;
-
 static void *cancel_when_begun(void *argument)
 {
-    meet(&begun, 2);
+    meet(&tally->meeting, 2);
     parcel_cancel(argument);
     return NULL;
 }
 
 static int meet_and_wait(void)
 {
-    if (atomic_fetch_add(&started, 1) == 0)
-        meet(&begun, 2);
+    take_time();
+    if (atomic_fetch_add(&tally->started, 1) == 0)
+        meet(&tally->meeting, 2);
     while (!parcel_cancelled())
         sched_yield();
     return 7;
@@ -168,21 +166,21 @@ DELAYED(int, meet_and_wait);
 
 START_TEST(another_thread_cancels_a_run)
 {
-    for (struct shape shape = {0}; next_shape(_i, &shape) && shares_memory(shape);) {
+    for (struct shape shape = {0}; next_shape(_i, &shape);) {
         pthread_t thread;
         if (shape.size == 0)
             continue;
         parcel_calls *calls = parcel_calls_new();
         for (size_t i = 0; i < shape.size; i++)
             parcel_calls_add(calls, delayed(meet_and_wait)());
-        atomic_store(&started, 0);
-        ck_assert_int_eq(pthread_create(&thread, NULL, cancel_when_begun, &token), 0);
-        parcel_results *results = run_and_free(SHAPED(shape, .cancel = &token), calls);
+        atomic_store(&tally->started, 0);
+        ck_assert_int_eq(pthread_create(&thread, NULL, cancel_when_begun, &tally->token), 0);
+        parcel_results *results = run_and_free(SHAPED(shape, .cancel = &tally->token), calls);
         pthread_join(thread, NULL);
-        HOLDS(shape, atomic_load(&started) <= shape.workers);
+        HOLDS(shape, atomic_load(&tally->started) <= shape.workers);
         check_stopped(shape, results, told[BY_TOKEN].message, told[BY_TOKEN].error);
         parcel_results_free(results);
-        parcel_token_reset(&token);
+        parcel_token_reset(&tally->token);
     }
 }
 END_TEST
@@ -269,12 +267,12 @@ START_TEST(the_old_action_of_a_signal_is_put_back)
 {
     struct sigaction action = {.sa_handler = count_own};
     sigemptyset(&action.sa_mask);
-    for (struct shape shape = {0}; next_shape(_i, &shape) && shares_memory(shape);) {
+    for (struct shape shape = {0}; next_shape(_i, &shape);) {
         sigaction(SIGINT, &action, NULL);
         parcel_calls *calls = parcel_calls_new();
         for (size_t i = 0; i < shape.size; i++)
             parcel_calls_add(calls, delayed(stop_first_or_wait)(BY_SIGNAL));
-        atomic_store(&started, 0);
+        atomic_store(&tally->started, 0);
         parcel_results_free(run_and_free(SHAPED(shape, .handle_signals = PARCEL_YES), calls));
         HOLDS(shape, atomic_load(&own_handler_ran) == 0);
         raise(SIGINT);
@@ -283,41 +281,49 @@ START_TEST(the_old_action_of_a_signal_is_put_back)
 }
 END_TEST
 
-static void raise_twice(void)
+/* Signals that are pending count once: the second waits for the first. */
+static void signal_twice(bool waits)
 {
-    raise(SIGTERM);
-    raise(SIGTERM);
+    take_time();
+    kill(tally->runner, SIGTERM);
+    while (waits && !parcel_cancelled())
+        sched_yield();
+    kill(tally->runner, SIGTERM);
 }
-DELAYED(void, raise_twice);
+DELAYED(void, signal_twice, bool);
 
 START_TEST(a_second_signal_ends_the_process)
 {
-    int status = 0;
-    pid_t child = fork();
-    if (child == 0) {
-        parcel_calls *calls = parcel_calls_new();
-        parcel_calls_add(calls, delayed(raise_twice)());
-        run_and_free(&(parcel_options){.n_jobs = 1, .handle_signals = PARCEL_YES}, calls);
-        _exit(0);
+    for (struct shape shape = {0}; next_shape(_i, &shape);) {
+        int status = 0;
+        if (shape.size != 2 || shape.workers > 2)
+            continue;
+        pid_t child = fork();
+        if (child == 0) {
+            parcel_calls *calls = parcel_calls_new();
+            parcel_calls_add(calls, delayed(signal_twice)(true));
+            tally->runner = getpid();
+            run_and_free(SHAPED(shape, .handle_signals = PARCEL_YES), calls);
+            _exit(0);
+        }
+        ck_assert_int_eq(waitpid(child, &status, 0), child);
+        HOLDS(shape, WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM);
     }
-    ck_assert_int_eq(waitpid(child, &status, 0), child);
-    ck_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM);
 }
 END_TEST
 
 START_TEST(an_ignored_signal_stays_ignored)
 {
-    atomic_store(&started, 0);
-    signal(SIGINT, SIG_IGN);
-    parcel_calls *calls = parcel_calls_new();
-    parcel_calls_add(calls, delayed(raise_twice)());
-    for (int i = 0; i < 4; i++)
-        parcel_calls_add(calls, delayed(square)(i));
     signal(SIGTERM, SIG_IGN);
-    parcel_results *results = run_and_free(&(parcel_options){.handle_signals = PARCEL_YES}, calls);
-    ck_ran_well(results);
-    parcel_results_free(results);
-    signal(SIGINT, SIG_DFL);
+    for (struct shape shape = {0}; next_shape(_i, &shape);) {
+        if (shape.size != 2)
+            continue;
+        parcel_calls *calls = squares(4);
+        parcel_calls_add(calls, delayed(signal_twice)(false));
+        parcel_results *results = run_and_free(SHAPED(shape, .handle_signals = PARCEL_YES), calls);
+        ck_ran_well(results);
+        parcel_results_free(results);
+    }
     signal(SIGTERM, SIG_DFL);
 }
 END_TEST
@@ -326,6 +332,7 @@ END_TEST
 
 static int run_inside(void)
 {
+    take_time();
     parcel_calls *calls = parcel_calls_new();
     for (int i = 0; i < 100; i++)
         parcel_calls_add(calls, delayed(stop_first_or_wait)(BY_TOKEN));
@@ -339,17 +346,17 @@ DELAYED(int, run_inside);
 
 START_TEST(a_run_inside_a_cancelled_call_stops_too)
 {
-    for (struct shape shape = {0}; next_shape(_i, &shape) && shares_memory(shape);) {
+    for (struct shape shape = {0}; next_shape(_i, &shape);) {
         if (shape.size == 0)
             continue;
         parcel_calls *calls = parcel_calls_new();
         parcel_calls_add(calls, delayed(run_inside)());
-        atomic_store(&started, 0);
-        parcel_results *results = run_and_free(SHAPED(shape, .cancel = &token), calls);
+        atomic_store(&tally->started, 0);
+        parcel_results *results = run_and_free(SHAPED(shape, .cancel = &tally->token), calls);
         HOLDS(shape, parcel_get(results, 0, int) == 7);
         ck_ran_well(results); /* its one call ran */
         parcel_results_free(results);
-        parcel_token_reset(&token);
+        parcel_token_reset(&tally->token);
     }
 }
 END_TEST
@@ -375,8 +382,8 @@ void add_control_tests(TCase *tests, int backends)
     tcase_add_loop_test(tests, a_run_stops_at_so_many_failures, 0, backends);
     tcase_add_loop_test(tests, one_worker_stops_exactly_where_halt_says, 0, backends);
     tcase_add_loop_test(tests, the_old_action_of_a_signal_is_put_back, 0, backends);
-    tcase_add_test(tests, a_second_signal_ends_the_process);
-    tcase_add_test(tests, an_ignored_signal_stays_ignored);
+    tcase_add_loop_test(tests, a_second_signal_ends_the_process, 0, backends);
+    tcase_add_loop_test(tests, an_ignored_signal_stays_ignored, 0, backends);
     tcase_add_loop_test(tests, a_run_inside_a_cancelled_call_stops_too, 0, backends);
     tcase_add_test(tests, null_tokens_are_harmless);
 }

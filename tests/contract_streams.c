@@ -193,16 +193,10 @@ START_TEST(a_stream_that_is_closed_accounts_for_all)
 }
 END_TEST
 
-/* How many calls have begun whose results nobody took. */
-static atomic_int waiting;
-static atomic_int most_waiting;
-
+/* The crowd: calls that have begun whose results nobody took. */
 static char *begin(int i)
 {
-    int now = atomic_fetch_add(&waiting, 1) + 1;
-    int most = atomic_load(&most_waiting);
-    while (now > most && !atomic_compare_exchange_weak(&most_waiting, &most, now))
-        continue;
+    crowd_enter(&tally->crowd);
     char *bytes = malloc(10000);
     snprintf(bytes, 10000, "%d", i);
     return bytes;
@@ -214,7 +208,7 @@ static bool take_bytes(void *state, size_t index, parcel_value value, const parc
     (void)record;
     bool *right = state;
     *right = *right && (size_t)atoi(value.as.string) == index;
-    atomic_fetch_sub(&waiting, 1);
+    crowd_leave(&tally->crowd);
     return true;
 }
 
@@ -224,8 +218,8 @@ static parcel_calls *new_counted_calls(size_t size)
     parcel_calls *calls = parcel_calls_new();
     for (size_t i = 0; i < size; i++)
         parcel_calls_add(calls, delayed(begin)((int)i));
-    atomic_store(&waiting, 0);
-    atomic_store(&most_waiting, 0);
+    atomic_store(&tally->crowd.now, 0);
+    atomic_store(&tally->crowd.most, 0);
     return calls;
 }
 
@@ -241,8 +235,8 @@ START_TEST(the_window_is_never_exceeded)
                                     .on_result_state = &right),
                              calls);
             ck_ran_well(results);
-            HOLDS(shape, right && atomic_load(&waiting) == 0);
-            HOLDS(shape, atomic_load(&most_waiting) <= windows[w]);
+            HOLDS(shape, right && atomic_load(&tally->crowd.now) == 0);
+            HOLDS(shape, atomic_load(&tally->crowd.most) <= windows[w]);
             parcel_results_free(results);
         }
 }
@@ -257,13 +251,14 @@ START_TEST(pulled_results_outlive_the_stream_and_keep_the_window)
         parcel_results *results =
             parcel_run(SHAPED(shape, .return_as = PARCEL_GENERATOR, .window = 6), calls);
         while (parcel_results_next(results, &kept[count])) {
-            atomic_fetch_sub(&waiting, 1);
+            crowd_leave(&tally->crowd);
             count++;
         }
         parcel_results_free(results);
         parcel_calls_free(calls);
         HOLDS(shape, count == shape.size);
-        HOLDS(shape, atomic_load(&most_waiting) <= 6 + 1); /* one is on its way to be counted */
+        HOLDS(shape,
+              atomic_load(&tally->crowd.most) <= 6 + 1); /* one is on its way to be counted */
         for (size_t i = 0; i < count; i++) {
             HOLDS(shape, (size_t)atoi(kept[i].value.as.string) == i);
             parcel_result_free(&kept[i]);

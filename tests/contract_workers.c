@@ -11,30 +11,23 @@ struct scratch {
     int uses; /* calls that had it; at most one at a time */
 };
 
-struct workshop {
-    atomic_int started;
-    atomic_int ended;
-    atomic_int wrong; /* what was not as it should be */
-};
-
 static void *start(void *state, int worker)
 {
-    struct workshop *workshop = state;
     struct scratch *scratch = malloc(sizeof *scratch);
     *scratch = (struct scratch){.thread = pthread_self(), .worker = worker};
-    bool is_right = parcel_worker() == worker && parcel_index() == SIZE_MAX &&
+    bool is_right = state == tally && parcel_worker() == worker && parcel_index() == SIZE_MAX &&
                     !parcel_worker_state() && !parcel_cancelled();
-    atomic_fetch_add(&workshop->started, 1);
-    atomic_fetch_add(&workshop->wrong, !is_right);
+    atomic_fetch_add(&tally->started, 1);
+    atomic_fetch_add(&tally->wrong, !is_right);
     return scratch;
 }
 
 static void end(void *state, int worker, void *worker_state)
 {
-    struct workshop *workshop = state;
     struct scratch *scratch = worker_state;
-    atomic_fetch_add(&workshop->ended, 1);
-    atomic_fetch_add(&workshop->wrong, scratch->worker != worker || scratch->uses == 0);
+    atomic_fetch_add(&tally->ended, 1);
+    atomic_fetch_add(&tally->wrong,
+                     state != tally || scratch->worker != worker || scratch->uses == 0);
     free(scratch);
 }
 
@@ -56,8 +49,14 @@ static parcel_calls *uses(size_t count)
     return calls;
 }
 
-#define WITH_STATES(shape, workshop) \
-    SHAPED(shape, .on_worker_start = start, .on_worker_end = end, .worker_state = workshop)
+#define WITH_STATES(shape) \
+    SHAPED(shape, .on_worker_start = start, .on_worker_end = end, .worker_state = tally)
+
+static void count_from_none(void)
+{
+    atomic_store(&tally->started, 0);
+    atomic_store(&tally->ended, 0);
+}
 
 /* The workers that ran some of the calls; each call had the state of its own. */
 static int workers_that_ran(struct shape shape, const parcel_results *results)
@@ -76,12 +75,12 @@ static int workers_that_ran(struct shape shape, const parcel_results *results)
 
 START_TEST(each_worker_that_runs_something_has_a_state_of_its_own)
 {
-    for (struct shape shape = {0}; next_shape(_i, &shape) && shares_memory(shape);) {
-        struct workshop workshop = {0};
-        parcel_results *results = run_and_free(WITH_STATES(shape, &workshop), uses(shape.size));
-        HOLDS(shape, workers_that_ran(shape, results) == atomic_load(&workshop.started));
-        HOLDS(shape, atomic_load(&workshop.ended) == atomic_load(&workshop.started));
-        HOLDS(shape, atomic_load(&workshop.wrong) == 0);
+    for (struct shape shape = {0}; next_shape(_i, &shape);) {
+        count_from_none();
+        parcel_results *results = run_and_free(WITH_STATES(shape), uses(shape.size));
+        HOLDS(shape, workers_that_ran(shape, results) == atomic_load(&tally->started));
+        HOLDS(shape, atomic_load(&tally->ended) == atomic_load(&tally->started));
+        HOLDS(shape, atomic_load(&tally->wrong) == 0);
         parcel_results_free(results);
     }
     ck_assert_ptr_null(parcel_worker_state());
@@ -90,21 +89,21 @@ END_TEST
 
 START_TEST(an_executor_keeps_the_states_for_the_next_run)
 {
-    for (struct shape shape = {0}; next_shape(_i, &shape) && shares_memory(shape);) {
-        struct workshop workshop = {0};
-        parcel_executor *executor = parcel_open(WITH_STATES(shape, &workshop));
+    for (struct shape shape = {0}; next_shape(_i, &shape);) {
+        count_from_none();
+        parcel_executor *executor = parcel_open(WITH_STATES(shape));
         parcel_calls *calls = uses(shape.size);
         for (int i = 0; i < 3; i++) {
             parcel_results *results = parcel_executor_run(executor, calls);
             workers_that_ran(shape, results);
             parcel_results_free(results);
         }
-        HOLDS(shape, atomic_load(&workshop.started) <= shape.workers);
-        HOLDS(shape, atomic_load(&workshop.ended) == 0);
+        HOLDS(shape, atomic_load(&tally->started) <= shape.workers);
+        HOLDS(shape, atomic_load(&tally->ended) == 0);
         parcel_close(executor);
         parcel_calls_free(calls);
-        HOLDS(shape, atomic_load(&workshop.ended) == atomic_load(&workshop.started));
-        HOLDS(shape, atomic_load(&workshop.wrong) == 0);
+        HOLDS(shape, atomic_load(&tally->ended) == atomic_load(&tally->started));
+        HOLDS(shape, atomic_load(&tally->wrong) == 0);
     }
 }
 END_TEST
@@ -131,10 +130,10 @@ static void *run_crowded(void *argument)
 /* The state is no atomic: runs that shared one would lose uses, which the race checker sees. */
 START_TEST(runs_at_the_same_time_share_no_state)
 {
-    for (struct shape shape = {0}; next_shape(_i, &shape) && shares_memory(shape);) {
-        struct workshop workshop = {0};
+    for (struct shape shape = {0}; next_shape(_i, &shape);) {
+        count_from_none();
         parcel_calls *calls = uses(shape.size);
-        struct crowded crowded = {parcel_open(WITH_STATES(shape, &workshop)), calls, 0};
+        struct crowded crowded = {parcel_open(WITH_STATES(shape)), calls, 0};
         pthread_t threads[CROWD];
         for (int i = 0; i < CROWD; i++)
             ck_assert_int_eq(pthread_create(&threads[i], NULL, run_crowded, &crowded), 0);
@@ -143,35 +142,36 @@ START_TEST(runs_at_the_same_time_share_no_state)
         parcel_close(crowded.executor);
         parcel_calls_free(calls);
         HOLDS(shape, atomic_load(&crowded.faults) == 0);
-        HOLDS(shape, atomic_load(&workshop.started) <= CROWD * shape.workers);
-        HOLDS(shape, atomic_load(&workshop.ended) == atomic_load(&workshop.started));
+        HOLDS(shape, atomic_load(&tally->started) <= CROWD * shape.workers);
+        HOLDS(shape, atomic_load(&tally->ended) == atomic_load(&tally->started));
     }
 }
 END_TEST
 
 static void *fail_to_start(void *state, int worker)
 {
-    atomic_fetch_add((atomic_int *)state, 1);
+    (void)state;
+    atomic_fetch_add(&tally->started, 1);
     parcel_fail("no device %d", worker);
     return NULL;
 }
 
 START_TEST(a_worker_that_cannot_start_stops_the_run)
 {
-    for (struct shape shape = {0}; next_shape(_i, &shape) && shares_memory(shape);) {
-        atomic_int tried = 0;
+    for (struct shape shape = {0}; next_shape(_i, &shape);) {
         if (shape.size == 0)
             continue;
+        count_from_none();
         parcel_results *results =
-            run_and_free(SHAPED(shape, .on_worker_start = fail_to_start, .worker_state = &tried),
-                         uses(shape.size));
+            run_and_free(SHAPED(shape, .on_worker_start = fail_to_start), uses(shape.size));
         ck_contains(parcel_results_error(results), " could not start: no device ");
         ck_contains(parcel_results_error(results), ": 0 of ");
         for (size_t i = 0; i < shape.size; i++) {
             HOLDS(shape, parcel_results_status(results, i) == PARCEL_CANCELLED);
             ck_contains(parcel_results_message(results, i), "not started: worker ");
         }
-        HOLDS(shape, atomic_load(&tried) >= 1 && atomic_load(&tried) <= shape.workers);
+        HOLDS(shape,
+              atomic_load(&tally->started) >= 1 && atomic_load(&tally->started) <= shape.workers);
         HOLDS(shape, parcel_results_failures(results) == 0);
         parcel_results_free(results);
     }
@@ -180,18 +180,17 @@ END_TEST
 
 static void count_end(void *state, int worker, void *worker_state)
 {
-    (void)worker;
-    atomic_fetch_add((atomic_int *)state, worker_state ? 1000 : 1);
+    (void)state, (void)worker;
+    atomic_fetch_add(&tally->ended, worker_state ? 1000 : 1);
 }
 
 START_TEST(an_end_without_a_start_is_called_for_who_ran)
 {
-    for (struct shape shape = {0}; next_shape(_i, &shape) && shares_memory(shape);) {
-        atomic_int ended = 0;
-        HOLDS(shape, squares_run(SHAPED(shape, .on_worker_end = count_end, .worker_state = &ended),
-                                 shape.size));
-        HOLDS(shape, (atomic_load(&ended) >= 1) == (shape.size > 0));
-        HOLDS(shape, atomic_load(&ended) <= shape.workers);
+    for (struct shape shape = {0}; next_shape(_i, &shape);) {
+        count_from_none();
+        HOLDS(shape, squares_run(SHAPED(shape, .on_worker_end = count_end), shape.size));
+        HOLDS(shape, (atomic_load(&tally->ended) >= 1) == (shape.size > 0));
+        HOLDS(shape, atomic_load(&tally->ended) <= shape.workers);
     }
 }
 END_TEST

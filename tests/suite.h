@@ -107,6 +107,22 @@ struct meeting {
         PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, 0, false \
     }
 
+/* Makes a meeting in memory that processes share, for calls of several processes. */
+static inline UNUSED void suite_share_meeting(struct meeting *meeting)
+{
+    pthread_mutexattr_t of_lock;
+    pthread_condattr_t of_change;
+    *meeting = (struct meeting)MEETING;
+    pthread_mutexattr_init(&of_lock);
+    pthread_mutexattr_setpshared(&of_lock, PTHREAD_PROCESS_SHARED);
+    pthread_mutex_init(&meeting->lock, &of_lock);
+    pthread_mutexattr_destroy(&of_lock);
+    pthread_condattr_init(&of_change);
+    pthread_condattr_setpshared(&of_change, PTHREAD_PROCESS_SHARED);
+    pthread_cond_init(&meeting->changed, &of_change);
+    pthread_condattr_destroy(&of_change);
+}
+
 /* Waits until count calls are here, and lets them go together. False when they do not come: the
  * limit only turns a hang into a failure. */
 static inline UNUSED bool meet(struct meeting *meeting, int count)
@@ -161,6 +177,40 @@ static inline UNUSED void keep_line(void *state, const char *line)
     int length = snprintf(lines->text + lines->length, room, "%s\n", line);
     if (length > 0 && (size_t)length < room)
         lines->length += (size_t)length;
+}
+
+/* The end of a time in a line of progress, in joblib's short format; NULL when it is none. */
+static inline UNUSED const char *suite_time_end(const char *time)
+{
+    char again[32], *unit;
+    double number = strtod(time, &unit);
+    int length = strncmp(unit, "min", 3) == 0 ? snprintf(again, sizeof again, "%4.1fmin", number)
+                                              : snprintf(again, sizeof again, " %5.1fs", number);
+    return strncmp(time, again, (size_t)length) == 0 ? time + length : NULL;
+}
+
+static inline UNUSED bool suite_ends_with(const struct lines *lines, const char *part)
+{
+    size_t length = strlen(part);
+    return lines->length >= length &&
+           memcmp(lines->text + lines->length - length, part, length) == 0;
+}
+
+/* Copies lines with T for each time, since how long a line takes depends on the machine. */
+static inline UNUSED void mask_times(struct lines *masked, const char *text)
+{
+    masked->length = 0;
+    while (*text) {
+        const char *end = NULL;
+        masked->text[masked->length++] = *text++;
+        if (suite_ends_with(masked, "elapsed: ") || suite_ends_with(masked, "remaining: "))
+            end = suite_time_end(text);
+        if (end) {
+            masked->text[masked->length++] = 'T';
+            text = end;
+        }
+    }
+    masked->text[masked->length] = '\0';
 }
 
 static inline UNUSED int square(int x)
