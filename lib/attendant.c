@@ -41,6 +41,7 @@ struct errand {
     size_t first;                        /* of the order, in the results */
     size_t count;                        /* of the order */
     size_t packed;                       /* bytes of its calls */
+    size_t left;                         /* calls of the batch from there on */
     size_t n_read;                       /* answers that were recorded */
     bool is_alone;  /* one more attempt at one call, whose answer is not recorded yet */
     int pid;        /* of its process */
@@ -49,7 +50,6 @@ struct errand {
     double killed;  /* when SIGTERM was sent; 0: it was not */
     bool is_killed; /* with SIGKILL */
     bool is_late;   /* killed since a call took too long */
-    bool is_asked;  /* the worker knows that others want calls */
     char *refusal;  /* why the call that was looked at last cannot be sent, owned, or NULL */
 };
 
@@ -102,7 +102,6 @@ static size_t pack(struct errand *errand, size_t first, size_t count, size_t *pa
 /* What the mailbox says before a worker looks into it. */
 static void clear(struct parcel__mailbox *box)
 {
-    atomic_store_explicit(&box->is_asked, false, memory_order_relaxed);
     atomic_store_explicit(&box->reason, PARCEL__GOES_ON, memory_order_relaxed);
     atomic_store_explicit(&box->n_answers, 0, memory_order_relaxed);
     atomic_store_explicit(&box->phase, PARCEL__PHASE_WAITING, memory_order_relaxed);
@@ -145,6 +144,8 @@ static size_t send(struct errand *errand, size_t first, size_t count)
     if (count == 0)
         return 0;
     clear(box);
+    atomic_store_explicit(&box->waiting, parcel__schedule_range(1, (uint32_t)count),
+                          memory_order_relaxed);
     box->order = (struct parcel__order){
         .calls = has_list(errand) ? options->calls : NULL,
         .first_index = options->first_index + first,
@@ -168,7 +169,7 @@ static size_t send(struct errand *errand, size_t first, size_t count)
     errand->pid = (int)parcel__keeper_pid(errand->attendant->keeper, errand->attendant->number);
     errand->sent = parcel__port_now();
     errand->stopped = errand->killed = 0;
-    errand->is_killed = errand->is_late = errand->is_asked = false;
+    errand->is_killed = errand->is_late = false;
     parcel__process_ring(&box->n_orders);
     return count;
 }
@@ -207,11 +208,31 @@ static double press(struct errand *errand)
     return errand->is_killed ? INFINITY : limits->kill_after;
 }
 
+/* Others want calls: takes those back that have not begun, however long the one lasts that runs.
+ * The first order of a batch is the one that ends it, unless it was cut. */
+static void share(struct errand *errand)
+{
+    _Atomic(parcel__range) *waiting = &errand->box->waiting;
+    parcel__range range = atomic_load_explicit(waiting, memory_order_relaxed);
+    uint32_t begun;
+    do
+        begun = parcel__schedule_low(range);
+    while (!atomic_compare_exchange_weak_explicit(waiting, &range,
+                                                  parcel__schedule_range(begun, begun),
+                                                  memory_order_relaxed, memory_order_relaxed));
+    errand->worker->is_asked = false;
+    if (errand->is_alone || begun >= errand->count)
+        return;
+    errand->count = begun;
+    size_t left = errand->left - begun;
+    if (parcel__job_give_back(errand->job, errand->worker, errand->first + begun, left))
+        errand->worker->n_given = left;
+}
+
 /* Tells the worker what this thread was told. */
 static void pass_on(struct errand *errand)
 {
     struct parcel__mailbox *box = errand->box;
-    bool is_asked = parcel__job_listen(errand->worker);
     if (errand->stopped == 0 && parcel__job_must_stop(errand->job)) {
         enum parcel__reason reason = parcel__control_reason(errand->job->control);
         reason = reason == PARCEL__GOES_ON ? PARCEL__BY_STREAM : reason;
@@ -223,12 +244,8 @@ static void pass_on(struct errand *errand)
     if (errand->job->control->median)
         atomic_store_explicit(&box->job.own_control.relative,
                               parcel__control_allowed(errand->job->control), memory_order_relaxed);
-    if (is_asked && !errand->is_asked && errand->count > 1) {
-        atomic_store_explicit(&box->is_asked, true, memory_order_relaxed);
-        atomic_thread_fence(memory_order_seq_cst);
-        parcel__job_tell(&box->job, PARCEL__GOES_ON);
-        errand->is_asked = true;
-    }
+    if (parcel__job_listen(errand->worker))
+        share(errand);
 }
 
 /* For how long nobody needs to look. What stops the run from outside wakes nobody: one worker looks
@@ -649,6 +666,7 @@ static size_t carry(const struct parcel__carrier *carrier, struct parcel_job *jo
     struct parcel__attendant *attendant = (void *)(uintptr_t)carrier;
     struct errand errand = {.job = job,
                             .worker = worker,
+                            .left = count,
                             .own = attendant,
                             .attendant = attendant,
                             .box = attendant->mail.box};
@@ -672,12 +690,19 @@ static void poke(const struct parcel__carrier *carrier)
     parcel__process_ring(attendant->mail.bell);
 }
 
+static void linger(const struct parcel__carrier *carrier, double seconds)
+{
+    const struct parcel__attendant *attendant = (const void *)carrier;
+    unsigned bell = atomic_load_explicit(attendant->mail.bell, memory_order_relaxed);
+    parcel__process_wait(attendant->mail.bell, bell, seconds);
+}
+
 void parcel__attendant_open_all(struct parcel__attendant *attendants, int count,
                                 const struct parcel__mail *mails, struct parcel__keeper *keeper,
                                 const struct parcel__snapshot *snapshot)
 {
     for (int i = 0; i < count; i++) {
-        attendants[i] = (struct parcel__attendant){.carrier = {carry, poke},
+        attendants[i] = (struct parcel__attendant){.carrier = {carry, poke, linger},
                                                    .mail = mails[i],
                                                    .keeper = keeper,
                                                    .snapshot = snapshot,

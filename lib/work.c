@@ -352,8 +352,9 @@ static size_t run_one_by_one(struct parcel_job *job, struct parcel__worker *work
             handle_events(job, worker);
         if (job->is_careful && worker->n_failed == n_failed)
             parcel__job_count(job, 0, 1);
-        if (job->options.recorded)
-            job->options.recorded(job->options.recorded_state, first + i - 1);
+        if (job->options.recorded &&
+            !job->options.recorded(job->options.recorded_state, first + i - 1))
+            worker->is_asked = true;
     } while (i < stretch->count && goes_on(job, worker));
     return i;
 }
@@ -523,6 +524,8 @@ static void run_batch(struct parcel_job *job, struct parcel__worker *worker, par
         size_t first = batch->first + done, left = batch->count - done;
         done += carrier ? carrier->run(carrier, job, worker, first, left)
                         : run_measured(job, worker, first, piece_length(job, worker, left));
+        batch->count -= worker->n_given;
+        worker->n_given = 0;
         if (worker->is_asked && (job->options.recorded ||
                                  give_back(job, worker, batch->first + done, batch->count - done)))
             break;
