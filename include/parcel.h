@@ -14,8 +14,8 @@
  *         value[i] = simulate(i, 0.5);
  *
  * Contents, from the first day on: errors, delayed calls, running them, results, inside a call,
- * settings, executors, shared memory, calls without macros, and the short names. A backend of your own:
- * parcel/backend.h. Boxed values: parcel/value.h.
+ * settings, executors, shared memory, calls without macros, and the short names. A backend of your
+ * own: parcel/backend.h. Boxed values: parcel/value.h.
  *
  * Words with one meaning: "borrowed" is read and must outlive what is said; "copied" may go at
  * once; "taken" is freed by Parcel; "new" is freed by you, with the function that is named.

@@ -245,6 +245,13 @@ static parcel_call rich_call(void)
     return delayed(any)(parcel_value_array(&array), parcel_value_string("a string of some length"));
 }
 
+static bool is_untouched(const unsigned char *bytes, size_t size)
+{
+    while (size > 0 && bytes[size - 1] == 0xA5)
+        size--;
+    return size == 0;
+}
+
 /* With one byte less than it needs, a call writes nothing behind its room and is refused. */
 START_TEST(test_room_for_calls)
 {
@@ -259,8 +266,7 @@ START_TEST(test_room_for_calls)
             size_t written =
                 parcel__wire_put_call(message.bytes, room, calls[i].function, calls[i].arguments);
             ck_assert_uint_eq(written, room == needed ? needed : 0);
-            for (size_t at = room; at < ROOM; at++)
-                ck_assert_uint_eq(message.bytes[at], 0xA5);
+            ck_assert(is_untouched(message.bytes + room, ROOM - room));
         }
     }
 }
@@ -302,7 +308,7 @@ START_TEST(test_damaged_calls)
     const parcel_call calls[] = {delayed(add)(1, 2), rich_call(),
                                  delayed(join)("", word, "a string of some length"),
                                  delayed(count)(parcel_array(word, 4), 1, parcel_array(word, 0))};
-    size_t n_refused = 0, n_read = 0;
+    size_t n_refused = 0, n_read = 0, n_wrong = 0;
     for (size_t i = 0; i < LENGTH(calls); i++) {
         struct message whole, damaged;
         parcel_call copy;
@@ -311,14 +317,15 @@ START_TEST(test_damaged_calls)
             damaged = whole;
             damaged.bytes[at / LENGTH(flips)] ^= flips[at % LENGTH(flips)];
             size_t read = parcel__wire_get_call(damaged.bytes, size, &copy);
-            ck_assert_uint_le(read, size);
-            ck_assert(read == 0 || at / LENGTH(flips) >= 16); /* the function is never in doubt */
+            n_wrong += read > size;
+            n_wrong += read > 0 && at / LENGTH(flips) < 16; /* the function is never in doubt */
             n_refused += read == 0;
             n_read += read > 0;
             if (read > 0)
                 touch(&copy);
         }
     }
+    ck_assert_uint_eq(n_wrong, 0);
     ck_assert_uint_gt(n_refused, 500);
     ck_assert_uint_gt(n_read, 500);
 }
@@ -690,6 +697,7 @@ static const parcel_function *const rich_functions[] = {
 /* memory: of the room, whose end is the end of what was written. */
 static struct rich_results put_rich(unsigned char *memory, size_t size)
 {
+    memset(memory, 0xA5, size); /* damaged ones may read what lies between others */
     static const struct nine nine = {{1, 2}};
     static int numbers[] = {1, 2, 3, 4, 5};
     static const char *text = "a text of more than sixteen bytes";
@@ -848,6 +856,7 @@ START_TEST(test_damaged_texts)
     struct message message;
     struct parcel__wire_result result;
     struct parcel__wire_room room = {message.bytes, 64, 16, 64};
+    memset(&message, 0xA5, sizeof message);
     parcel__wire_put_text(&result, &room, "why it failed");
     for (size_t bit = 0; bit < 8 * sizeof result; bit++) {
         struct parcel__wire_result damaged = result;
