@@ -368,15 +368,15 @@ static const char *get_string_result(const struct parcel__wire_result *result,
 }
 
 /* New memory with the data of an array, or a view of its pages. NULL when there is none. */
-static void *get_array_data(unsigned char *content, size_t size)
+static void *get_array_data(const struct parcel__wire_result *result, unsigned char *content)
 {
-    bool is_large = size >= PARCEL__SHARED_LARGE && (uintptr_t)content % LARGE_ALIGNMENT == 0;
-    void *data = is_large ? parcel__shared_view(content, size) : NULL;
+    bool has_pages = result->size >= PARCEL__SHARED_LARGE && result->offset % LARGE_ALIGNMENT == 0;
+    void *data = has_pages ? parcel__shared_view(content, result->size) : NULL;
     if (data)
         return data;
-    data = parcel__memory_new(size);
-    if (data && size > 0)
-        memcpy(data, content, size);
+    data = parcel__memory_new(result->size);
+    if (data && result->size > 0)
+        memcpy(data, content, result->size);
     return data;
 }
 
@@ -402,7 +402,7 @@ static const char *get_array_result(const struct parcel__wire_result *result,
             return not_sound;
         if (is_deep(&array))
             return is_too_deep;
-        array.data = get_array_data(content, size);
+        array.data = get_array_data(result, content);
         if (!array.data)
             return out_of_memory;
     }

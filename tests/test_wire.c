@@ -16,6 +16,7 @@
 #include <math.h>
 #include <stdint.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 struct triple {
     double x, y, z;
@@ -584,6 +585,32 @@ START_TEST(test_large_results)
 }
 END_TEST
 
+/* Wherever the sender's pages start, large data is received as a view if there are any. */
+START_TEST(test_large_data_is_viewed)
+{
+    struct parcel__wire_room whole = open_room(PAGES);
+    unsigned char *bytes = calloc(PARCEL__SHARED_LARGE, 1);
+    const parcel_array array = parcel_array(bytes, PARCEL__SHARED_LARGE);
+    const parcel_function *function = parcel_function_of(give);
+    void *view = parcel__shared_view(whole.base, PARCEL__SHARED_LARGE);
+    bool has_views = parcel__shared_release(view);
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    for (size_t start = 0; start < 4 * page; start += page) {
+        struct parcel__wire_room room = {whole.base + start, PAGES / 2, 0, PAGES / 2};
+        struct parcel__wire_result result;
+        parcel_array received;
+        ck_assert(parcel__wire_put_result(&result, &room, function, &array));
+        ck_assert_ptr_null(
+            parcel__wire_get_result(&result, room.base, room.size, function, NULL, &received));
+        ck_assert(parcel__shared_release(received.data) == has_views);
+        if (!has_views)
+            free(received.data);
+    }
+    free(bytes);
+    close_room(&whole);
+}
+END_TEST
+
 /* Large data grows down and keeps its place; small content begins anew with each order. */
 START_TEST(test_large_data_keeps_its_place)
 {
@@ -892,6 +919,7 @@ int main(void)
     tcase_add_test(tests, test_results_with_content);
     tcase_add_test(tests, test_empty_data);
     tcase_add_test(tests, test_large_results);
+    tcase_add_test(tests, test_large_data_is_viewed);
     tcase_add_test(tests, test_large_data_keeps_its_place);
     tcase_add_test(tests, test_room_for_results);
     tcase_add_test(tests, test_results_out_of_range);
