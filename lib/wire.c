@@ -372,14 +372,17 @@ static const char *get_string_result(const struct parcel__wire_result *result,
 }
 
 /* New memory with the data of an array, or a view of its pages. NULL when there is none. */
-static void *get_array_data(unsigned char *content, size_t size, bool may_view)
+static void *get_array_data(const struct parcel__wire_result *result, unsigned char *content,
+                            size_t room)
 {
-    void *data = may_view ? parcel__shared_view(content, size) : NULL;
+    bool is_page = result->offset % LARGE_ALIGNMENT == 0 && result->offset >= begin_of_views(room);
+    bool may_view = is_page && result->size >= PARCEL__SHARED_LARGE;
+    void *data = may_view ? parcel__shared_view(content, result->size) : NULL;
     if (data)
         return data;
-    data = parcel__memory_new(size);
-    if (data && size > 0)
-        memcpy(data, content, size);
+    data = parcel__memory_new(result->size);
+    if (data && result->size > 0)
+        memcpy(data, content, result->size);
     return data;
 }
 
@@ -405,7 +408,7 @@ static const char *get_array_result(const struct parcel__wire_result *result,
             return not_sound;
         if (is_deep(&array))
             return is_too_deep;
-        array.data = get_array_data(content, size, result->offset >= begin_of_views(room));
+        array.data = get_array_data(result, content, room);
         if (!array.data)
             return out_of_memory;
     }
