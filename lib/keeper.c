@@ -23,10 +23,12 @@
 #include <unistd.h>
 
 #include "death.h"
+#include "openmp.h"
 #include "port.h"
 #include "process.h"
 
 enum { PARENT_ENDED = SIGUSR1 }; /* harmless when others send it */
+enum { MOST_LOST = 5 };          /* keepers, before a start gives up */
 
 static const double patience = 0.2;  /* seconds in which a fork that failed is tried again */
 static const double next_try = 0.01; /* seconds between such tries */
@@ -148,6 +150,7 @@ static void reap(struct parcel__keeper *keeper, int flags)
     int status;
     pid_t pid;
     while ((pid = wait4(-1, &status, flags, &usage)) > 0 || (pid < 0 && errno == EINTR)) {
+        parcel__openmp_clean_up(pid);
         struct seat *seat = pid > 0 ? seat_of(keeper, pid) : NULL;
         if (!seat)
             continue;
@@ -164,6 +167,7 @@ static _Noreturn void leave(struct parcel__keeper *keeper)
             kill(atomic_load(&keeper->seats[i].pid), SIGKILL);
         }
     reap(keeper, 0);
+    parcel__openmp_clean_up(getpid());
     _exit(EXIT_SUCCESS);
 }
 
@@ -280,13 +284,16 @@ static void await_end(struct seat *seat)
 static void bury_keeper(struct parcel__keeper *keeper)
 {
     int pid = atomic_exchange(&keeper->pid, 0);
-    if (pid > 0)
+    if (pid > 0) {
         waitpid(pid, NULL, WNOHANG);
+        parcel__openmp_clean_up(pid);
+    }
     for (int i = 0; i < keeper->options.n_workers; i++) {
         struct seat *seat = &keeper->seats[i];
         await_end(seat);
         if (state_of(seat) != RUNNING)
             continue;
+        parcel__openmp_clean_up(atomic_load(&seat->pid));
         seat->death.lost_keeper = true;
         seat->death.has_ended = true;
         settle(seat, ENDED);
@@ -391,19 +398,31 @@ bool parcel__keeper_is_alive(struct parcel__keeper *keeper, int worker)
     return state_of(seat) == RUNNING;
 }
 
+/* False: why is filled. lost: keepers that were gone before the worker had started; something may
+ * kill each as soon as it is there. */
+static bool see_to_keeper(struct parcel__keeper *keeper, int *lost, char *why, size_t why_size)
+{
+    if (keeper_lives(keeper))
+        return true;
+    if (++*lost <= MOST_LOST)
+        return revive(keeper, why, why_size);
+    snprintf(why, why_size, "the process that keeps the workers is killed again and again");
+    return false;
+}
+
 static bool await_start(struct parcel__keeper *keeper, struct seat *seat, char *why,
                         size_t why_size)
 {
-    for (;;) {
+    for (int lost = 0;;) {
         unsigned seen = atomic_load_explicit(&seat->bell, memory_order_acquire);
         int state = state_of(seat);
         if (state == REFUSED)
             put_error(why, why_size, seat->error);
         if (state != STARTING)
             return state != REFUSED;
-        if (!keeper_lives(keeper) && !revive(keeper, why, why_size))
+        if (!see_to_keeper(keeper, &lost, why, why_size))
             return false;
-        parcel__process_wait(&seat->bell, seen, look);
+        parcel__process_wait(&seat->bell, seen, quiet);
     }
 }
 

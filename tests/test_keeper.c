@@ -469,10 +469,14 @@ START_TEST(test_texts)
 }
 END_TEST
 
-/* The keeper thinks that there is little memory. */
+extern void __asan_init(void) __attribute__((weak));
+
+/* The keeper thinks that there is little memory, of which the address sanitizer wants some. */
 START_TEST(test_out_of_memory)
 {
     const struct rlimit little = {1 << 20, RLIM_INFINITY};
+    if (__asan_init)
+        return;
     struct parcel__keeper *keeper = open_keeper(1);
     ck_assert(start(keeper, 0, -1));
     ck_assert(ask(keeper, 0));
@@ -1038,17 +1042,21 @@ static int wait_for_input(void)
 
 static int have_no_files(void)
 {
-    struct rlimit files = {0};
+    struct rlimit files, none;
     require(getrlimit(RLIMIT_NOFILE, &files) == 0);
-    files.rlim_cur = 0;
+    none = (struct rlimit){0, files.rlim_max};
+    require(setrlimit(RLIMIT_NOFILE, &none) == 0);
+    require(crash_and_close() == 0);
     require(setrlimit(RLIMIT_NOFILE, &files) == 0);
-    return crash_and_close();
+    return 0;
 }
 
 START_TEST(test_files)
 {
     ck_assert_int_eq(run_as_program(wait_for_input), 0);
+#if !defined __clang__ || !defined _OPENMP /* libomp opens a file in every process, or aborts */
     ck_assert_int_eq(run_as_program(have_no_files), 0);
+#endif
 }
 END_TEST
 
