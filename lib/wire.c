@@ -255,10 +255,11 @@ size_t parcel__wire_get_call(unsigned char *bytes, size_t size, parcel_call *cal
 
 /* ---- results ---- */
 
-/* Where the part of a room begins whose pages the receiver may keep. */
+/* Where the part of a room begins whose pages the receiver may keep; a small room has none. */
 static size_t begin_of_views(size_t size)
 {
-    return size / 2 / LARGE_ALIGNMENT * LARGE_ALIGNMENT;
+    size_t begin = (size / 2 + LARGE_ALIGNMENT - 1) / LARGE_ALIGNMENT * LARGE_ALIGNMENT;
+    return begin < size ? begin : size;
 }
 
 /* Puts content where it is copied from. */
@@ -503,7 +504,7 @@ static size_t cut(const char *text, size_t length)
 bool parcel__wire_put_text(struct parcel__wire_result *result, struct parcel__wire_room *room,
                            const char *text)
 {
-    size_t length = strlen(text), left = begin_of_views(room->size) - room->used;
+    size_t length = strlen(text), left = (begin_of_views(room->size) - room->used) / UNIT * UNIT;
     result->offset = nowhere;
     result->size = 0;
     if (left == 0)

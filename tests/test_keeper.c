@@ -277,8 +277,9 @@ static int number_of(void (*act)(void))
 }
 
 /* Below 0, a worker answers what it is asked, and never ends. */
-static void work(void *context, int worker)
+static void work(void *context, struct parcel__keeper *keeper, int worker)
 {
+    (void)keeper;
     (void)context;
     atomic_store(&shared->keeper, getppid());
     int act = atomic_load(&shared->act[worker]);

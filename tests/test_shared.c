@@ -11,7 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { LARGE = 2 << 20, MANY = 200 };
+enum { LARGE = PARCEL__SHARED_LARGE, MANY = 200 };
 
 static parcel_array numbers(void)
 {
