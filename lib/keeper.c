@@ -350,6 +350,8 @@ struct parcel__keeper *parcel__keeper_open(const struct parcel__keeper_options *
     keeper->size = size;
     keeper->program = getpid();
     open_mutexes(keeper);
+    for (int i = 0; i < options->n_started; i++)
+        atomic_init(&keeper->seats[i].state, STARTING);
     if (fork_keeper(keeper))
         return keeper;
     put_error(why, why_size, errno);
@@ -435,10 +437,12 @@ bool parcel__keeper_start(struct parcel__keeper *keeper, int worker, char *why, 
         snprintf(why, why_size, "this process was forked from the one that keeps the workers");
         return false;
     }
-    seat->first_try = 0;
-    atomic_store_explicit(&seat->signal, 0, memory_order_relaxed);
-    atomic_store_explicit(&seat->state, STARTING, memory_order_release);
-    parcel__process_ring(&keeper->word);
+    if (state_of(seat) != STARTING) { /* it may be one of those that were started at once */
+        seat->first_try = 0;
+        atomic_store_explicit(&seat->signal, 0, memory_order_relaxed);
+        atomic_store_explicit(&seat->state, STARTING, memory_order_release);
+        parcel__process_ring(&keeper->word);
+    }
     return await_start(keeper, seat, why, why_size);
 }
 

@@ -23,6 +23,7 @@ struct parcel__keeper_options {
      * must not stand on the stack of a thread: a child has only one of them. */
     void (*work)(void *context, struct parcel__keeper *keeper, int worker);
     void *context;
+    int n_started;   /* workers that are started at once, without being asked for one by one */
     bool dumps_core; /* as the program's limit says; else workers dump none */
 };
 
