@@ -89,9 +89,10 @@ __attribute__((noinline)) static int overflow(volatile char *above)
 
 static void take_memory(void)
 {
+    static void *volatile taken;
     const struct rlimit limit = {1 << 20, RLIM_INFINITY};
     setrlimit(RLIMIT_AS, &limit);
-    while (malloc(1 << 16))
+    while ((taken = malloc(1 << 16)) != NULL)
         continue;
     abort();
 }
@@ -112,7 +113,7 @@ static void open_all(void)
 
 static void loop(void)
 {
-    for (volatile int i = 0;; i = i + 1)
+    for (volatile unsigned i = 0;; i = i + 1)
         continue;
 }
 
@@ -415,11 +416,11 @@ static parcel_calls *make_calls(void)
     for (int i = 0; i < run.n_calls; i++) {
         const struct planned *call = &run.calls[i];
         if (call->kind == NUMBER)
-            parcel_calls_add(calls, delayed(number)(i, call->fault, call->times));
+            parcel_calls_add(calls, delayed(number)(i, (int)call->fault, call->times));
         else if (call->kind == TEXT)
-            parcel_calls_add(calls, delayed(text)(i, call->fault, call->times));
+            parcel_calls_add(calls, delayed(text)(i, (int)call->fault, call->times));
         else
-            parcel_calls_add(calls, delayed(array)(i, call->fault, call->times, call->count));
+            parcel_calls_add(calls, delayed(array)(i, (int)call->fault, call->times, call->count));
     }
     return calls;
 }

@@ -194,12 +194,13 @@ static bool has_memory(double bytes)
     return (double)sysconf(_SC_AVPHYS_PAGES) * (double)sysconf(_SC_PAGESIZE) > bytes;
 }
 
+/* It takes seconds: only when it is asked for. */
 START_TEST(a_result_above_4_GiB_comes_back)
 {
     const size_t count = ((size_t)4 << 30) + 4097;
-    parcel_calls *calls = parcel_calls_new();
-    if (sizeof(size_t) < 8 || !getenv("PARCEL_TEST_HUGE") || !has_memory(3.0 * (double)count))
+    if (!getenv("PARCEL_TEST_HUGE") || !has_memory(3.0 * (double)count))
         return;
+    parcel_calls *calls = parcel_calls_new();
     parcel_calls_add(calls, delayed(huge)(count));
     parcel_results *results = RUN(1, calls, .verbose = -1);
     ck_ran_well(results);
@@ -256,16 +257,13 @@ START_TEST(warm_workers_take_arguments_of_all_kinds)
 }
 END_TEST
 
-/* A list that a worker has in its own memory must not be taken for another at its place. */
+/* A list that a worker has in its own memory must not be taken for another at its place, where
+ * most allocators put the next one. */
 START_TEST(a_list_in_the_place_of_another_is_another)
 {
     parcel_executor *executor = parcel_open(IN_PROCESSES(2, .verbose = -1));
-    const parcel_calls *before = NULL;
-    bool was_same = false;
     for (int run = 0; run < 20; run++) {
         parcel_calls *calls = parcel_calls_new();
-        was_same |= calls == before;
-        before = calls;
         for (int i = 0; i < 10; i++)
             parcel_calls_add(calls, delayed(half)(100 * run + i));
         parcel_results *results = parcel_executor_run(executor, calls);
@@ -275,7 +273,6 @@ START_TEST(a_list_in_the_place_of_another_is_another)
         parcel_calls_free(calls);
     }
     parcel_close(executor);
-    ck_assert(was_same);
 }
 END_TEST
 

@@ -482,7 +482,7 @@ static int cry_and_hang(int fd)
 {
     while (write(fd, "", 1) < 0)
         continue;
-    for (volatile int i = 0;; i = i + 1)
+    for (volatile unsigned i = 0;; i = i + 1)
         continue;
     return fd;
 }
