@@ -20,11 +20,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <parcel.h>
+#include "suite.h"
 
 enum { MOST_CALLS = 200, MOST_JOBS = 4, HANGS_FOR = 600 };
-
-#define LENGTH(array) (sizeof(array) / sizeof *(array))
 
 /* ---- what goes wrong in a call ---- */
 
@@ -64,7 +62,7 @@ static const struct {
     [EXITS_QUICKLY] = {"quick_exit", "worker ended by quick_exit", PARCEL_LOST, 100},
     [OVERFLOWS_STACK] = {"stack overflow", "worker killed by SIGSEGV (address 0x", PARCEL_LOST,
                          100},
-#ifndef __SANITIZE_ADDRESS__ /* which takes memory itself, and ends in its own way without */
+#if !SUITE_IS_SANITIZED
     [TAKES_MEMORY] = {"RLIMIT_AS", "worker killed by SIGABRT", PARCEL_LOST, 100},
 #endif
     [CLOSES_ALL] = {"descriptors closed", NULL, PARCEL_OK, 100},

@@ -86,7 +86,7 @@ static void overflow_stack(void)
     overflow(&top);
 }
 
-#ifndef __SANITIZE_ADDRESS__ /* which needs memory itself */
+#if !SUITE_IS_SANITIZED
 /* More than the limit gives; what is done about it is the call's own. */
 static void run_out_of_memory(void)
 {
@@ -112,7 +112,7 @@ static const struct {
     {exit_at_once, "worker exited with status 4"},
     {exit_quickly, "worker ended by quick_exit"},
     {overflow_stack, "worker killed by SIGSEGV (address 0x"},
-#ifndef __SANITIZE_ADDRESS__
+#if !SUITE_IS_SANITIZED
     {run_out_of_memory, "worker killed by SIGABRT"},
 #endif
 };
