@@ -20,11 +20,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <parcel.h>
+#include "suite.h"
 
 enum { MOST_CALLS = 200, MOST_JOBS = 4, HANGS_FOR = 600 };
-
-#define LENGTH(array) (sizeof(array) / sizeof *(array))
 
 /* ---- what goes wrong in a call ---- */
 
@@ -64,7 +62,7 @@ static const struct {
     [EXITS_QUICKLY] = {"quick_exit", "worker ended by quick_exit", PARCEL_LOST, 100},
     [OVERFLOWS_STACK] = {"stack overflow", "worker killed by SIGSEGV (address 0x", PARCEL_LOST,
                          100},
-#ifndef __SANITIZE_ADDRESS__ /* which takes memory itself, and ends in its own way without */
+#if !SUITE_IS_SANITIZED
     [TAKES_MEMORY] = {"RLIMIT_AS", "worker killed by SIGABRT", PARCEL_LOST, 100},
 #endif
     [CLOSES_ALL] = {"descriptors closed", NULL, PARCEL_OK, 100},
@@ -89,9 +87,10 @@ __attribute__((noinline)) static int overflow(volatile char *above)
 
 static void take_memory(void)
 {
+    static void *volatile taken;
     const struct rlimit limit = {1 << 20, RLIM_INFINITY};
     setrlimit(RLIMIT_AS, &limit);
-    while (malloc(1 << 16))
+    while ((taken = malloc(1 << 16)) != NULL)
         continue;
     abort();
 }
@@ -112,7 +111,7 @@ static void open_all(void)
 
 static void loop(void)
 {
-    for (volatile int i = 0;; i = i + 1)
+    for (volatile unsigned i = 0;; i = i + 1)
         continue;
 }
 
@@ -415,11 +414,11 @@ static parcel_calls *make_calls(void)
     for (int i = 0; i < run.n_calls; i++) {
         const struct planned *call = &run.calls[i];
         if (call->kind == NUMBER)
-            parcel_calls_add(calls, delayed(number)(i, call->fault, call->times));
+            parcel_calls_add(calls, delayed(number)(i, (int)call->fault, call->times));
         else if (call->kind == TEXT)
-            parcel_calls_add(calls, delayed(text)(i, call->fault, call->times));
+            parcel_calls_add(calls, delayed(text)(i, (int)call->fault, call->times));
         else
-            parcel_calls_add(calls, delayed(array)(i, call->fault, call->times, call->count));
+            parcel_calls_add(calls, delayed(array)(i, (int)call->fault, call->times, call->count));
     }
     return calls;
 }

@@ -86,15 +86,18 @@ static void overflow_stack(void)
     overflow(&top);
 }
 
+#if !SUITE_IS_SANITIZED
 /* More than the limit gives; what is done about it is the call's own. */
 static void run_out_of_memory(void)
 {
+    static void *volatile taken;
     const struct rlimit limit = {1 << 20, RLIM_INFINITY};
     setrlimit(RLIMIT_AS, &limit);
-    while (malloc(1 << 16))
+    while ((taken = malloc(1 << 16)) != NULL)
         continue;
     abort();
 }
+#endif
 
 static const struct {
     void (*die)(void);
@@ -109,7 +112,7 @@ static const struct {
     {exit_at_once, "worker exited with status 4"},
     {exit_quickly, "worker ended by quick_exit"},
     {overflow_stack, "worker killed by SIGSEGV (address 0x"},
-#ifndef __SANITIZE_ADDRESS__ /* which needs memory itself */
+#if !SUITE_IS_SANITIZED
     {run_out_of_memory, "worker killed by SIGABRT"},
 #endif
 };
@@ -256,7 +259,7 @@ static int hang(int i, int how)
         signal(SIGTERM, SIG_IGN);
     if (how == STOPS)
         raise(SIGSTOP);
-    for (volatile int k = 0; how != 0; k = k + 1)
+    for (volatile unsigned k = 0; how != 0; k = k + 1)
         if (how == RETURNS && parcel_cancelled())
             return -i;
     return 3 * i;

@@ -16,6 +16,20 @@
 #include <parcel.h>
 #include <parcel/backend.h>
 
+/* The sanitizer that looks on, if one does. Either takes memory of its own, which then cannot be
+ * limited. */
+#ifdef __has_feature
+#define SUITE_FINDS_RACES __has_feature(thread_sanitizer)
+#define SUITE_IS_SANITIZED (__has_feature(address_sanitizer) || __has_feature(thread_sanitizer))
+#else
+#define SUITE_FINDS_RACES 0
+#ifdef __SANITIZE_ADDRESS__
+#define SUITE_IS_SANITIZED 1
+#else
+#define SUITE_IS_SANITIZED 0
+#endif
+#endif
+
 #define LENGTH(array) (sizeof(array) / sizeof *(array))
 #define UNUSED __attribute__((unused))
 
