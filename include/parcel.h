@@ -769,7 +769,7 @@ void parcel_close(parcel_executor *executor);
  *
  * Signals. SIGINT and SIGTERM from elsewhere do nothing to workers: the program decides. Their
  * handlers and those of SIGSEGV, SIGBUS, SIGFPE, SIGILL and SIGABRT are replaced in the workers by
- * handlers which note what happened, and none of these but SIGINT is blocked there. All others, and
+ * handlers which note what happened; all of these but SIGINT are unblocked there. All others, and
  * the rest of the mask, are as in the program, in which nothing is changed.
  *
  * Children. The program has one more child while workers live, the keeper: wait() waits for it too,
