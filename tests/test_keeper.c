@@ -1041,7 +1041,7 @@ static int wait_for_input(void)
     return 0;
 }
 
-static int have_no_files(void)
+static UNUSED int have_no_files(void)
 {
     struct rlimit files, none;
     require(getrlimit(RLIMIT_NOFILE, &files) == 0);
