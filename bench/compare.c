@@ -32,6 +32,7 @@ static const struct {
     {"schedules", question_schedules},
     {"cold", question_cold},
     {"stream", question_stream},
+    {"processes", question_processes},
     {"python", question_python},
     {"memory", question_memory},
 };

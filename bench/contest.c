@@ -42,7 +42,7 @@ void new_contest(struct contest *contest, struct pair *pairs, size_t count)
                                 .n_peers = find_peers(peers),
                                 .raw = new_raw_calls(spin, pairs, count),
                                 .calls = new_spin_list(pairs, count)};
-    contest->list = (struct run){contest->calls, {.n_jobs = BENCH_WORKERS}, last, false};
+    contest->list = (struct run){contest->calls, {.n_jobs = BENCH_WORKERS}, last, false, 0};
     contest->map = contest->list;
     contest->mapped = *parcel_map(spin_pair, pairs, count);
     contest->map.calls = &contest->mapped;

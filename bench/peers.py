@@ -30,6 +30,11 @@ def spin(steps, seed):
     return library.spin(steps, seed)
 
 
+def large(size, seed):
+    """Made in no time: what takes time is its way."""
+    return bytes(size)
+
+
 @functools.lru_cache(maxsize=None)
 def open_parallel(backend):
     """One that keeps its workers, as a context does."""
@@ -45,8 +50,11 @@ def close():
     """Ends the workers; else joblib complains of what they leave behind."""
     if open_pool.cache_info().currsize:
         open_pool().terminate()
+        open_pool().join()
     if open_parallel.cache_info().currsize:
         joblib.externals.loky.get_reusable_executor().shutdown(wait=True)
+    open_pool.cache_clear()
+    open_parallel.cache_clear()
 
 
 def run_joblib(backend, function, arguments):
@@ -62,6 +70,8 @@ PEERS = {
     "loky": functools.partial(run_joblib, "loky"),
     "map": functools.partial(run_pool, None),
     "map1": functools.partial(run_pool, 1),
+    "loky-cold": functools.partial(run_joblib, "loky"),
+    "map-cold": functools.partial(run_pool, None),
 }
 
 
@@ -74,10 +84,15 @@ def describe(peer):
 
 
 def measure(peer, function, count, steps):
-    """The last result shows that the calls were made."""
+    """The last result shows that the calls were made. Cold workers start and end with the calls."""
     arguments = [(steps, seed) for seed in range(count)]
+    is_cold = peer.endswith("-cold")
+    if is_cold:
+        close()
     start = time.perf_counter()
     results = PEERS[peer](function, arguments)
+    if is_cold:
+        close()
     seconds = time.perf_counter() - start
     if len(results) != count or results[-1] != function(*arguments[-1]):
         return "a result is wrong"

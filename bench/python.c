@@ -22,6 +22,8 @@ static const struct {
     [JOBLIB_LOKY] = {"joblib loky", "loky", "loky"},
     [POOL_MAP] = {"multiprocessing map", "pool", "map"},
     [POOL_MAP_BY_ONE] = {"multiprocessing map 1", "pool-1", "map1"},
+    [JOBLIB_LOKY_COLD] = {"joblib loky, cold", "loky-cold", "loky-cold"},
+    [POOL_MAP_COLD] = {"multiprocessing map, cold", "pool-cold", "map-cold"},
 };
 
 static struct {
@@ -123,14 +125,15 @@ static double measure_python(void *state)
 }
 
 size_t python_contenders(struct bench_contender *contenders, struct python_run *runs,
-                         const char *function, int count, int steps)
+                         const struct python_runs *wanted)
 {
     char answer[256];
     size_t n = 0;
-    for (int i = 0; i < N_PYTHON_PEERS; i++) {
+    for (int i = wanted->first.peer; i <= (int)wanted->last; i++) {
         if (!is_there((enum python_peer)i, answer, sizeof answer))
             continue;
-        runs[n] = (struct python_run){(enum python_peer)i, function, count, steps};
+        runs[n] = wanted->first;
+        runs[n].peer = (enum python_peer)i;
         contenders[n] = (struct bench_contender){.name = peers[i].name,
                                                  .column = peers[i].column,
                                                  .measure = measure_python,
@@ -144,7 +147,7 @@ size_t python_contenders(struct bench_contender *contenders, struct python_run *
 void put_python(FILE *file, const char *prefix)
 {
     char last[256] = "", answer[256];
-    for (int i = 0; i < N_PYTHON_PEERS; i++) {
+    for (int i = 0; i <= POOL_MAP; i++) { /* the others need the same */
         is_there((enum python_peer)i, answer, sizeof answer);
         if (strcmp(answer, last) != 0)
             fprintf(file, "%s%s\n", prefix, answer);

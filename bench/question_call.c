@@ -116,7 +116,7 @@ static struct bench_contender *find_contender(struct warm *warm, int which)
 static void add_parcel(struct warm *warm, const struct material *material)
 {
     warm->apart = (struct apart){material->pairs, NULL, material->results};
-    warm->list = (struct run){material->list, {.n_jobs = BENCH_WORKERS}, N_CALLS, false};
+    warm->list = (struct run){material->list, {.n_jobs = BENCH_WORKERS}, N_CALLS, false, 0};
     warm->map = warm->list;
     warm->mapped = *parcel_map(empty_pair, material->pairs, N_CALLS);
     warm->map.calls = &warm->mapped;
@@ -245,7 +245,7 @@ static void ask_cold(struct bench *bench, const struct material *material)
 {
     enum { COLD_LIST, FRESH_LOOP, N };
     struct apart apart = {NULL, material->raw, NULL};
-    struct run run = {material->list, {.n_jobs = BENCH_WORKERS}, N_CALLS, true};
+    struct run run = {material->list, {.n_jobs = BENCH_WORKERS}, N_CALLS, true, 0};
     struct bench_contender contenders[N] = {
         [COLD_LIST] = parcel_contender("parcel list, fresh", &run),
         [FRESH_LOOP] = {.name = "omp static, fresh",

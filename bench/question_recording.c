@@ -30,7 +30,7 @@ static void new_recording(struct recording *recording, const struct pair *pairs,
     recording->calls = new_spin_list(pairs, count);
     recording->raw = new_raw_calls(spin, pairs, count);
     recording->serial = (struct peer_run){NULL, recording->raw, count};
-    recording->on = (struct run){recording->calls, {.n_jobs = BENCH_WORKERS}, last, false};
+    recording->on = (struct run){recording->calls, {.n_jobs = BENCH_WORKERS}, last, false, 0};
     recording->off = recording->on;
     recording->off.options.timing = PARCEL_NO;
     recording->contenders[SERIAL] = serial_contender(&recording->serial);

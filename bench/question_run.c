@@ -43,8 +43,8 @@ void question_run(struct bench *bench)
 {
     const struct pair arguments[N_CALLS] = {{0}};
     parcel_calls *calls = new_empty_list(arguments, N_CALLS);
-    struct run two = {calls, {.n_jobs = BENCH_WORKERS}, 0, false},
-               one = {calls, {.n_jobs = 1}, 0, false};
+    struct run two = {calls, {.n_jobs = BENCH_WORKERS}, 0, false, 0},
+               one = {calls, {.n_jobs = 1}, 0, false, 0};
     enum { RUN, EXECUTOR, RUN_ONE, REGION, N };
     struct bench_contender contenders[N] = {
         [RUN] = {.name = "run", .measure = measure_runs, .state = &two},

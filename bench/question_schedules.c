@@ -38,7 +38,7 @@ static void ask(struct bench *bench, const char *name, struct raw_call *raw, par
     struct bench_contender contenders[N_CONTENDERS] = {serial_contender(&serial)};
     int last = raw[count - 1].function(raw[count - 1].first, raw[count - 1].second);
     add_schedules(contenders + 1, runs,
-                  &(struct run){calls, {.n_jobs = BENCH_WORKERS}, last, false});
+                  &(struct run){calls, {.n_jobs = BENCH_WORKERS}, last, false, 0});
     bench_rounds(bench, contenders, N_CONTENDERS);
     turn_into_efficiencies(bench, contenders, contenders + 1, N_SCHEDULES, 1.0 / BENCH_WORKERS);
     bench_print_line(bench, &(struct bench_line){name, contenders + 1, N_SCHEDULES, N_SCHEDULES - 1,

@@ -45,7 +45,7 @@ static void ask(struct bench *bench, const char *name, struct pair *pairs, bool 
     int last = spin_pair(pairs[N_CALLS - 1]);
     for (int i = 0; i < MOST_WORKERS; i++) {
         snprintf(names[i], sizeof names[i], "n_jobs %d", i + 1);
-        crowds[i] = (struct crowd){{calls, {.n_jobs = i + 1}, last, false}, few};
+        crowds[i] = (struct crowd){{calls, {.n_jobs = i + 1}, last, false, 0}, few};
         contenders[i] = (struct bench_contender){.name = names[i],
                                                  .column = names[i] + sizeof "n_jobs",
                                                  .measure = measure_crowd,

@@ -13,9 +13,10 @@ struct run {
     parcel_options options;
     int last;     /* what the last call returns */
     bool is_cold; /* no memory of an earlier run is kept */
+    int n_warm;   /* runs in a sample, by an executor that has run before; 0: one parcel_run */
 };
 
-/* Seconds to run the calls and to free their results. */
+/* Seconds to run the calls and to free their results, in the mean of a sample. */
 double measure_parcel(void *state);
 
 struct bench_contender parcel_contender(const char *name, struct run *run);

@@ -35,18 +35,21 @@ enum { MOST_VAIN = 3, MOST_TORN = 3 };
 struct errand {
     struct parcel_job *job;
     struct parcel__worker *worker;
-    struct parcel__attendant *attendant;
-    struct parcel__mailbox *box;
-    size_t first;   /* of the order, in the results */
-    size_t count;   /* of the order */
-    size_t n_read;  /* answers that were recorded */
+    struct parcel__attendant *own;       /* of this thread */
+    struct parcel__attendant *attendant; /* whose process runs the calls */
+    struct parcel__mailbox *box;         /* that one's */
+    size_t first;                        /* of the order, in the results */
+    size_t count;                        /* of the order */
+    size_t packed;                       /* bytes of its calls */
+    size_t left;                         /* calls of the batch from there on */
+    size_t n_read;                       /* answers that were recorded */
     bool is_alone;  /* one more attempt at one call, whose answer is not recorded yet */
     int pid;        /* of its process */
+    double sent;    /* when, by the clock */
     double stopped; /* when the worker was told to stop, by the clock; 0: it was not */
     double killed;  /* when SIGTERM was sent; 0: it was not */
     bool is_killed; /* with SIGKILL */
     bool is_late;   /* killed since a call took too long */
-    bool is_asked;  /* the worker knows that others want calls */
     char *refusal;  /* why the call that was looked at last cannot be sent, owned, or NULL */
 };
 
@@ -80,8 +83,8 @@ static size_t pack(struct errand *errand, size_t first, size_t count, size_t *pa
     for (*packed = 0; n < count && *packed < PACKED_BYTES; n++) {
         size_t place = options->first_call + first + n;
         char *why = NULL;
-        if (!parcel__wire_check(options->calls, place, 1, false, options->worker_limits->read_only,
-                                &why)) {
+        if (!parcel__wire_check(options->calls, place, 1, errand->attendant->snapshot->has_memory,
+                                options->worker_limits->read_only, &why)) {
             parcel__memory_free(errand->refusal);
             errand->refusal = why;
             break;
@@ -99,11 +102,11 @@ static size_t pack(struct errand *errand, size_t first, size_t count, size_t *pa
 /* What the mailbox says before a worker looks into it. */
 static void clear(struct parcel__mailbox *box)
 {
-    atomic_store_explicit(&box->is_asked, false, memory_order_relaxed);
     atomic_store_explicit(&box->reason, PARCEL__GOES_ON, memory_order_relaxed);
     atomic_store_explicit(&box->n_answers, 0, memory_order_relaxed);
     atomic_store_explicit(&box->phase, PARCEL__PHASE_WAITING, memory_order_relaxed);
     box->stopped_by = PARCEL__GOES_ON;
+    box->memory = 0;
     box->fault.size = 0;
     box->job.few[0].current.running.index = SIZE_MAX;
     box->job.few[0].current.started = 0;
@@ -141,6 +144,8 @@ static size_t send(struct errand *errand, size_t first, size_t count)
     if (count == 0)
         return 0;
     clear(box);
+    atomic_store_explicit(&box->waiting, parcel__schedule_range(1, (uint32_t)count),
+                          memory_order_relaxed);
     box->order = (struct parcel__order){
         .calls = has_list(errand) ? options->calls : NULL,
         .first_index = options->first_index + first,
@@ -152,17 +157,19 @@ static size_t send(struct errand *errand, size_t first, size_t count)
         .is_watched = errand->job->control->watches,
         .is_limited = is_limited(errand),
         .allowed = parcel__control_allowed(errand->job->control),
-        .worker = errand->worker->current.worker,
+        .worker = errand->attendant->number,
         .nest = options->nest,
     };
     if (options->states)
         box->order.callbacks = options->states->callbacks;
     errand->first = first;
     errand->count = count;
+    errand->packed = packed;
     errand->n_read = 0;
     errand->pid = (int)parcel__keeper_pid(errand->attendant->keeper, errand->attendant->number);
+    errand->sent = parcel__port_now();
     errand->stopped = errand->killed = 0;
-    errand->is_killed = errand->is_late = errand->is_asked = false;
+    errand->is_killed = errand->is_late = false;
     parcel__process_ring(&box->n_orders);
     return count;
 }
@@ -201,11 +208,31 @@ static double press(struct errand *errand)
     return errand->is_killed ? INFINITY : limits->kill_after;
 }
 
+/* Others want calls: takes those back that have not begun, however long the one lasts that runs.
+ * The first order of a batch is the one that ends it, unless it was cut. */
+static void share(struct errand *errand)
+{
+    _Atomic(parcel__range) *waiting = &errand->box->waiting;
+    parcel__range range = atomic_load_explicit(waiting, memory_order_relaxed);
+    uint32_t begun;
+    do
+        begun = parcel__schedule_low(range);
+    while (!atomic_compare_exchange_weak_explicit(waiting, &range,
+                                                  parcel__schedule_range(begun, begun),
+                                                  memory_order_relaxed, memory_order_relaxed));
+    errand->worker->is_asked = false;
+    if (errand->is_alone || begun >= errand->count)
+        return;
+    errand->count = begun;
+    size_t left = errand->left - begun;
+    if (parcel__job_give_back(errand->job, errand->worker, errand->first + begun, left))
+        errand->worker->n_given = left;
+}
+
 /* Tells the worker what this thread was told. */
 static void pass_on(struct errand *errand)
 {
     struct parcel__mailbox *box = errand->box;
-    bool is_asked = parcel__job_listen(errand->worker);
     if (errand->stopped == 0 && parcel__job_must_stop(errand->job)) {
         enum parcel__reason reason = parcel__control_reason(errand->job->control);
         reason = reason == PARCEL__GOES_ON ? PARCEL__BY_STREAM : reason;
@@ -217,12 +244,8 @@ static void pass_on(struct errand *errand)
     if (errand->job->control->median)
         atomic_store_explicit(&box->job.own_control.relative,
                               parcel__control_allowed(errand->job->control), memory_order_relaxed);
-    if (is_asked && !errand->is_asked && errand->count > 1) {
-        atomic_store_explicit(&box->is_asked, true, memory_order_relaxed);
-        atomic_thread_fence(memory_order_seq_cst);
-        parcel__job_tell(&box->job, PARCEL__GOES_ON);
-        errand->is_asked = true;
-    }
+    if (parcel__job_listen(errand->worker))
+        share(errand);
 }
 
 /* For how long nobody needs to look. What stops the run from outside wakes nobody: one worker looks
@@ -282,6 +305,7 @@ static struct attempt read_answer(const struct errand *errand, size_t i)
     struct attempt attempt = {.outcome = {.status = (parcel_status)answer.status,
                                           .start = answer.end - answer.duration,
                                           .duration = answer.duration,
+                                          .worker = errand->attendant->number,
                                           .pid = errand->pid,
                                           .attempts = 1}};
     if (answer.status == PARCEL_OK)
@@ -309,6 +333,7 @@ static struct attempt read_death(const struct errand *errand, double start)
     struct attempt attempt = {.outcome = {.status = PARCEL_LOST,
                                           .start = start,
                                           .duration = now - start,
+                                          .worker = attendant->number,
                                           .pid = errand->pid,
                                           .attempts = 1}};
     if (errand->is_late) {
@@ -352,9 +377,21 @@ static enum ending find_fate(const struct errand *errand, size_t n_answers)
     }
 }
 
-/* Starts the process if there is none. False: it cannot. */
-static bool start(struct parcel__attendant *attendant, char *why, size_t why_size)
+static bool is_used_up(const struct parcel__attendant *attendant,
+                       const struct parcel__worker_limits *limits)
 {
+    return (limits->max_calls > 0 && attendant->n_calls >= limits->max_calls) ||
+           (limits->max_memory > 0 && attendant->mail.box->memory > limits->max_memory);
+}
+
+/* Starts the process if there is none, or takes another when it is used up. False: it cannot. */
+static bool start(struct parcel__attendant *attendant, const struct parcel__worker_limits *limits,
+                  char *why, size_t why_size)
+{
+    if (is_used_up(attendant, limits)) {
+        parcel__attendant_dismiss(attendant);
+        parcel__attendant_await(attendant);
+    }
     if (parcel__keeper_is_alive(attendant->keeper, attendant->number))
         return true;
     attendant->n_calls = 0;
@@ -368,21 +405,75 @@ static void stop_at_worker(const struct errand *errand, char *why)
     parcel__job_stop(errand->job, PARCEL__BY_WORKER);
 }
 
+/* ---- systems with too few processes ---- */
+
+/* Uses the process of an attendant that does not. */
+static bool borrow(struct errand *errand, char *why, size_t why_size)
+{
+    struct parcel__attendant *own = errand->attendant;
+    for (int i = 0; i < own->n_all; i++) {
+        struct parcel__attendant *other = &own->all[i];
+        if (other == own || !parcel__keeper_is_alive(other->keeper, i) ||
+            pthread_mutex_trylock(&other->mutex) != 0)
+            continue;
+        if (start(other, errand->job->options.worker_limits, why, why_size)) {
+            errand->attendant = other;
+            errand->box = other->mail.box;
+            return true;
+        }
+        pthread_mutex_unlock(&other->mutex);
+    }
+    return false;
+}
+
+static void give_back(struct errand *errand)
+{
+    struct parcel__attendant *own = errand->own;
+    if (errand->attendant == own)
+        return;
+    pthread_mutex_unlock(&errand->attendant->mutex);
+    errand->attendant = own;
+    errand->box = own->mail.box;
+}
+
+static bool some_process_lives(const struct parcel__attendant *attendant)
+{
+    for (int i = 0; i < attendant->n_all; i++)
+        if (parcel__keeper_is_alive(attendant->keeper, i))
+            return true;
+    return false;
+}
+
+/* Finds a process for the calls: while there is none to be had, others run their calls and may take
+ * ours, and who is without comes back. When there is none at all, the run is stopped. */
+static bool find_process(struct errand *errand)
+{
+    struct parcel__attendant *own = errand->own;
+    char why[256];
+    if (start(errand->attendant, errand->job->options.worker_limits, why, sizeof why))
+        return true;
+    give_back(errand);
+    if (borrow(errand, why, sizeof why))
+        return true;
+    if (!some_process_lives(own) && ++own->n_vain >= MOST_VAIN)
+        stop_at_worker(errand, parcel__memory_copy_string(why));
+    return false;
+}
+
 /* Has some of the calls run; *n_answers: how many of them were answered. */
 static enum ending run_order(struct errand *errand, size_t first, size_t count, size_t *n_answers)
 {
-    struct parcel__attendant *attendant = errand->attendant;
-    char why[256];
     *n_answers = 0;
-    if (!start(attendant, why, sizeof why)) {
-        stop_at_worker(errand, parcel__memory_copy_string(why));
+    if (!find_process(errand))
         return NO_WORKER;
-    }
+    struct parcel__attendant *attendant = errand->attendant;
     count = send(errand, first, count);
     if (count == 0)
         return UNSENT;
     bool is_alive = await(errand);
     *n_answers = count_answers(errand);
+    if (errand->packed > PACKED_BYTES) /* an array of that size is rare: its pages are not kept */
+        parcel__process_release(attendant->mail.calls, errand->packed);
     attendant->n_calls += *n_answers;
     return is_alive ? ENDED : find_fate(errand, *n_answers);
 }
@@ -421,13 +512,18 @@ static void settle(struct errand *errand, size_t place, struct attempt attempt)
     parcel__job_tell_watcher(errand->job, 1);
 }
 
-/* The process died in a call. */
-static struct attempt bury(const struct errand *errand, size_t n_answers, double sent)
+/* When the call after so many answers began, by the clock. */
+static double begin_of(const struct errand *errand, size_t n_answers)
 {
-    double start = n_answers > 0 ? errand->box->answers[n_answers - 1].end : sent;
+    return n_answers > 0 ? errand->box->answers[n_answers - 1].end : errand->sent;
+}
+
+/* The process died in a call. */
+static struct attempt bury(const struct errand *errand, size_t n_answers)
+{
     bool was_stopped = errand->killed > 0 && !errand->is_late;
     return was_stopped ? (struct attempt){.outcome.status = PARCEL_NOT_RUN}
-                       : read_death(errand, start);
+                       : read_death(errand, begin_of(errand, n_answers));
 }
 
 /* A result was lost on its way: its call runs again, unless that happened too often. */
@@ -436,6 +532,18 @@ static bool is_torn_for_good(struct parcel__attendant *attendant, size_t index)
     attendant->n_torn = attendant->torn == index ? attendant->n_torn + 1 : 1;
     attendant->torn = index;
     return attendant->n_torn >= MOST_TORN;
+}
+
+/* True when the process died of the call after so many answers. It did not when it was killed for
+ * the call before, which then returned after all. */
+static bool is_lost(struct errand *errand, enum ending ending, size_t n_answers)
+{
+    double allowed = parcel__control_allowed(errand->job->control);
+    if (ending == RETURNING)
+        return is_torn_for_good(errand->attendant,
+                                errand->job->options.first_index + errand->first + n_answers);
+    return ending == RUNNING &&
+           (!errand->is_late || parcel__port_now() - begin_of(errand, n_answers) > allowed);
 }
 
 /* A process died before it began. It is not the call's fault, but it may be so every time. */
@@ -454,9 +562,11 @@ static void note_vain(struct errand *errand, enum ending ending)
 /* What a call says that cannot be sent. */
 static struct attempt unsent(struct errand *errand)
 {
-    struct attempt attempt = {
-        .outcome = {.status = PARCEL_FAILED, .start = parcel__port_now(), .attempts = 1},
-        .message = errand->refusal};
+    struct attempt attempt = {.outcome = {.status = PARCEL_FAILED,
+                                          .start = parcel__port_now(),
+                                          .worker = errand->attendant->number,
+                                          .attempts = 1},
+                              .message = errand->refusal};
     errand->refusal = NULL;
     if (!attempt.message)
         attempt.message =
@@ -467,18 +577,16 @@ static struct attempt unsent(struct errand *errand)
 /* Another attempt at one call, which ends in a value, in a failure or in none (PARCEL_NOT_RUN). */
 static struct attempt try_again(struct errand *errand, size_t place)
 {
-    size_t n_answers, index = errand->job->options.first_index + place;
+    size_t n_answers;
     errand->is_alone = true;
-    while (!parcel__job_is_stopped(errand->job)) {
-        double sent = parcel__port_now();
+    while (!parcel__job_must_stop(errand->job)) {
         enum ending ending = run_order(errand, place, 1, &n_answers);
         if (n_answers > 0)
             return read_answer(errand, 0);
         if (ending == UNSENT)
             return unsent(errand);
-        if (ending == RUNNING ||
-            (ending == RETURNING && is_torn_for_good(errand->attendant, index)))
-            return bury(errand, 0, sent);
+        if (is_lost(errand, ending, 0))
+            return bury(errand, 0);
         if (ending == IDLE || ending == STARTING)
             note_vain(errand, ending);
     }
@@ -516,25 +624,16 @@ static void heed(struct errand *errand)
     stop_at_worker(errand, why ? parcel__memory_copy_string(why) : NULL);
 }
 
-static bool is_used_up(const struct errand *errand)
-{
-    const struct parcel__worker_limits *limits = errand->job->options.worker_limits;
-    return (limits->max_calls > 0 && errand->attendant->n_calls >= limits->max_calls) ||
-           (limits->max_memory > 0 && errand->box->memory > limits->max_memory);
-}
-
 /* The attempt that the order ended in, if it did, at the call after those that were read. */
-static bool find_last(struct errand *errand, enum ending ending, size_t n_answers, double sent,
+static bool find_last(struct errand *errand, enum ending ending, size_t n_answers,
                       struct attempt *last)
 {
-    size_t index = errand->job->options.first_index + errand->first + n_answers;
     if (errand->n_read < n_answers)
         *last = read_answer(errand, errand->n_read);
     else if (ending == UNSENT)
         *last = unsent(errand);
-    else if (ending == RUNNING ||
-             (ending == RETURNING && is_torn_for_good(errand->attendant, index)))
-        *last = bury(errand, n_answers, sent);
+    else if (is_lost(errand, ending, n_answers))
+        *last = bury(errand, n_answers);
     else
         return false;
     return true;
@@ -545,22 +644,15 @@ static size_t deal_with(struct errand *errand, size_t first, size_t count)
 {
     size_t n_answers;
     struct attempt last;
-    double sent = parcel__port_now();
-    errand->first = first;
     enum ending ending = run_order(errand, first, count, &n_answers);
     if (n_answers > 0)
         read_answers(errand);
-    bool has_last = find_last(errand, ending, n_answers, sent, &last);
-    bool is_over = ending == ENDED && is_used_up(errand);
+    bool has_last = find_last(errand, ending, n_answers, &last);
     size_t n_read = errand->n_read;
     if (ending == ENDED || n_answers > 0)
         errand->attendant->n_vain = 0;
     if (ending == ENDED)
         heed(errand);
-    if (is_over) { /* it ends itself, and another takes its place */
-        parcel__attendant_dismiss(errand->attendant);
-        parcel__attendant_await(errand->attendant);
-    }
     if (ending == IDLE || ending == STARTING)
         note_vain(errand, ending);
     if (has_last)
@@ -572,10 +664,17 @@ static size_t carry(const struct parcel__carrier *carrier, struct parcel_job *jo
                     struct parcel__worker *worker, size_t first, size_t count)
 {
     struct parcel__attendant *attendant = (void *)(uintptr_t)carrier;
-    struct errand errand = {
-        .job = job, .worker = worker, .attendant = attendant, .box = attendant->mail.box};
+    struct errand errand = {.job = job,
+                            .worker = worker,
+                            .left = count,
+                            .own = attendant,
+                            .attendant = attendant,
+                            .box = attendant->mail.box};
     double start = parcel__port_now();
+    pthread_mutex_lock(&attendant->mutex);
     size_t n = deal_with(&errand, first, count);
+    give_back(&errand);
+    pthread_mutex_unlock(&attendant->mutex);
     parcel__memory_free(errand.refusal);
     (void)parcel__job_listen(worker);
     if (n == 0)
@@ -591,16 +690,34 @@ static void poke(const struct parcel__carrier *carrier)
     parcel__process_ring(attendant->mail.bell);
 }
 
-void parcel__attendant_open(struct parcel__attendant *attendant, const struct parcel__mail *mail,
-                            struct parcel__keeper *keeper, int number,
-                            const struct parcel__snapshot *snapshot)
+static void linger(const struct parcel__carrier *carrier, double seconds)
 {
-    *attendant = (struct parcel__attendant){.carrier = {carry, poke},
-                                            .mail = *mail,
-                                            .keeper = keeper,
-                                            .snapshot = snapshot,
-                                            .number = number,
-                                            .torn = SIZE_MAX};
+    const struct parcel__attendant *attendant = (const void *)carrier;
+    unsigned bell = atomic_load_explicit(attendant->mail.bell, memory_order_relaxed);
+    parcel__process_wait(attendant->mail.bell, bell, seconds);
+}
+
+void parcel__attendant_open_all(struct parcel__attendant *attendants, int count,
+                                const struct parcel__mail *mails, struct parcel__keeper *keeper,
+                                const struct parcel__snapshot *snapshot)
+{
+    for (int i = 0; i < count; i++) {
+        attendants[i] = (struct parcel__attendant){.carrier = {carry, poke, linger},
+                                                   .mail = mails[i],
+                                                   .keeper = keeper,
+                                                   .snapshot = snapshot,
+                                                   .number = i,
+                                                   .all = attendants,
+                                                   .n_all = count,
+                                                   .torn = SIZE_MAX};
+        pthread_mutex_init(&attendants[i].mutex, NULL);
+    }
+}
+
+void parcel__attendant_close_all(struct parcel__attendant *attendants, int count)
+{
+    for (int i = 0; i < count; i++)
+        pthread_mutex_destroy(&attendants[i].mutex);
 }
 
 void parcel__attendant_dismiss(struct parcel__attendant *attendant)

@@ -2,12 +2,15 @@
 #ifndef PARCEL__ATTENDANT_H
 #define PARCEL__ATTENDANT_H
 
+#include <pthread.h>
+
 #include "keeper.h"
 #include "mailbox.h"
 
 /* What the workers' memory has, since it stood before their keeper was forked. */
 struct parcel__snapshot {
-    const parcel_calls *calls; /* NULL: nothing that the run needs */
+    const parcel_calls *calls; /* the run's list, if it is to be read there; else NULL */
+    bool has_memory;           /* what is only read of all that the calls point at */
 };
 
 struct parcel__attendant {
@@ -16,15 +19,21 @@ struct parcel__attendant {
     struct parcel__keeper *keeper;
     const struct parcel__snapshot *snapshot;
     int number;
-    size_t n_calls; /* that its process has run */
-    int n_vain;     /* processes that died, one after the other, before a call of theirs began */
-    size_t torn;    /* the call whose result was lost on its way, */
-    int n_torn;     /* so often */
+    struct parcel__attendant *all; /* of the pool: one may lend its process, */
+    int n_all;
+    pthread_mutex_t mutex; /* which is held by who uses it */
+    size_t n_calls;        /* that its process has run */
+    int n_vain;  /* processes that died, one after the other, before a call of theirs began, or
+                  * that could not be forked while there was no other */
+    size_t torn; /* the call whose result was lost on its way, */
+    int n_torn;  /* so often */
 };
 
-void parcel__attendant_open(struct parcel__attendant *attendant, const struct parcel__mail *mail,
-                            struct parcel__keeper *keeper, int number,
-                            const struct parcel__snapshot *snapshot);
+/* Opens the attendants of a pool, and closes them when their keeper is gone. */
+void parcel__attendant_open_all(struct parcel__attendant *attendants, int count,
+                                const struct parcel__mail *mails, struct parcel__keeper *keeper,
+                                const struct parcel__snapshot *snapshot);
+void parcel__attendant_close_all(struct parcel__attendant *attendants, int count);
 
 /* Tells the worker, if it runs, to end itself; and waits until it has, as long as its on_worker_end
  * takes. */

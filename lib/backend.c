@@ -4,9 +4,10 @@
  */
 #include "backend.h"
 
-#include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
+
+#include "mutexes.h"
 
 enum { MOST_REGISTERED = 64 };
 
@@ -22,15 +23,14 @@ static const parcel_backend *const built_in[] = {
 
 enum { N_BUILT_IN = sizeof built_in / sizeof *built_in };
 
-/* All protected by mutex. */
+/* All protected by the mutex. */
 static struct {
-    pthread_mutex_t mutex;
     const parcel_backend *backends[MOST_REGISTERED];
     size_t count;
     /* The default, when an application made one. Read without the mutex, by each run: acquire,
      * and release to write, so that who finds it finds the descriptor complete. */
     _Atomic(const parcel_backend *) preferred;
-} registered = {.mutex = PTHREAD_MUTEX_INITIALIZER};
+} registered;
 
 static const parcel_backend *at(size_t index)
 {
@@ -41,9 +41,9 @@ static const parcel_backend *at(size_t index)
 
 const parcel_backend *parcel_backend_at(size_t index)
 {
-    pthread_mutex_lock(&registered.mutex);
+    parcel__mutexes_lock(PARCEL__MUTEX_BACKENDS);
     const parcel_backend *backend = at(index);
-    pthread_mutex_unlock(&registered.mutex);
+    parcel__mutexes_unlock(PARCEL__MUTEX_BACKENDS);
     return backend;
 }
 
@@ -68,9 +68,9 @@ static const parcel_backend *find(const char *name)
 
 const parcel_backend *parcel__backend_find(const char *name)
 {
-    pthread_mutex_lock(&registered.mutex);
+    parcel__mutexes_lock(PARCEL__MUTEX_BACKENDS);
     const parcel_backend *backend = find(name);
-    pthread_mutex_unlock(&registered.mutex);
+    parcel__mutexes_unlock(PARCEL__MUTEX_BACKENDS);
     return backend;
 }
 
@@ -89,11 +89,11 @@ const parcel_backend *parcel__backend_fallback(void)
 void parcel__backend_put_names(struct parcel__text *text)
 {
     const parcel_backend *backend;
-    pthread_mutex_lock(&registered.mutex);
+    parcel__mutexes_lock(PARCEL__MUTEX_BACKENDS);
     for (size_t i = 0; (backend = at(i)) != NULL; i++)
         parcel__text_format(text, "%s'%s'", i > 0 ? ", " : "[", backend->name);
     parcel__text_put(text, "]");
-    pthread_mutex_unlock(&registered.mutex);
+    parcel__mutexes_unlock(PARCEL__MUTEX_BACKENDS);
 }
 
 /* NULL, or why the backend cannot be entered. Called with the mutex held. */
@@ -120,11 +120,11 @@ const char *parcel_register_backend(const parcel_backend *backend, bool make_def
         return "the backend has no name";
     if (!backend->run)
         return "the backend has no run function";
-    pthread_mutex_lock(&registered.mutex);
+    parcel__mutexes_lock(PARCEL__MUTEX_BACKENDS);
     const char *fault = enter(backend);
     if (!fault && make_default)
         atomic_store_explicit(&registered.preferred, backend, memory_order_release);
-    pthread_mutex_unlock(&registered.mutex);
+    parcel__mutexes_unlock(PARCEL__MUTEX_BACKENDS);
     return fault;
 }
 
@@ -133,7 +133,7 @@ bool parcel_unregister_backend(const char *name)
     bool found = false;
     if (!name)
         return false;
-    pthread_mutex_lock(&registered.mutex);
+    parcel__mutexes_lock(PARCEL__MUTEX_BACKENDS);
     for (size_t i = 0; i < registered.count && !found; i++) {
         found = strcmp(registered.backends[i]->name, name) == 0;
         if (!found)
@@ -144,6 +144,6 @@ bool parcel_unregister_backend(const char *name)
         memmove(&registered.backends[i], &registered.backends[i + 1],
                 (registered.count - i) * sizeof *registered.backends);
     }
-    pthread_mutex_unlock(&registered.mutex);
+    parcel__mutexes_unlock(PARCEL__MUTEX_BACKENDS);
     return found;
 }

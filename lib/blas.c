@@ -8,11 +8,12 @@
 #include <dlfcn.h>
 #include <limits.h>
 #include <link.h>
-#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+
+#include "mutexes.h"
 
 enum { MOST_OBJECTS = 16, MOST_LIBRARIES = 8 };
 
@@ -41,15 +42,14 @@ struct library {
     int64_t before; /* what the first of the overlapping runs found */
 };
 
-/* All protected by mutex. */
+/* All protected by the mutex. */
 static struct {
-    pthread_mutex_t mutex;
     unsigned long long objects_loaded; /* when the libraries were last looked for */
     struct library libraries[MOST_LIBRARIES];
     int n_libraries;
     int runs;
     int limit; /* the least of the runs' limits */
-} blas = {.mutex = PTHREAD_MUTEX_INITIALIZER};
+} blas;
 
 static int count_loaded(struct dl_phdr_info *info, size_t size, void *count)
 {
@@ -100,7 +100,7 @@ static void add_libraries_of(void *handle)
 static void look_for_libraries(void)
 {
     unsigned long long loaded = 0;
-    static struct names names; /* protected by blas.mutex; too large for a small stack */
+    static struct names names; /* protected by the mutex; too large for a small stack */
     dl_iterate_phdr(count_loaded, &loaded);
     if (loaded == blas.objects_loaded)
         return;
@@ -133,7 +133,7 @@ static void set_threads(const struct library *library, int64_t threads)
 
 void parcel__blas_limit(int threads)
 {
-    pthread_mutex_lock(&blas.mutex);
+    parcel__mutexes_lock(PARCEL__MUTEX_BLAS);
     bool first = blas.runs++ == 0;
     if (first)
         look_for_libraries();
@@ -145,15 +145,15 @@ void parcel__blas_limit(int threads)
             if (blas.libraries[i].before > threads)
                 set_threads(&blas.libraries[i], threads);
     }
-    pthread_mutex_unlock(&blas.mutex);
+    parcel__mutexes_unlock(PARCEL__MUTEX_BLAS);
 }
 
 void parcel__blas_restore(void)
 {
-    pthread_mutex_lock(&blas.mutex);
+    parcel__mutexes_lock(PARCEL__MUTEX_BLAS);
     if (--blas.runs == 0)
         for (int i = 0; i < blas.n_libraries; i++)
             if (blas.libraries[i].before > blas.limit)
                 set_threads(&blas.libraries[i], blas.libraries[i].before);
-    pthread_mutex_unlock(&blas.mutex);
+    parcel__mutexes_unlock(PARCEL__MUTEX_BLAS);
 }

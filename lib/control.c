@@ -246,7 +246,9 @@ void parcel__control_note(struct parcel__control *control, double seconds)
     if (!control->median)
         return;
     double allowed = control->limits->timeout_factor * parcel__median_add(control->median, seconds);
-    atomic_store_explicit(&control->relative, allowed, memory_order_relaxed);
+    /* Who noted one of the first calls may be late: it must not undo the limit that there is. */
+    if (allowed < INFINITY)
+        atomic_store_explicit(&control->relative, allowed, memory_order_relaxed);
 }
 
 /* True when the attempt that runs has overrun its own limit. */

@@ -68,7 +68,7 @@ struct parcel__control {
     _Atomic(char *) fault;
 
     struct parcel__median *median; /* of the durations, when timeout_factor is set */
-    _Atomic double relative;       /* what that allows; relaxed, as a late one does no harm */
+    _Atomic double relative;       /* what that allows; relaxed, as a late one does little harm */
 };
 
 /* False: the text is none of GNU parallel's --halt. */

@@ -6,12 +6,13 @@
  */
 #include "death.h"
 
-#include <math.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "port.h"
 #include "process.h"
 
 enum { FAULT_STACK = 64 << 10 };
@@ -132,13 +133,34 @@ void parcel__death_catch_exits(void)
 
 /* ---- what the system tells ---- */
 
+static const double nearly_all = 0.8; /* of a limit */
+
+static long long kills_seen = LLONG_MAX; /* not told */
+
+void parcel__death_look(void)
+{
+    kills_seen = parcel__port_memory_kills();
+}
+
+/* The kernel does not tell who sent SIGKILL. It is likely that it did itself, for lack of memory,
+ * when it counts one more such kill, or the process had nearly all there was. */
+static void guess_cause(struct parcel__death *death)
+{
+    long long before = kills_seen;
+    parcel__death_look();
+    death->limit = (double)parcel__port_memory_limit();
+    bool has_risen = before < kills_seen && kills_seen < LLONG_MAX;
+    death->out_of_memory = has_risen || death->resident >= nearly_all * death->limit;
+}
+
 void parcel__death_record(struct parcel__death *death, int status, const struct rusage *usage,
                           int signal)
 {
     death->status = status;
     death->was_told = signal != 0 && WIFSIGNALED(status) && WTERMSIG(status) == signal;
     death->resident = 1024.0 * (double)usage->ru_maxrss;
-    death->limit = INFINITY;
+    if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL && !death->was_told)
+        guess_cause(death);
     death->has_ended = true;
 }
 

@@ -25,7 +25,7 @@ struct parcel__death {
     bool out_of_memory;
     int status;      /* as of wait */
     double resident; /* bytes, at most */
-    double limit;    /* of the memory that it may take; INFINITY: none is known */
+    double limit;    /* of the memory that it may take, when it ran out of it */
 };
 
 /* In a worker: from now on its handlers write last words, and it ends by SIGTERM only when the
@@ -35,6 +35,9 @@ void parcel__death_watch(struct parcel__death *death, pid_t keeper, const sigset
 
 /* In a process whose workers watch: what ends a worker by exit passes the program's handlers. */
 void parcel__death_catch_exits(void);
+
+/* In the process that waits for workers, now and then: what it will compare with. */
+void parcel__death_look(void);
 
 /* What wait4 told; signal: the last one that the worker was sent, or 0. */
 void parcel__death_record(struct parcel__death *death, int status, const struct rusage *usage,

@@ -32,10 +32,27 @@ static int number_of(const struct parcel_job *job, const struct parcel__worker *
     return (int)(worker - job->workers);
 }
 
+static const struct parcel__carrier *carrier_of(const struct parcel__worker *worker)
+{
+    return atomic_load_explicit(&worker->carrier, memory_order_acquire);
+}
+
 /* The units that hold so many calls. */
 static uint32_t units_of(const struct parcel_job *job, size_t calls)
 {
     return parcel__schedule_bounded(job->unit == 1 ? calls : calls / job->unit + 1);
+}
+
+/* An adaptive batch of a worker elsewhere. The way there costs more than short calls, and what
+ * turns out to be long is given back as soon as somebody asks: so it may begin with some calls, and
+ * take all that is left. */
+static uint32_t batch_length_afar(const struct parcel_job *job, const struct parcel__worker *worker,
+                                  uint32_t left)
+{
+    enum { AT_FIRST = 8 };
+    size_t last = worker->last_count > AT_FIRST ? worker->last_count : AT_FIRST;
+    return parcel__schedule_batch(left, 1, units_of(job, last),
+                                  worker->seconds_per_call * (double)job->unit);
 }
 
 static uint32_t batch_length(const struct parcel_job *job, const struct parcel__worker *worker,
@@ -47,6 +64,8 @@ static uint32_t batch_length(const struct parcel_job *job, const struct parcel__
                                       units_of(job, size ? size : 1));
     if (size > 0)
         return units_of(job, size) < left ? units_of(job, size) : left;
+    if (job->may_share && carrier_of(worker))
+        return batch_length_afar(job, worker, left);
     return parcel__schedule_batch(left, job->options.n_workers, units_of(job, worker->last_count),
                                   worker->seconds_per_call * (double)job->unit);
 }
@@ -138,8 +157,7 @@ static struct parcel__worker *find_sharer(const struct parcel_job *job,
 
 static void poke(struct parcel__worker *worker)
 {
-    const struct parcel__carrier *carrier =
-        atomic_load_explicit(&worker->carrier, memory_order_acquire);
+    const struct parcel__carrier *carrier = carrier_of(worker);
     if (carrier)
         carrier->poke(carrier);
 }
@@ -155,14 +173,28 @@ static void ask(struct parcel__worker *sharer, double *since)
     bool is_first = *since == 0;
     *since = is_first ? now : *since;
     double waited = now - *since;
-    if (is_first || waited >= instant) {
+    if (is_first || waited >= instant)
         parcel__current_signal(&sharer->current, PARCEL__EVENT_ASKED);
-        poke(sharer);
-    }
     if (waited < instant)
         parcel__port_yield();
     else
         parcel__port_sleep(waited / 16 < longest ? waited / 16 : longest);
+}
+
+/* The same of a worker elsewhere. What it has to give must be worth the way there and back, and
+ * this cpu may be the one that it works on. */
+static void ask_afar(struct parcel__worker *sharer, const struct parcel__carrier *carrier,
+                     double *since)
+{
+    static const double instant = 100e-6, longest = 5e-3;
+    double now = parcel__port_now();
+    *since = *since == 0 ? now : *since;
+    double waited = now - *since;
+    if (waited >= instant) {
+        parcel__current_signal(&sharer->current, PARCEL__EVENT_ASKED);
+        carrier->poke(carrier);
+    }
+    carrier->linger(carrier, fmin(instant + waited / 16, longest));
 }
 
 static parcel__range steal(struct parcel_job *job, struct parcel__worker *worker)
@@ -183,7 +215,11 @@ static parcel__range steal(struct parcel_job *job, struct parcel__worker *worker
         if (somebody_is_busy) {
             parcel__port_yield(); /* whoever is busy may wait for this very cpu */
         } else if ((sharer = find_sharer(job, worker)) != NULL) {
-            ask(sharer, &since);
+            const struct parcel__carrier *carrier = carrier_of(sharer);
+            if (carrier)
+                ask_afar(sharer, carrier, &since);
+            else
+                ask(sharer, &since);
         } else if (atomic_load_explicit(&job->n_thefts, memory_order_acquire) == thefts) {
             return 0;
         }
@@ -233,10 +269,6 @@ void parcel__job_stop(struct parcel_job *job, enum parcel__reason reason)
 void parcel__job_tell(struct parcel_job *job, enum parcel__reason reason)
 {
     struct parcel_current_call *current = &job->few[0].current;
-    if (reason == PARCEL__GOES_ON) {
-        parcel__current_signal(current, PARCEL__EVENT_ASKED);
-        return;
-    }
     parcel__control_stop(&job->own_control, reason);
     parcel__current_signal(current, PARCEL__EVENT_STOP);
     atomic_store_explicit(&job->is_stopped, true, memory_order_release);
@@ -359,6 +391,7 @@ void parcel__job_make_ready(struct parcel_job *job, struct parcel__worker *worke
     worker->seconds_per_call = 0;
     worker->last_count = 0;
     worker->is_asked = worker->is_late = false;
+    worker->n_given = 0;
     worker->is_ready = true;
 }
 

@@ -57,6 +57,7 @@ struct parcel__worker {
     double seconds_per_call;      /* as measured last; 0 before */
     size_t last_count;            /* calls of that measurement */
     bool is_asked;                /* to give back what it has not begun */
+    size_t n_given;               /* calls of its batch that a carrier gave back */
     bool is_late;                 /* the last attempt overran its time */
 };
 
@@ -71,6 +72,9 @@ struct parcel__carrier {
 
     /* Wakes the thread that waits in run, to look at what it was told. Threads: any. */
     void (*poke)(const struct parcel__carrier *carrier);
+
+    /* Waits until that thread was woken, or so many seconds have passed. Threads: any. */
+    void (*linger)(const struct parcel__carrier *carrier, double seconds);
 };
 
 /* What became of a call that ran elsewhere. */
@@ -79,6 +83,7 @@ struct parcel__outcome {
     const char *message; /* of a failure; copied */
     double start;        /* by the clock */
     double duration;
+    int worker;
     int pid;
     int attempts;
 };
@@ -107,8 +112,9 @@ struct parcel__job_options {
     struct parcel__state_set *states;    /* of the workers; NULL: they have none */
 
     /* Told of each call as soon as it is recorded, by the thread that ran it: its place in the
-     * results. Each call then has its own time. NULL: nobody is told. */
-    void (*recorded)(void *state, size_t place);
+     * results. False: the batch ends there. Each call then has its own time. NULL: nobody is told.
+     */
+    bool (*recorded)(void *state, size_t place);
     void *recorded_state;
 
     const struct parcel__worker_limits *worker_limits; /* of processes; NULL: none */
@@ -206,8 +212,7 @@ void parcel__job_carry(struct parcel_job *job, int worker, const struct parcel__
 /* What the worker was told since it looked last: true when it is asked for what has not begun. */
 bool parcel__job_listen(struct parcel__worker *worker);
 
-/* Tells a job with one worker, which runs in another process and lies in shared memory: to stop,
- * for that reason, or, when it is PARCEL__GOES_ON, to end its batch after the call that runs.
+/* Tells a job with one worker, which runs in another process and lies in shared memory, to stop.
  * Reads nothing of it. */
 void parcel__job_tell(struct parcel_job *job, enum parcel__reason reason);
 

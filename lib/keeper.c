@@ -23,13 +23,16 @@
 #include <unistd.h>
 
 #include "death.h"
+#include "openmp.h"
 #include "port.h"
 #include "process.h"
 
 enum { PARENT_ENDED = SIGUSR1 }; /* harmless when others send it */
+enum { MOST_LOST = 5 };          /* keepers, before a start gives up */
 
 static const double patience = 0.2;  /* seconds in which a fork that failed is tried again */
 static const double next_try = 0.01; /* seconds between such tries */
+static const double quiet = 0.01;    /* seconds after which nobody waits for the keeper */
 static const double look = 1;        /* seconds after which everybody looks without being rung */
 
 /* STARTING is written by the program, RUNNING and REFUSED by the keeper, ENDED by the keeper, or
@@ -39,12 +42,13 @@ enum state { IDLE, STARTING, RUNNING, REFUSED, ENDED };
 /* One worker's. A seat is used by one thread of the program; of two seats, by several. */
 struct seat {
     _Alignas(128) atomic_uint bell;
-    atomic_int state;  /* release, so that who reads it finds what stands below */
-    atomic_int signal; /* that the program wants it to be sent, or 0; taken by the keeper */
-    atomic_int pid;    /* written by the keeper, and by the worker itself */
-    int sent;          /* the last signal it was sent, or 0; the keeper's */
-    int error;         /* errno of the fork that failed; the keeper's until REFUSED */
-    double first_try;  /* to fork it; 0: none yet; the keeper's while STARTING */
+    atomic_int state;     /* release, so that who reads it finds what stands below */
+    atomic_int signal;    /* that the program wants it to be sent, or 0; taken by the keeper */
+    atomic_int pid;       /* written by the keeper */
+    pthread_mutex_t life; /* robust: held by the worker's process while it can write */
+    int sent;             /* the last signal it was sent, or 0; the keeper's */
+    int error;            /* errno of the fork that failed; the keeper's until REFUSED */
+    double first_try;     /* to fork it; 0: none yet; the keeper's while STARTING */
     struct parcel__death death;
 };
 
@@ -53,6 +57,7 @@ struct parcel__keeper {
     size_t size;                           /* of these pages; constant */
     pid_t program;                         /* constant */
     sigset_t mask;                         /* of the thread that forked; constant while it lives */
+    bool has_stack;                        /* that of the thread that forked; the program's */
 
     pthread_mutex_t mutex; /* the program's: whoever holds it buries a keeper and forks another */
     atomic_int pid;        /* 0: it is gone; written with the mutex held */
@@ -85,7 +90,8 @@ static _Noreturn void be_worker(struct parcel__keeper *keeper, int worker, pid_t
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent)
         _exit(EXIT_FAILURE);
-    atomic_store_explicit(&seat->pid, getpid(), memory_order_relaxed);
+    if (pthread_mutex_lock(&seat->life) == EOWNERDEAD) /* the last worker */
+        pthread_mutex_consistent(&seat->life);
     sigaction(SIGCHLD, &child_action, NULL);
     sigaction(PARENT_ENDED, &parent_action, NULL);
     parcel__death_watch(&seat->death, parent, &keeper->mask);
@@ -97,6 +103,7 @@ static _Noreturn void be_worker(struct parcel__keeper *keeper, int worker, pid_t
 /* ---- the keeper's process ---- */
 
 static struct parcel__keeper *kept;
+static bool has_started; /* a worker, since the last look at what the kernel counts */
 
 static void look_again(int signal)
 {
@@ -144,6 +151,7 @@ static void reap(struct parcel__keeper *keeper, int flags)
     int status;
     pid_t pid;
     while ((pid = wait4(-1, &status, flags, &usage)) > 0 || (pid < 0 && errno == EINTR)) {
+        parcel__openmp_clean_up(pid);
         struct seat *seat = pid > 0 ? seat_of(keeper, pid) : NULL;
         if (!seat)
             continue;
@@ -160,6 +168,7 @@ static _Noreturn void leave(struct parcel__keeper *keeper)
             kill(atomic_load(&keeper->seats[i].pid), SIGKILL);
         }
     reap(keeper, 0);
+    parcel__openmp_clean_up(getpid());
     _exit(EXIT_SUCCESS);
 }
 
@@ -176,6 +185,7 @@ static bool fork_worker(struct parcel__keeper *keeper, int worker)
     if (pid > 0) {
         atomic_store_explicit(&seat->pid, pid, memory_order_relaxed);
         settle(seat, RUNNING);
+        has_started = true;
         return true;
     }
     seat->error = errno;
@@ -230,7 +240,12 @@ static void keep(void *data)
         reap(keeper, WNOHANG);
         if (atomic_load(&keeper->is_closing) || getppid() != keeper->program)
             leave(keeper);
-        parcel__process_wait(&keeper->word, seen, serve(keeper));
+        double pause = serve(keeper);
+        parcel__process_wait(&keeper->word, seen, has_started ? quiet : pause);
+        if (has_started && atomic_load(&keeper->word) == seen) {
+            parcel__death_look();
+            has_started = false;
+        }
     }
 }
 
@@ -251,26 +266,35 @@ static bool keeper_lives(const struct parcel__keeper *keeper)
            info.si_pid == 0;
 }
 
-/* A process that was killed may still run for an instant, and write. It is none of our children,
- * so it may be left unwaited for: then this takes its time, once. */
-static void await_end(pid_t pid)
+/* When the keeper ends the kernel kills the workers, but they may still run for an instant, and
+ * write; one that has changed its user is left. The pid is sound while the process holds life. */
+static void await_end(struct seat *seat)
 {
-    double end = parcel__port_now() + look;
-    while (kill(pid, 0) == 0 && parcel__port_now() < end)
-        parcel__port_sleep(1e-4);
+    int taken = pthread_mutex_trylock(&seat->life);
+    if (taken == EBUSY) {
+        if (state_of(seat) == RUNNING)
+            kill(atomic_load(&seat->pid), SIGKILL);
+        taken = pthread_mutex_lock(&seat->life);
+    }
+    if (taken == EOWNERDEAD)
+        pthread_mutex_consistent(&seat->life);
+    pthread_mutex_unlock(&seat->life);
 }
 
 /* Called with the mutex held, when the keeper is gone. */
 static void bury_keeper(struct parcel__keeper *keeper)
 {
     int pid = atomic_exchange(&keeper->pid, 0);
-    if (pid > 0)
+    if (pid > 0) {
         waitpid(pid, NULL, WNOHANG);
+        parcel__openmp_clean_up(pid);
+    }
     for (int i = 0; i < keeper->options.n_workers; i++) {
         struct seat *seat = &keeper->seats[i];
+        await_end(seat);
         if (state_of(seat) != RUNNING)
             continue;
-        await_end(atomic_load(&seat->pid));
+        parcel__openmp_clean_up(atomic_load(&seat->pid));
         seat->death.lost_keeper = true;
         seat->death.has_ended = true;
         settle(seat, ENDED);
@@ -281,7 +305,7 @@ static void bury_keeper(struct parcel__keeper *keeper)
 static bool fork_keeper(struct parcel__keeper *keeper)
 {
     pthread_sigmask(SIG_SETMASK, NULL, &keeper->mask);
-    pid_t pid = parcel__process_fork(keep, keeper);
+    pid_t pid = parcel__process_fork(keep, keeper, &keeper->has_stack);
     if (pid > 0)
         atomic_store(&keeper->pid, pid);
     return pid > 0;
@@ -302,6 +326,18 @@ static bool revive(struct parcel__keeper *keeper, char *why, size_t why_size)
     return lives;
 }
 
+static void open_mutexes(struct parcel__keeper *keeper)
+{
+    pthread_mutexattr_t attributes;
+    pthread_mutexattr_init(&attributes);
+    pthread_mutexattr_setpshared(&attributes, PTHREAD_PROCESS_SHARED);
+    pthread_mutexattr_setrobust(&attributes, PTHREAD_MUTEX_ROBUST);
+    for (int i = 0; i < keeper->options.n_workers; i++)
+        pthread_mutex_init(&keeper->seats[i].life, &attributes);
+    pthread_mutexattr_destroy(&attributes);
+    pthread_mutex_init(&keeper->mutex, NULL);
+}
+
 struct parcel__keeper *parcel__keeper_open(const struct parcel__keeper_options *options, char *why,
                                            size_t why_size)
 {
@@ -314,12 +350,19 @@ struct parcel__keeper *parcel__keeper_open(const struct parcel__keeper_options *
     keeper->options = *options;
     keeper->size = size;
     keeper->program = getpid();
-    pthread_mutex_init(&keeper->mutex, NULL);
+    open_mutexes(keeper);
+    for (int i = 0; i < options->n_started; i++)
+        atomic_init(&keeper->seats[i].state, STARTING);
     if (fork_keeper(keeper))
         return keeper;
     put_error(why, why_size, errno);
     parcel__process_unshare(keeper, size);
     return NULL;
+}
+
+bool parcel__keeper_has_stack(const struct parcel__keeper *keeper)
+{
+    return keeper->has_stack;
 }
 
 static void await_keeper(const struct parcel__keeper *keeper)
@@ -363,19 +406,31 @@ bool parcel__keeper_is_alive(struct parcel__keeper *keeper, int worker)
     return state_of(seat) == RUNNING;
 }
 
+/* False: why is filled. lost: keepers that were gone before the worker had started; something may
+ * kill each as soon as it is there. */
+static bool see_to_keeper(struct parcel__keeper *keeper, int *lost, char *why, size_t why_size)
+{
+    if (keeper_lives(keeper))
+        return true;
+    if (++*lost <= MOST_LOST)
+        return revive(keeper, why, why_size);
+    snprintf(why, why_size, "the process that keeps the workers is killed again and again");
+    return false;
+}
+
 static bool await_start(struct parcel__keeper *keeper, struct seat *seat, char *why,
                         size_t why_size)
 {
-    for (;;) {
+    for (int lost = 0;;) {
         unsigned seen = atomic_load_explicit(&seat->bell, memory_order_acquire);
         int state = state_of(seat);
         if (state == REFUSED)
             put_error(why, why_size, seat->error);
         if (state != STARTING)
             return state != REFUSED;
-        if (!keeper_lives(keeper) && !revive(keeper, why, why_size))
+        if (!see_to_keeper(keeper, &lost, why, why_size))
             return false;
-        parcel__process_wait(&seat->bell, seen, look);
+        parcel__process_wait(&seat->bell, seen, quiet);
     }
 }
 
@@ -388,10 +443,12 @@ bool parcel__keeper_start(struct parcel__keeper *keeper, int worker, char *why, 
         snprintf(why, why_size, "this process was forked from the one that keeps the workers");
         return false;
     }
-    seat->first_try = 0;
-    atomic_store_explicit(&seat->signal, 0, memory_order_relaxed);
-    atomic_store_explicit(&seat->state, STARTING, memory_order_release);
-    parcel__process_ring(&keeper->word);
+    if (state_of(seat) != STARTING) { /* it may be one of those that were started at once */
+        seat->first_try = 0;
+        atomic_store_explicit(&seat->signal, 0, memory_order_relaxed);
+        atomic_store_explicit(&seat->state, STARTING, memory_order_release);
+        parcel__process_ring(&keeper->word);
+    }
     return await_start(keeper, seat, why, why_size);
 }
 

@@ -23,12 +23,16 @@ struct parcel__keeper_options {
      * must not stand on the stack of a thread: a child has only one of them. */
     void (*work)(void *context, struct parcel__keeper *keeper, int worker);
     void *context;
+    int n_started;   /* workers that are started at once, without being asked for one by one */
     bool dumps_core; /* as the program's limit says; else workers dump none */
 };
 
 /* Forks the keeper. NULL: why is filled. Threads: any. */
 struct parcel__keeper *parcel__keeper_open(const struct parcel__keeper_options *options, char *why,
                                            size_t why_size);
+
+/* True when workers may read the stack of the thread that opened the keeper. */
+bool parcel__keeper_has_stack(const struct parcel__keeper *keeper);
 
 /* Kills the workers that still run, and waits until they and the keeper are gone. To end a worker
  * orderly let its work return first. */

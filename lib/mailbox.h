@@ -52,10 +52,13 @@ struct parcel__mailbox {
     _Alignas(PARCEL__LINE) atomic_uint n_orders;
     struct parcel__order order;
 
-    /* What the order's worker is told meanwhile; sequentially consistent, as the worker opens its
-     * job when they may stand here already. Written by the attendant. */
-    atomic_bool is_asked;
-    atomic_int reason; /* to stop: enum parcel__reason */
+    /* The calls of the order that have not begun. The worker takes the first before it begins it,
+     * the attendant takes all of them back for others, both by compare-and-swap. */
+    _Atomic(parcel__range) waiting;
+
+    /* Why the worker is to stop: enum parcel__reason. Sequentially consistent, as the worker opens
+     * its job when this may stand here already. Written by the attendant. */
+    atomic_int reason;
 
     /* Release when an answer is written, acquire when it is read. Written by the worker. */
     _Alignas(PARCEL__LINE) atomic_size_t n_answers;

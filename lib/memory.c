@@ -8,11 +8,11 @@
 #include "memory.h"
 
 #include <parcel.h>
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "mutexes.h"
 #include "port.h"
 
 enum { CACHE_LIMIT = 128 << 20, CACHE_SLOTS = 64, SMALLEST_MAPPED = 64 << 10, CHUNK = 64 << 10 };
@@ -22,14 +22,13 @@ struct parcel__arena_chunk {
     size_t size; /* bytes behind this header */
 };
 
-/* Blocks that nobody uses, the oldest first; all protected by mutex. */
+/* Blocks that nobody uses, the oldest first; all protected by the mutex. */
 static struct {
-    pthread_mutex_t mutex;
     struct parcel__block blocks[CACHE_SLOTS];
     size_t count;
     size_t bytes;
     size_t keepers; /* open executors; while there are any, the cache has no bound */
-} cache = {.mutex = PTHREAD_MUTEX_INITIALIZER};
+} cache;
 
 /* Written by tests and by whoever allocates; relaxed, since only the count matters. */
 static atomic_size_t allocations;
@@ -96,7 +95,7 @@ static void shrink_cache(size_t bytes)
 /* Takes the smallest cached block that is large enough and not more than twice too large. */
 static bool take_cached(struct parcel__block *block, size_t size, bool sparse)
 {
-    pthread_mutex_lock(&cache.mutex);
+    parcel__mutexes_lock(PARCEL__MUTEX_CACHE);
     size_t best = CACHE_SLOTS;
     for (size_t i = 0; i < cache.count; i++) {
         size_t held = cache.blocks[i].size;
@@ -106,13 +105,13 @@ static bool take_cached(struct parcel__block *block, size_t size, bool sparse)
     }
     if (best != CACHE_SLOTS)
         *block = remove_cached(best);
-    pthread_mutex_unlock(&cache.mutex);
+    parcel__mutexes_unlock(PARCEL__MUTEX_CACHE);
     return best != CACHE_SLOTS;
 }
 
 static bool put_into_cache(const struct parcel__block *block)
 {
-    pthread_mutex_lock(&cache.mutex);
+    parcel__mutexes_lock(PARCEL__MUTEX_CACHE);
     bool is_kept = cache.keepers > 0 || block->size <= CACHE_LIMIT;
     if (is_kept && cache.keepers == 0)
         shrink_cache(CACHE_LIMIT - block->size);
@@ -122,7 +121,7 @@ static bool put_into_cache(const struct parcel__block *block)
         cache.blocks[cache.count++] = *block;
         cache.bytes += block->size;
     }
-    pthread_mutex_unlock(&cache.mutex);
+    parcel__mutexes_unlock(PARCEL__MUTEX_CACHE);
     return is_kept;
 }
 
@@ -156,19 +155,19 @@ void parcel__memory_give_back(struct parcel__block *block)
 
 void parcel_trim(void)
 {
-    pthread_mutex_lock(&cache.mutex);
+    parcel__mutexes_lock(PARCEL__MUTEX_CACHE);
     shrink_cache(0);
-    pthread_mutex_unlock(&cache.mutex);
+    parcel__mutexes_unlock(PARCEL__MUTEX_CACHE);
 }
 
 void parcel__memory_keep_all(bool keep)
 {
-    pthread_mutex_lock(&cache.mutex);
+    parcel__mutexes_lock(PARCEL__MUTEX_CACHE);
     if (keep)
         cache.keepers++;
     else if (--cache.keepers == 0)
         shrink_cache(CACHE_LIMIT);
-    pthread_mutex_unlock(&cache.mutex);
+    parcel__mutexes_unlock(PARCEL__MUTEX_CACHE);
 }
 
 static bool add_chunk(struct parcel__arena *arena, size_t needed)

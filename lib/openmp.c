@@ -10,7 +10,9 @@
 
 #include <dlfcn.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "memory.h"
 
@@ -34,6 +36,7 @@ enum { PAUSE_SOFT = 1 }; /* omp_pause_soft; the hard pause makes libomp abort in
 
 /* Constant once found_once has run. One without set_num_threads is none. */
 static struct runtime runtimes[PARCEL__OPENMP_RUNTIMES];
+static bool has_libomp;
 static pthread_once_t found_once = PTHREAD_ONCE_INIT;
 
 /* ISO C has no conversion from an object pointer to a function pointer; POSIX has their bytes. */
@@ -59,17 +62,21 @@ static void find_users_runtime(struct runtime *runtime)
         runtime->set_num_threads = NULL;
 }
 
-#if defined _OPENMP && (defined __clang__ || __GNUC__ >= 9)
+#ifdef _OPENMP
 static int pause_linked(int kind)
 {
+#if defined __clang__ || __GNUC__ >= 9
     return omp_pause_resource_all((omp_pause_resource_t)kind);
-}
 #else
-static int (*const pause_linked)(int) = NULL;
+    (void)kind;
+    return -1;
+#endif
+}
 #endif
 
 static void find_runtimes(void)
 {
+    has_libomp = dlsym(RTLD_DEFAULT, "__kmpc_fork_call") != NULL;
     find_users_runtime(&runtimes[0]);
 #ifdef _OPENMP
     const struct runtime linked = {
@@ -169,4 +176,13 @@ bool parcel__openmp_before_fork(void)
             is_paused = false;
     }
     return is_paused;
+}
+
+void parcel__openmp_clean_up(pid_t pid)
+{
+    char path[64];
+    if (!has_libomp)
+        return;
+    snprintf(path, sizeof path, "/dev/shm/__KMP_REGISTERED_LIB_%d_%d", (int)pid, (int)getuid());
+    unlink(path);
 }

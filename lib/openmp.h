@@ -3,6 +3,7 @@
 #define PARCEL__OPENMP_H
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 enum { PARCEL__OPENMP_RUNTIMES = 2 };
 
@@ -32,5 +33,8 @@ int *parcel__openmp_list_bound_cpus(int *count);
 /* Ends the teams that this thread keeps, so that it can open regions in a forked child too. False:
  * that could not be, as inside a region; then another thread must fork. */
 bool parcel__openmp_before_fork(void);
+
+/* Removes the file that libomp makes in every process, and leaves when it does not end by exit. */
+void parcel__openmp_clean_up(pid_t pid);
 
 #endif

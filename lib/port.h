@@ -40,6 +40,17 @@ int parcel__port_affinity_cpus(void);
 int parcel__port_cgroup_cpus(const char *root, const char *groups); /* groups: a file like
                                                                      * /proc/self/cgroup */
 
+/* The most bytes that the system lets the process's cgroup have; LLONG_MAX when it sets no limit or
+ * cannot be asked. And how many processes of the group the kernel has killed since it ran out of
+ * memory; LLONG_MAX when it is not told. */
+long long parcel__port_cgroup_memory(const char *root, const char *groups);
+long long parcel__port_cgroup_kills(const char *root, const char *groups);
+
+/* The least of what the cgroup, RLIMIT_AS and the machine have, in bytes; and the kills of the
+ * process's group. */
+long long parcel__port_memory_limit(void);
+long long parcel__port_memory_kills(void);
+
 /* min(online, affinity, cgroup quota, SLURM_CPUS_PER_TASK, OMP_THREAD_LIMIT), at least 1.
  * bound_cpus: the cpus that an OpenMP runtime binds its threads to, or 0. Such a runtime has bound
  * the calling thread to one of them, whose own affinity then says nothing of the process's. */
@@ -51,6 +62,10 @@ int parcel__port_thread_limit(void);
 
 /* Bytes of memory that the machine has. */
 size_t parcel__port_physical_memory(void);
+
+/* Bytes of addresses that may be taken without being used: a part of what the process, or the
+ * system, still has to give to others. */
+size_t parcel__port_spare_addresses(void);
 
 /* The most memory that this process has had resident so far, in bytes. */
 size_t parcel__port_memory(void);

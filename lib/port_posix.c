@@ -21,6 +21,7 @@
 
 enum { HUGE_PAGE = 2 << 20, MOST_THREADS = 4096, LARGEST_CPU_SET = 65536 };
 
+static const long long no_limit = LLONG_MAX;
 static const char cgroup_root[] = "/sys/fs/cgroup";
 static const char process_cgroups[] = "/proc/self/cgroup";
 
@@ -201,8 +202,48 @@ static int read_numbers(const char *folder, const char *name, double *first, dou
     return count > 0 ? count : 0;
 }
 
-/* A group's cpu quota, rounded up; INT_MAX when there is none. */
-static int cpu_quota(const char *folder, bool unified)
+/* The number behind a word at the start of a line of a group's file; no_limit: there is none. */
+static long long read_line(const char *folder, const char *name, const char *word)
+{
+    char path[PATH_MAX + 32], line[128];
+    long long number = no_limit;
+    size_t length = strlen(word);
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    FILE *file = fopen(path, "re");
+    if (!file)
+        return no_limit;
+    while (number == no_limit && fgets(line, sizeof line, file))
+        if (strncmp(line, word, length) == 0 && line[length] == ' ')
+            parcel__port_parse(line + length, 0, no_limit, &number);
+    fclose(file);
+    return number;
+}
+
+static int overcommit;
+static pthread_once_t overcommit_once = PTHREAD_ONCE_INIT;
+
+static void read_overcommit(void)
+{
+    double mode, unused;
+    if (read_numbers("/proc/sys/vm", "overcommit_memory", &mode, &unused) > 0)
+        overcommit = (int)mode;
+}
+
+size_t parcel__port_spare_addresses(void)
+{
+    enum { NEVER = 2 }; /* the system promises only what it has */
+    struct rlimit limit;
+    size_t spare = (size_t)1 << 44;
+    pthread_once(&overcommit_once, read_overcommit);
+    if (overcommit == NEVER && parcel__port_physical_memory() / 16 < spare)
+        spare = parcel__port_physical_memory() / 16;
+    if (getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur / 8 < spare)
+        spare = (size_t)limit.rlim_cur / 8;
+    return spare;
+}
+
+/* A group's cpu quota, rounded up. */
+static long long cpu_quota(const char *folder, bool unified)
 {
     double quota = 0, period = 0, unused;
     int read = unified ? read_numbers(folder, "cpu.max", &quota, &period) - 1
@@ -210,44 +251,62 @@ static int cpu_quota(const char *folder, bool unified)
     if (!unified && read > 0)
         read = read_numbers(folder, "cpu.cfs_period_us", &period, &unused);
     if (read < 1 || !(quota > 0) || !(period > 0) || quota / period >= INT_MAX)
-        return INT_MAX;
-    return (int)ceil(quota / period);
+        return no_limit;
+    return (long long)ceil(quota / period);
 }
 
-/* The threads that a group may still start; INT_MAX when there is no limit. */
-static int free_threads(const char *folder, bool unified)
+/* The threads that a group may still start. */
+static long long free_threads(const char *folder, bool unified)
 {
     double most, used, unused;
     (void)unified; /* both hierarchies name the files alike */
     if (read_numbers(folder, "pids.max", &most, &unused) < 1 ||
         read_numbers(folder, "pids.current", &used, &unused) < 1 || !(most < INT_MAX))
-        return INT_MAX;
-    return most > used ? (int)(most - used) : 0;
+        return no_limit;
+    return most > used ? (long long)(most - used) : 0;
 }
 
-/* One controller and its limit in one group. */
+/* The old hierarchy says "no limit" by a number near the largest. */
+static long long most_memory(const char *folder, bool unified)
+{
+    double most, unused;
+    const char *name = unified ? "memory.max" : "memory.limit_in_bytes";
+    if (read_numbers(folder, name, &most, &unused) < 1 || !(most < 1e18))
+        return no_limit;
+    return (long long)most;
+}
+
+static long long memory_kills(const char *folder, bool unified)
+{
+    return read_line(folder, unified ? "memory.events" : "memory.oom_control", "oom_kill");
+}
+
+/* One controller and its limit in one group; no_limit when there is none. */
 struct controller {
     const char *name;
-    int (*limit)(const char *folder, bool unified);
+    long long (*limit)(const char *folder, bool unified);
+    bool is_own; /* it concerns no other group on the way to the root */
 };
 
-static const struct controller cpu_controller = {"cpu", cpu_quota};
-static const struct controller pids_controller = {"pids", free_threads};
+static const struct controller cpu_controller = {"cpu", cpu_quota, false};
+static const struct controller pids_controller = {"pids", free_threads, false};
+static const struct controller memory_controller = {"memory", most_memory, false};
+static const struct controller kills_controller = {"memory", memory_kills, true};
 
 /* The least limit from the group itself up to the root of its hierarchy. */
-static int least_limit(const struct controller *controller, const char *mount, const char *group,
-                       bool unified)
+static long long least_limit(const struct controller *controller, const char *mount,
+                             const char *group, bool unified)
 {
     char folder[PATH_MAX];
     size_t root = strlen(mount);
-    int least = INT_MAX;
+    long long least = no_limit;
     if ((size_t)snprintf(folder, sizeof folder, "%s%s", mount, group) >= sizeof folder)
-        return INT_MAX;
+        return no_limit;
     for (;;) {
-        int limit = controller->limit(folder, unified);
+        long long limit = controller->limit(folder, unified);
         least = limit < least ? limit : least;
         char *slash = strrchr(folder + root, '/');
-        if (!slash)
+        if (!slash || controller->is_own)
             return least;
         *slash = '\0';
     }
@@ -271,13 +330,14 @@ static const char *group_in(char *line, const char *controller, bool *unified)
     return *unified ? path : NULL;
 }
 
-static int cgroup_limit(const struct controller *controller, const char *root, const char *groups)
+static long long cgroup_limit(const struct controller *controller, const char *root,
+                              const char *groups)
 {
     char line[PATH_MAX], mount[PATH_MAX];
-    int least = INT_MAX;
+    long long least = no_limit;
     FILE *file = fopen(groups, "re");
     if (!file)
-        return INT_MAX;
+        return no_limit;
     while (fgets(line, sizeof line, file)) {
         bool unified = false;
         const char *group = group_in(line, controller->name, &unified);
@@ -285,16 +345,49 @@ static int cgroup_limit(const struct controller *controller, const char *root, c
             continue;
         snprintf(mount, sizeof mount, "%s%s%s", root, unified ? "" : "/",
                  unified ? "" : controller->name);
-        int limit = least_limit(controller, mount, group, unified);
+        long long limit = least_limit(controller, mount, group, unified);
         least = limit < least ? limit : least;
     }
     fclose(file);
     return least;
 }
 
+static int as_int(long long limit)
+{
+    return limit < INT_MAX ? (int)limit : INT_MAX;
+}
+
 int parcel__port_cgroup_cpus(const char *root, const char *groups)
 {
-    return cgroup_limit(&cpu_controller, root, groups);
+    return as_int(cgroup_limit(&cpu_controller, root, groups));
+}
+
+long long parcel__port_cgroup_memory(const char *root, const char *groups)
+{
+    return cgroup_limit(&memory_controller, root, groups);
+}
+
+long long parcel__port_cgroup_kills(const char *root, const char *groups)
+{
+    return cgroup_limit(&kills_controller, root, groups);
+}
+
+long long parcel__port_memory_kills(void)
+{
+    return parcel__port_cgroup_kills(cgroup_root, process_cgroups);
+}
+
+long long parcel__port_memory_limit(void)
+{
+    struct rlimit space;
+    long long limit = parcel__port_cgroup_memory(cgroup_root, process_cgroups);
+    long long machine = sysconf(_SC_PHYS_PAGES) * (long long)sysconf(_SC_PAGESIZE);
+    if (machine > 0 && machine < limit)
+        limit = machine;
+    if (getrlimit(RLIMIT_AS, &space) == 0 && space.rlim_cur != RLIM_INFINITY &&
+        space.rlim_cur < (rlim_t)limit)
+        limit = (long long)space.rlim_cur;
+    return limit;
 }
 
 /* A positive whole number in a variable; INT_MAX when it is missing or is none, since these
@@ -322,7 +415,7 @@ int parcel__port_thread_limit(void)
 {
     struct rlimit processes;
     int limit = limit_in("OMP_THREAD_LIMIT");
-    int free = cgroup_limit(&pids_controller, cgroup_root, process_cgroups) / 2;
+    int free = as_int(cgroup_limit(&pids_controller, cgroup_root, process_cgroups)) / 2;
     limit = limit < MOST_THREADS ? limit : MOST_THREADS;
     limit = limit < free ? limit : free;
     /* Half of what is left: others start threads too. RLIMIT_NPROC does not bind root. */

@@ -5,6 +5,7 @@
  * - libgomp keeps a team for the thread that opened a region; in a child, that thread would wait
  *   for threads that are not there. So the team is ended first, or, where the thread is inside a
  *   region, a new thread forks, which has no team.
+ * - Other threads may hold mutexes. The C library sees to its own, and we to ours.
  * - An OpenMP runtime that binds threads bound the forking thread to one cpu.
  */
 #include "process.h"
@@ -24,17 +25,36 @@
 #include <unistd.h>
 
 #include "memory.h"
+#include "mutexes.h"
 #include "openmp.h"
 
 enum { LARGEST_CPU_SET = 65536 };
 
 static const double for_ever = 1e9; /* seconds: more than the system's time may hold elsewhere */
 
+/* Where a program locks all its memory, the pages would be filled at once, but for this. */
+static bool open_pages(void *pages, size_t size)
+{
+    munlock(pages, size);
+    madvise(pages, size, MADV_DONTDUMP);
+    return mprotect(pages, size, PROT_READ | PROT_WRITE) == 0;
+}
+
 void *parcel__process_share(size_t size)
 {
-    void *pages =
-        mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    return pages == MAP_FAILED ? NULL : pages;
+    void *pages = mmap(NULL, size, PROT_NONE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (pages == MAP_FAILED)
+        return NULL;
+    if (open_pages(pages, size))
+        return pages;
+    munmap(pages, size);
+    return NULL;
+}
+
+void parcel__process_release(void *pages, size_t size)
+{
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    madvise(pages, (size + page - 1) / page * page, MADV_REMOVE);
 }
 
 void parcel__process_unshare(void *pages, size_t size)
@@ -129,8 +149,10 @@ static void begin_child(struct forking *forking)
 static void *fork_here(void *data)
 {
     struct forking *forking = data;
+    parcel__mutexes_lock_all();
     forking->pid = fork();
     forking->error = errno;
+    parcel__mutexes_unlock_all();
     if (forking->pid == 0)
         begin_child(forking);
     return NULL;
@@ -145,14 +167,15 @@ static void fork_in_new_thread(struct forking *forking)
         pthread_join(thread, NULL);
 }
 
-pid_t parcel__process_fork(void (*body)(void *context), void *context)
+pid_t parcel__process_fork(void (*body)(void *context), void *context, bool *is_caller)
 {
     struct forking forking = {.body = body, .context = context, .is_flushed = flush()};
     sigset_t all, before;
     forking.bound_cpus = parcel__openmp_list_bound_cpus(&forking.n_bound_cpus);
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    if (parcel__openmp_before_fork())
+    *is_caller = parcel__openmp_before_fork();
+    if (*is_caller)
         fork_here(&forking);
     else
         fork_in_new_thread(&forking);

@@ -71,8 +71,21 @@ static void put_answer(struct servant *servant, struct parcel__answer *answer, s
     (void)parcel__wire_put_text(&answer->result, &servant->room, message);
 }
 
-/* Tells the attendant of a call that was just recorded. */
-static void answer(void *state, size_t place)
+/* True when the next call was not taken back, and begins. */
+static bool begin_next(struct parcel__mailbox *box)
+{
+    parcel__range waiting = atomic_load_explicit(&box->waiting, memory_order_relaxed);
+    do
+        if (parcel__schedule_length(waiting) == 0)
+            return false;
+    while (!atomic_compare_exchange_weak_explicit(&box->waiting, &waiting,
+                                                  parcel__schedule_claim(waiting, 1, 0).left,
+                                                  memory_order_relaxed, memory_order_relaxed));
+    return true;
+}
+
+/* Tells the attendant of a call that was just recorded. False: the next ones are not to be run. */
+static bool answer(void *state, size_t place)
 {
     struct servant *servant = state;
     struct parcel__mailbox *box = servant->box;
@@ -83,11 +96,10 @@ static void answer(void *state, size_t place)
     put_answer(servant, entry, place);
     if (entry->duration > long_call)
         fflush(NULL);
-    if (servant->room.used > MOST_BYTES)
-        parcel__job_tell(&box->job, PARCEL__GOES_ON);
     servant->last = entry->duration > long_call ? parcel__port_now() : entry->end;
     atomic_store_explicit(&box->n_answers, place + 1, memory_order_release);
     set_phase(servant, PARCEL__PHASE_RUNNING);
+    return servant->room.used <= MOST_BYTES && begin_next(box);
 }
 
 /* ---- orders ---- */
@@ -159,6 +171,8 @@ static struct parcel__job_options job_options(struct servant *servant)
 static bool prepare(struct servant *servant)
 {
     const struct parcel__order *order = &servant->order;
+    if (servant->room.used > MOST_BYTES) /* the attendant has its copy */
+        parcel__process_release(servant->room.base, servant->room.used);
     servant->room.used = 0;
     servant->limits = (struct parcel__limits){.timeout = order->is_limited ? order->allowed : 0,
                                               .halt.now = order->halts_now};
@@ -176,8 +190,6 @@ static void hear(struct servant *servant)
     int reason = atomic_load_explicit(&box->reason, memory_order_relaxed);
     if (reason != PARCEL__GOES_ON)
         parcel__job_tell(&box->job, (enum parcel__reason)reason);
-    if (atomic_load_explicit(&box->is_asked, memory_order_relaxed))
-        parcel__job_tell(&box->job, PARCEL__GOES_ON);
 }
 
 /* Why on_worker_start failed goes to the attendant. */

@@ -8,12 +8,12 @@
 #include "shared.h"
 
 #include <parcel.h>
-#include <pthread.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include "memory.h"
+#include "mutexes.h"
 
 struct region {
     unsigned char *start;
@@ -22,14 +22,13 @@ struct region {
     pid_t maker;     /* the process that may empty the pages */
 };
 
-/* All protected by mutex. */
+/* All protected by PARCEL__MUTEX_SHARED. */
 static struct {
-    pthread_mutex_t mutex;
     struct region *regions;
     size_t count;
     size_t capacity;
     unsigned serial; /* of the newest block */
-} table = {.mutex = PTHREAD_MUTEX_INITIALIZER};
+} table;
 
 /* ---- the table; all called with the mutex held ---- */
 
@@ -98,11 +97,11 @@ static void *keep(void *pages, size_t size, bool is_view)
 {
     if (pages == MAP_FAILED)
         return NULL;
-    pthread_mutex_lock(&table.mutex);
+    parcel__mutexes_lock(PARCEL__MUTEX_SHARED);
     bool is_kept = insert((struct region){pages, size, is_view ? 0 : table.serial + 1, getpid()});
     if (is_kept && !is_view)
         table.serial++;
-    pthread_mutex_unlock(&table.mutex);
+    parcel__mutexes_unlock(PARCEL__MUTEX_SHARED);
     if (is_kept)
         return pages;
     munmap(pages, size);
@@ -112,9 +111,9 @@ static void *keep(void *pages, size_t size, bool is_view)
 static bool release(void *memory, bool is_view)
 {
     struct region region;
-    pthread_mutex_lock(&table.mutex);
+    parcel__mutexes_lock(PARCEL__MUTEX_SHARED);
     bool is_ours = take(memory, is_view, &region);
-    pthread_mutex_unlock(&table.mutex);
+    parcel__mutexes_unlock(PARCEL__MUTEX_SHARED);
     if (!is_ours)
         return false;
 #ifdef MADV_REMOVE
@@ -141,23 +140,23 @@ void parcel_shared_free(void *memory)
 
 unsigned parcel__shared_serial(void)
 {
-    pthread_mutex_lock(&table.mutex);
+    parcel__mutexes_lock(PARCEL__MUTEX_SHARED);
     unsigned serial = table.serial;
-    pthread_mutex_unlock(&table.mutex);
+    parcel__mutexes_unlock(PARCEL__MUTEX_SHARED);
     return serial;
 }
 
 bool parcel__shared_covers(const void *pointer, unsigned serial)
 {
     bool covers = false;
-    pthread_mutex_lock(&table.mutex);
+    parcel__mutexes_lock(PARCEL__MUTEX_SHARED);
     size_t place = count_up_to(pointer);
     if (place > 0) {
         const struct region *region = &table.regions[place - 1];
         covers = (uintptr_t)pointer - (uintptr_t)region->start < region->size &&
                  region->serial != 0 && region->serial <= serial;
     }
-    pthread_mutex_unlock(&table.mutex);
+    parcel__mutexes_unlock(PARCEL__MUTEX_SHARED);
     return covers;
 }
 

@@ -5,8 +5,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* What is as large is worth pages of its own, and a view of them instead of a copy. */
-enum { PARCEL__SHARED_LARGE = 1 << 20 };
+/* What is as large is worth pages of its own, and a view of them instead of a copy: fresh pages
+ * cost more than a copy does into those that were written before. */
+enum { PARCEL__SHARED_LARGE = 16 << 20 };
 
 /* Grows with each parcel_shared_alloc. Threads: any. */
 unsigned parcel__shared_serial(void);

@@ -6,17 +6,17 @@
  */
 #include "signals.h"
 
-#include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 
+#include "mutexes.h"
+
 static const int handled[] = {SIGINT, SIGTERM};
 enum { N_HANDLED = sizeof handled / sizeof *handled };
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static int n_open;                      /* protected by lock */
-static struct sigaction old[N_HANDLED]; /* protected by lock */
+static int n_open;                      /* protected by the mutex */
+static struct sigaction old[N_HANDLED]; /* protected by the mutex */
 static atomic_uint n_seen;              /* since the handler was installed */
 static atomic_int last_seen;
 
@@ -47,21 +47,21 @@ static void install(void)
 
 unsigned parcel__signals_open(void)
 {
-    pthread_mutex_lock(&lock);
+    parcel__mutexes_lock(PARCEL__MUTEX_SIGNALS);
     if (n_open++ == 0)
         install();
     unsigned mark = atomic_load(&n_seen);
-    pthread_mutex_unlock(&lock);
+    parcel__mutexes_unlock(PARCEL__MUTEX_SIGNALS);
     return mark;
 }
 
 void parcel__signals_close(void)
 {
-    pthread_mutex_lock(&lock);
+    parcel__mutexes_lock(PARCEL__MUTEX_SIGNALS);
     if (--n_open == 0)
         for (int i = 0; i < N_HANDLED; i++)
             sigaction(handled[i], &old[i], NULL);
-    pthread_mutex_unlock(&lock);
+    parcel__mutexes_unlock(PARCEL__MUTEX_SIGNALS);
 }
 
 int parcel__signals_seen(unsigned mark)

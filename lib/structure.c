@@ -7,38 +7,38 @@
  */
 #include "structure.h"
 
-#include <pthread.h>
 #include <string.h>
+
+#include "mutexes.h"
 
 enum { MOST_STRUCTURES = 1024 };
 
-/* All protected by mutex. An id is an index plus 1; the place of one that left stays empty. */
+/* All protected by the mutex. An id is an index plus 1; the place of one that left stays empty. */
 static struct {
-    pthread_mutex_t mutex;
     parcel_structure *structures[MOST_STRUCTURES];
     unsigned short count;
-} known = {.mutex = PTHREAD_MUTEX_INITIALIZER};
+} known;
 
 void parcel__structure_register(parcel_structure *structure)
 {
     if (!structure)
         return;
-    pthread_mutex_lock(&known.mutex);
+    parcel__mutexes_lock(PARCEL__MUTEX_STRUCTURES);
     if (known.count < MOST_STRUCTURES) {
         known.structures[known.count++] = structure;
         structure->id = known.count;
     }
-    pthread_mutex_unlock(&known.mutex);
+    parcel__mutexes_unlock(PARCEL__MUTEX_STRUCTURES);
 }
 
 void parcel__structure_unregister(parcel_structure *structure)
 {
     if (!structure)
         return;
-    pthread_mutex_lock(&known.mutex);
+    parcel__mutexes_lock(PARCEL__MUTEX_STRUCTURES);
     if (structure->id > 0)
         known.structures[structure->id - 1] = NULL;
-    pthread_mutex_unlock(&known.mutex);
+    parcel__mutexes_unlock(PARCEL__MUTEX_STRUCTURES);
 }
 
 static bool same_fields(const parcel_structure *one, const parcel_structure *other)
@@ -59,7 +59,7 @@ unsigned short parcel__structure_find(const char *name, size_t size)
     const parcel_structure *found = NULL;
     if (strncmp(name, "const ", 6) == 0)
         name += 6;
-    pthread_mutex_lock(&known.mutex);
+    parcel__mutexes_lock(PARCEL__MUTEX_STRUCTURES);
     for (unsigned short i = 0; i < known.count; i++) {
         const parcel_structure *structure = known.structures[i];
         if (!structure || structure->size != size || strcmp(structure->name, name) != 0)
@@ -71,15 +71,15 @@ unsigned short parcel__structure_find(const char *name, size_t size)
         found = found ? found : structure;
     }
     unsigned short id = found ? found->id : 0;
-    pthread_mutex_unlock(&known.mutex);
+    parcel__mutexes_unlock(PARCEL__MUTEX_STRUCTURES);
     return id;
 }
 
 const parcel_structure *parcel__structure_at(unsigned short id)
 {
-    pthread_mutex_lock(&known.mutex);
+    parcel__mutexes_lock(PARCEL__MUTEX_STRUCTURES);
     const parcel_structure *structure =
         id > 0 && id <= known.count ? known.structures[id - 1] : NULL;
-    pthread_mutex_unlock(&known.mutex);
+    parcel__mutexes_unlock(PARCEL__MUTEX_STRUCTURES);
     return structure;
 }

@@ -255,11 +255,18 @@ size_t parcel__wire_get_call(unsigned char *bytes, size_t size, parcel_call *cal
 
 /* ---- results ---- */
 
-/* Puts content where small content goes. */
+/* Where the part of a room begins whose pages the receiver may keep; a small room has none. */
+static size_t begin_of_views(size_t size)
+{
+    size_t begin = (size / 2 + LARGE_ALIGNMENT - 1) / LARGE_ALIGNMENT * LARGE_ALIGNMENT;
+    return begin < size ? begin : size;
+}
+
+/* Puts content where it is copied from. */
 static bool put_small(struct parcel__wire_result *result, struct parcel__wire_room *room,
                       const void *content, size_t size)
 {
-    struct output output = {room->base, room->large, room->used};
+    struct output output = {room->base, begin_of_views(room->size), room->used};
     if (!put_bytes(&output, content, size))
         return false;
     result->offset = room->used;
@@ -268,15 +275,13 @@ static bool put_small(struct parcel__wire_result *result, struct parcel__wire_ro
     return true;
 }
 
-/* Puts content into pages of its own. */
+/* Puts content into pages of its own, as long as there are some. */
 static bool put_large(struct parcel__wire_result *result, struct parcel__wire_room *room,
                       const void *content, size_t size)
 {
-    if (size > room->large - room->used)
-        return false;
+    if (size > room->large - begin_of_views(room->size))
+        return put_small(result, room, content, size);
     size_t start = (room->large - size) / LARGE_ALIGNMENT * LARGE_ALIGNMENT;
-    if (start < room->used)
-        return false;
     memcpy(room->base + start, content, size);
     result->offset = room->large = start;
     result->size = size;
@@ -307,7 +312,7 @@ static bool put_array_result(struct parcel__wire_result *result, struct parcel__
 static bool put_value_result(struct parcel__wire_result *result, struct parcel__wire_room *room,
                              const void *place)
 {
-    struct output output = {room->base, room->large, room->used};
+    struct output output = {room->base, begin_of_views(room->size), room->used};
     memcpy(result->value, place, sizeof(parcel_value));
     if (!put_value(&output, result->value))
         return false;
@@ -368,15 +373,17 @@ static const char *get_string_result(const struct parcel__wire_result *result,
 }
 
 /* New memory with the data of an array, or a view of its pages. NULL when there is none. */
-static void *get_array_data(unsigned char *content, size_t size)
+static void *get_array_data(const struct parcel__wire_result *result, unsigned char *content,
+                            size_t room)
 {
-    bool is_large = size >= PARCEL__SHARED_LARGE && (uintptr_t)content % LARGE_ALIGNMENT == 0;
-    void *data = is_large ? parcel__shared_view(content, size) : NULL;
+    bool is_page = result->offset % LARGE_ALIGNMENT == 0 && result->offset >= begin_of_views(room);
+    bool may_view = is_page && result->size >= PARCEL__SHARED_LARGE;
+    void *data = may_view ? parcel__shared_view(content, result->size) : NULL;
     if (data)
         return data;
-    data = parcel__memory_new(size);
-    if (data && size > 0)
-        memcpy(data, content, size);
+    data = parcel__memory_new(result->size);
+    if (data && result->size > 0)
+        memcpy(data, content, result->size);
     return data;
 }
 
@@ -389,7 +396,7 @@ static bool is_deep(const parcel_array *array)
 }
 
 static const char *get_array_result(const struct parcel__wire_result *result,
-                                    unsigned char *content, unsigned char *place)
+                                    unsigned char *content, size_t room, unsigned char *place)
 {
     struct array_shape shape;
     size_t size;
@@ -402,7 +409,7 @@ static const char *get_array_result(const struct parcel__wire_result *result,
             return not_sound;
         if (is_deep(&array))
             return is_too_deep;
-        array.data = get_array_data(content, size);
+        array.data = get_array_data(result, content, room);
         if (!array.data)
             return out_of_memory;
     }
@@ -447,8 +454,8 @@ static const char *get_plain_result(const struct parcel__wire_result *result,
 
 /* Writes the result to its place. */
 static const char *get_result(const struct parcel__wire_result *result, unsigned char *content,
-                              const parcel_parameter *returned, struct parcel__arena *arena,
-                              unsigned char *place)
+                              size_t room, const parcel_parameter *returned,
+                              struct parcel__arena *arena, unsigned char *place)
 {
     switch (returned->kind) {
     case PARCEL_STRING:
@@ -459,7 +466,7 @@ static const char *get_result(const struct parcel__wire_result *result, unsigned
         memset(place, 0, sizeof(char *));
         return NULL;
     case PARCEL_ARRAY:
-        return get_array_result(result, content, place);
+        return get_array_result(result, content, room, place);
     case PARCEL_VALUE:
         return get_value_result(result, content, arena, place);
     default:
@@ -474,11 +481,11 @@ const char *parcel__wire_get_result(const struct parcel__wire_result *result, un
     const parcel_parameter *returned = &function->result;
     unsigned char *content = is_inside(result, size) ? base + result->offset : NULL;
     if (parcel__function_result_is_inline(function))
-        return get_result(result, content, returned, arena, slot);
+        return get_result(result, content, size, returned, arena, slot);
     unsigned char *place = parcel__arena_new(arena, returned->size, returned->offset);
     if (!place)
         return out_of_memory;
-    const char *fault = get_result(result, content, returned, arena, place);
+    const char *fault = get_result(result, content, size, returned, arena, place);
     if (!fault)
         memcpy(slot, &place, sizeof place);
     return fault;
@@ -497,7 +504,7 @@ static size_t cut(const char *text, size_t length)
 bool parcel__wire_put_text(struct parcel__wire_result *result, struct parcel__wire_room *room,
                            const char *text)
 {
-    size_t length = strlen(text), left = (room->large - room->used) / UNIT * UNIT;
+    size_t length = strlen(text), left = (begin_of_views(room->size) - room->used) / UNIT * UNIT;
     result->offset = nowhere;
     result->size = 0;
     if (left == 0)

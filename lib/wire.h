@@ -32,9 +32,10 @@ struct parcel__wire_result {
     uint64_t size;
 };
 
-/* Where a sender puts content. Small content grows up from used, a multiple of 16. The data of
- * large arrays grows down from large, size at first, in whole pages that the receiver may keep as
- * views: large only ever goes down while the sender lives. base: start of a page. */
+/* Where a sender puts content. In the lower half it grows up from used, a multiple of 16, and is
+ * copied by the receiver. The data of large arrays grows down from large, size at first, in whole
+ * pages of the upper half, which the receiver may keep as views: large only ever goes down while
+ * the pages are shared; when it has come down, all is copied. base: start of a page. */
 struct parcel__wire_room {
     unsigned char *base;
     size_t size;

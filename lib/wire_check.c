@@ -56,6 +56,7 @@ struct elements {
     size_t count;
     size_t size;
     unsigned kind;
+    bool of_array;
 };
 
 /* A walk from one pointer that is not NULL to the next. */
@@ -101,8 +102,8 @@ static struct elements elements_of(const parcel_array *array)
 {
     bool may_hold = may_point(array->kind) || array->kind == PARCEL_STRING ||
                     array->kind == PARCEL_WRITABLE_STRING;
-    return (struct elements){array->data, array->data && may_hold ? array->count : 0,
-                             array->element_size, array->kind};
+    size_t count = array->data && may_hold ? array->count : 0;
+    return (struct elements){array->data, count, array->element_size, array->kind, true};
 }
 
 /* Where the pointers of an argument stand. */
@@ -111,7 +112,7 @@ static struct elements elements_in(unsigned kind, const unsigned char *place)
     parcel_value value = {0};
     parcel_array array;
     if (kind == PARCEL_POINTER)
-        return (struct elements){place, 1, sizeof(void *), PARCEL_POINTER};
+        return (struct elements){place, 1, sizeof(void *), PARCEL_POINTER, false};
     if (kind == PARCEL_ARRAY) {
         memcpy(&array, place, sizeof array);
         return elements_of(&array);
@@ -120,8 +121,9 @@ static struct elements elements_in(unsigned kind, const unsigned char *place)
         memcpy(&value, place, sizeof value);
     if (value.tag == PARCEL_TAG_ARRAY && value.as.array)
         return elements_of(value.as.array);
-    return (struct elements){place + offsetof(parcel_value, as), value.tag == PARCEL_TAG_POINTER,
-                             sizeof(void *), PARCEL_POINTER};
+    bool is_pointer = value.tag == PARCEL_TAG_POINTER;
+    return (struct elements){place + offsetof(parcel_value, as), is_pointer, sizeof(void *),
+                             PARCEL_POINTER, false};
 }
 
 /* The pointer in an element, or NULL. */
@@ -227,16 +229,6 @@ bool parcel__wire_needs_snapshot(const parcel_calls *calls, unsigned serial)
 
 /* ---- calls that are refused ---- */
 
-static void put_what_it_is(struct parcel__text *text, const struct walk *walk)
-{
-    if (walk->parameter->kind == PARCEL_POINTER)
-        parcel__text_put(text, walk->parameter->type);
-    else if (walk->elements.count > 1 || walk->elements.kind != PARCEL_POINTER)
-        parcel__text_put(text, "an array of pointers");
-    else
-        parcel__text_put(text, "a pointer");
-}
-
 /* What would be accepted. */
 static void put_advice(struct parcel__text *text, const struct walk *walk, bool is_snapshot)
 {
@@ -257,9 +249,12 @@ static char *refusal(const struct walk *walk, bool is_snapshot)
     struct parcel__text text = {0};
     size_t parameter = (size_t)(walk->parameter - walk->function->parameters) + 1;
     parcel__calls_put_call(&text, walk->calls, walk->place, walk->place);
-    parcel__text_format(&text, ": parameter %zu of %s is ", parameter, walk->function->name);
-    put_what_it_is(&text, walk);
-    parcel__text_put(&text, ", whose memory other processes do not share: ");
+    const char *what = walk->parameter->kind == PARCEL_POINTER ? walk->parameter->type
+                       : walk->elements.of_array               ? "an array of pointers"
+                                                               : "a pointer";
+    parcel__text_format(&text,
+                        ": parameter %zu of %s is %s, whose memory other processes do not share: ",
+                        parameter, walk->function->name, what);
     put_advice(&text, walk, is_snapshot);
     return parcel__text_take(&text);
 }

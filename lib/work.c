@@ -352,8 +352,9 @@ static size_t run_one_by_one(struct parcel_job *job, struct parcel__worker *work
             handle_events(job, worker);
         if (job->is_careful && worker->n_failed == n_failed)
             parcel__job_count(job, 0, 1);
-        if (job->options.recorded)
-            job->options.recorded(job->options.recorded_state, first + i - 1);
+        if (job->options.recorded &&
+            !job->options.recorded(job->options.recorded_state, first + i - 1))
+            worker->is_asked = true;
     } while (i < stretch->count && goes_on(job, worker));
     return i;
 }
@@ -362,9 +363,11 @@ static size_t run_one_by_one(struct parcel_job *job, struct parcel__worker *work
 static size_t run_apart(struct parcel_job *job, struct parcel__worker *worker, size_t first,
                         const struct parcel__span *span)
 {
+    worker->clock = parcel__port_now();
+    /* Behind the clock, as settle reads it behind the ticks: a thread that loses its cpu between
+     * the two then makes calls look longer, and none shorter than it was. */
     uint64_t begin = parcel__port_ticks(), passed = 0;
     size_t i = 0;
-    worker->clock = parcel__port_now();
     while (i < span->count && goes_on(job, worker)) {
         parcel_stretch stretch = find_stretch(job, worker, span, first, i);
         i += run_one_by_one(job, worker, &stretch, begin, &passed);
@@ -434,7 +437,7 @@ void parcel__job_record(struct parcel_job *job, struct parcel__worker *worker, s
                         const struct parcel__outcome *outcome)
 {
     const struct parcel__record record = {outcome->start - job->start, outcome->duration,
-                                          worker->current.worker, outcome->pid};
+                                          outcome->worker, outcome->pid};
     parcel__results_mark(job->options.results, place, 1, outcome->status, record);
     parcel__results_note_attempts(job->options.results, place, outcome->attempts);
     worker->n_done++;
@@ -521,6 +524,8 @@ static void run_batch(struct parcel_job *job, struct parcel__worker *worker, par
         size_t first = batch->first + done, left = batch->count - done;
         done += carrier ? carrier->run(carrier, job, worker, first, left)
                         : run_measured(job, worker, first, piece_length(job, worker, left));
+        batch->count -= worker->n_given;
+        worker->n_given = 0;
         if (worker->is_asked && (job->options.recorded ||
                                  give_back(job, worker, batch->first + done, batch->count - done)))
             break;

@@ -7,5 +7,6 @@
 flags=-fsanitize=thread
 can_build "-fopenmp $flags" clang || skip 'clang has no thread sanitizer, or no OpenMP'
 copy_sources races
-export TSAN_OPTIONS=ignore_noninstrumented_modules=1
+# Calls in worker processes, which are forked, open regions.
+export TSAN_OPTIONS='ignore_noninstrumented_modules=1 die_after_fork=0'
 suites_with "$flags" clang clang++ check-contract

@@ -78,8 +78,8 @@ static void check_stopped(struct shape shape, const parcel_results *results, con
     }
     HOLDS(shape, ran == (size_t)atomic_load(&tally->started));
     HOLDS(shape, parcel_results_failures(results) == 0);
-    snprintf(expected, sizeof expected, "%s: %zu of %zu calls had run", error ? error : "", ran,
-             shape.size);
+    snprintf(expected, sizeof expected, "%s: %zu of %zu call%s had run", error ? error : "", ran,
+             shape.size, shape.size == 1 ? "" : "s");
     if (ran == shape.size || !error)
         ck_ran_well(results);
     else

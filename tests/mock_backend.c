@@ -15,7 +15,8 @@ const char mock_reason[] = "the mock has no wire to talk over";
 struct run {
     const struct mock *mock;
     parcel_job *job;
-    atomic_int taken;
+    atomic_int asked; /* batches that workers asked for */
+    atomic_int taken; /* and that they were given */
 };
 
 struct worker {
@@ -50,14 +51,17 @@ static bool falls_on(int number, int every)
     return every > 0 && number % every == 0;
 }
 
-/* Takes a batch, unless the run is to be left early. The number counts all batches, from 1. */
+/* Takes a batch, unless the run is to be left early. The number counts all batches, from 1: who
+ * finds none must not use one up. */
 static bool take(struct run *run, int worker, parcel_batch *batch, int *number)
 {
-    int taken = atomic_fetch_add(&run->taken, 1) + 1;
-    if (run->mock->leave_after > 0 && taken > run->mock->leave_after)
+    int leave_after = run->mock->leave_after;
+    if (leave_after > 0 && atomic_fetch_add(&run->asked, 1) >= leave_after)
         return false;
-    *number = taken;
-    return parcel_job_next(run->job, worker, batch);
+    if (!parcel_job_next(run->job, worker, batch))
+        return false;
+    *number = atomic_fetch_add(&run->taken, 1) + 1;
+    return true;
 }
 
 static void deliver(struct run *run, parcel_batch *batch, int number)

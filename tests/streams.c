@@ -683,26 +683,31 @@ static int overrun(int i)
 }
 DELAYED(int, overrun, int);
 
-/* joblib's 18, with the others' results kept. */
+static bool is_late(const parcel_record *record, double allowed)
+{
+    return record->status == PARCEL_TIMED_OUT && record->duration >= allowed * 0.999;
+}
+
+/* joblib's 18, with the others' results kept. A short call may overrun too, where others have its
+ * cpu: then its record says so. */
 START_TEST(test_18_timeout_with_generator)
 {
+    static const double allowed = 0.05;
     for (int n_jobs = 1; n_jobs <= 2; n_jobs++)
         for (int form = PARCEL_GENERATOR; form <= PARCEL_GENERATOR_UNORDERED; form++) {
             parcel_result result;
-            int ok = 0, late = 0;
+            int count = 0;
             parcel_calls *calls = parcel_calls_new();
             for (int i = 0; i < 10; i++)
                 parcel_calls_add(calls, delayed(overrun)(i));
             parcel_results *results =
-                Parallel(.n_jobs = n_jobs, .return_as = (parcel_return_as)form, .timeout = 0.05,
+                Parallel(.n_jobs = n_jobs, .return_as = (parcel_return_as)form, .timeout = allowed,
                          .on_error = PARCEL_COLLECT)(calls);
-            for (; parcel_results_next(results, &result); parcel_result_free(&result)) {
-                ok += result.record.status == PARCEL_OK;
-                late += result.record.status == PARCEL_TIMED_OUT && result.index == 3;
-            }
-            ck_assert_int_eq(late, 1);
-            ck_assert_int_eq(ok, 9);
-            ck_contains(parcel_results_error(results), "call 3, overrun(3): timed out");
+            for (; parcel_results_next(results, &result); parcel_result_free(&result), count++)
+                ck_assert(is_late(&result.record, allowed) ||
+                          (result.index != 3 && result.record.status == PARCEL_OK));
+            ck_assert_int_eq(count, 10);
+            ck_contains(parcel_results_error(results), "): timed out: ");
             parcel_results_free(results);
             parcel_calls_free(calls);
         }

@@ -16,6 +16,20 @@
 #include <parcel.h>
 #include <parcel/backend.h>
 
+/* The sanitizer that looks on, if one does. Either takes memory of its own, which then cannot be
+ * limited. */
+#ifdef __has_feature
+#define SUITE_FINDS_RACES __has_feature(thread_sanitizer)
+#define SUITE_IS_SANITIZED (__has_feature(address_sanitizer) || __has_feature(thread_sanitizer))
+#else
+#define SUITE_FINDS_RACES 0
+#ifdef __SANITIZE_ADDRESS__
+#define SUITE_IS_SANITIZED 1
+#else
+#define SUITE_IS_SANITIZED 0
+#endif
+#endif
+
 #define LENGTH(array) (sizeof(array) / sizeof *(array))
 #define UNUSED __attribute__((unused))
 
@@ -42,12 +56,31 @@ static inline TCase *suite_case(Suite *suite, const char *name)
 /* A test sets what it needs of the environment; what the user set must not decide. */
 static inline void suite_clear_environment(void)
 {
-    static const char *const names[] = {
-        "PARCEL_N_JOBS",         "PARCEL_BACKEND", "PARCEL_VERBOSE",     "PARCEL_BATCH_SIZE",
-        "PARCEL_ON_ERROR",       "PARCEL_PREFER",  "PARCEL_REQUIRE",     "PARCEL_HANDLE_SIGNALS",
-        "PARCEL_MAX_FAILURES",   "PARCEL_HALT",    "PARCEL_DEADLINE",    "PARCEL_TIMEOUT",
-        "PARCEL_TIMEOUT_FACTOR", "PARCEL_RETRIES", "PARCEL_RETRY_DELAY", "PARCEL_SCHEDULE",
-        "PARCEL_TIMING",         "PARCEL_WINDOW",  "PARCEL_RETURN_AS",   "PARCEL_PRE_DISPATCH"};
+    static const char *const names[] = {"PARCEL_N_JOBS",
+                                        "PARCEL_BACKEND",
+                                        "PARCEL_VERBOSE",
+                                        "PARCEL_BATCH_SIZE",
+                                        "PARCEL_ON_ERROR",
+                                        "PARCEL_PREFER",
+                                        "PARCEL_REQUIRE",
+                                        "PARCEL_HANDLE_SIGNALS",
+                                        "PARCEL_MAX_FAILURES",
+                                        "PARCEL_HALT",
+                                        "PARCEL_DEADLINE",
+                                        "PARCEL_TIMEOUT",
+                                        "PARCEL_TIMEOUT_FACTOR",
+                                        "PARCEL_RETRIES",
+                                        "PARCEL_RETRY_DELAY",
+                                        "PARCEL_SCHEDULE",
+                                        "PARCEL_TIMING",
+                                        "PARCEL_WINDOW",
+                                        "PARCEL_RETURN_AS",
+                                        "PARCEL_PRE_DISPATCH",
+                                        "PARCEL_MAX_CALLS_PER_WORKER",
+                                        "PARCEL_MAX_WORKER_MEMORY",
+                                        "PARCEL_KILL_AFTER",
+                                        "PARCEL_CORE_DUMPS",
+                                        "PARCEL_READ_ONLY"};
     for (size_t i = 0; i < LENGTH(names); i++)
         unsetenv(names[i]);
 }
@@ -177,6 +210,40 @@ static inline UNUSED void keep_line(void *state, const char *line)
     int length = snprintf(lines->text + lines->length, room, "%s\n", line);
     if (length > 0 && (size_t)length < room)
         lines->length += (size_t)length;
+}
+
+/* The end of a time in a line of progress, in joblib's short format; NULL when it is none. */
+static inline UNUSED const char *suite_time_end(const char *time)
+{
+    char again[32], *unit;
+    double number = strtod(time, &unit);
+    int length = strncmp(unit, "min", 3) == 0 ? snprintf(again, sizeof again, "%4.1fmin", number)
+                                              : snprintf(again, sizeof again, " %5.1fs", number);
+    return strncmp(time, again, (size_t)length) == 0 ? time + length : NULL;
+}
+
+static inline UNUSED bool suite_ends_with(const struct lines *lines, const char *part)
+{
+    size_t length = strlen(part);
+    return lines->length >= length &&
+           memcmp(lines->text + lines->length - length, part, length) == 0;
+}
+
+/* Copies lines with T for each time, since how long a line takes depends on the machine. */
+static inline UNUSED void mask_times(struct lines *masked, const char *text)
+{
+    masked->length = 0;
+    while (*text) {
+        const char *end = NULL;
+        masked->text[masked->length++] = *text++;
+        if (suite_ends_with(masked, "elapsed: ") || suite_ends_with(masked, "remaining: "))
+            end = suite_time_end(text);
+        if (end) {
+            masked->text[masked->length++] = 'T';
+            text = end;
+        }
+    }
+    masked->text[masked->length] = '\0';
 }
 
 static inline UNUSED int square(int x)

@@ -5,6 +5,7 @@
 
 #include <ftw.h>
 #include <limits.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -117,6 +118,63 @@ START_TEST(test_cgroup_quota)
     int cpus = cgroup_cpus();
     remove_root();
     ck_assert_int_eq(cpus, trees[_i].cpus);
+}
+END_TEST
+
+static const struct {
+    long long memory, kills;
+    const char *files[8][2];
+} memory_trees[] = {
+    {1 << 20,
+     LLONG_MAX,
+     {{"process", "0::/a/b\n"}, {"a/b/memory.max", "max\n"}, {"a/memory.max", "1048576\n"}}},
+    {LLONG_MAX, LLONG_MAX, {{"process", "0::/a\n"}, {"a/memory.max", "max\n"}}},
+    {LLONG_MAX,
+     3, /* the group's own; that above counts others too */
+     {{"process", "0::/a/b\n"},
+      {"a/memory.events", "low 0\noom 9\noom_kill 9\n"},
+      {"a/b/memory.events", "low 0\nhigh 1\nmax 2\noom 4\noom_kill 3\noom_group_kill 8\n"}}},
+    {8LL << 30,
+     2,
+     {{"process", "4:memory:/a\n0::/x\n"},
+      {"memory/a/memory.limit_in_bytes", "8589934592\n"},
+      {"memory/memory.limit_in_bytes", "9223372036854771712\n"},
+      {"memory/a/memory.oom_control", "oom_kill_disable 0\nunder_oom 0\noom_kill 2\n"}}},
+    {LLONG_MAX,
+     LLONG_MAX,
+     {{"process", "4:memory:/a\n"},
+      {"memory/a/memory.limit_in_bytes", "9223372036854771712\n"},
+      {"memory/a/memory.oom_control", "oom_kill_disable 0\nunder_oom 0\n"}}},
+};
+
+START_TEST(test_cgroup_memory)
+{
+    char process[1024];
+    make_root();
+    for (size_t i = 0; i < LENGTH(memory_trees[_i].files) && memory_trees[_i].files[i][0]; i++)
+        write_file(memory_trees[_i].files[i][0], memory_trees[_i].files[i][1]);
+    snprintf(process, sizeof process, "%s/process", root);
+    long long memory = parcel__port_cgroup_memory(root, process);
+    long long kills = parcel__port_cgroup_kills(root, process);
+    remove_root();
+    ck_assert_int_eq(memory, memory_trees[_i].memory);
+    ck_assert_int_eq(kills, memory_trees[_i].kills);
+}
+END_TEST
+
+START_TEST(test_memory_limit)
+{
+    struct rlimit space;
+    long long limit = parcel__port_memory_limit();
+    ck_assert_int_gt(limit, 0);
+    ck_assert_int_le(limit, sysconf(_SC_PHYS_PAGES) * (long long)sysconf(_SC_PAGESIZE));
+    ck_assert_int_eq(getrlimit(RLIMIT_AS, &space), 0);
+    rlim_t before = space.rlim_cur;
+    space.rlim_cur = (rlim_t)limit - 1;
+    ck_assert_int_eq(setrlimit(RLIMIT_AS, &space), 0);
+    ck_assert_int_eq(parcel__port_memory_limit(), limit - 1);
+    space.rlim_cur = before;
+    ck_assert_int_eq(setrlimit(RLIMIT_AS, &space), 0);
 }
 END_TEST
 
@@ -330,6 +388,8 @@ int main(void)
     Suite *suite = suite_create("port");
     TCase *tests = suite_case(suite, "port");
     tcase_add_loop_test(tests, test_cgroup_quota, 0, LENGTH(trees));
+    tcase_add_loop_test(tests, test_cgroup_memory, 0, LENGTH(memory_trees));
+    tcase_add_test(tests, test_memory_limit);
     tcase_add_test(tests, test_cgroup_path_too_long);
     tcase_add_test(tests, test_cpu_count);
     tcase_add_test(tests, test_cpu_count_is_limited);

@@ -80,7 +80,7 @@ static void check_not_run(const parcel_results *results, size_t index)
 START_TEST(test_shared_records)
 {
     parcel_results *results = empty_results(10);
-    const struct parcel__record shared = {2, 1, 1}, own = {5, 0.5, 0};
+    const struct parcel__record shared = {2, 1, 1, 0}, own = {5, 0.5, 0, 0};
     parcel__results_mark(results, 3, 4, PARCEL_OK, shared);
     parcel__results_mark(results, 7, 1, PARCEL_OK, own);
     for (size_t i = 0; i < 10; i++) {
@@ -99,9 +99,9 @@ END_TEST
 START_TEST(test_neighbouring_records)
 {
     parcel_results *results = empty_results(6);
-    parcel__results_mark(results, 2, 2, PARCEL_OK, (struct parcel__record){10, 4, 1});
-    parcel__results_mark(results, 0, 2, PARCEL_OK, (struct parcel__record){0, 2, 0});
-    parcel__results_mark(results, 4, 2, PARCEL_OK, (struct parcel__record){20, 6, 0});
+    parcel__results_mark(results, 2, 2, PARCEL_OK, (struct parcel__record){10, 4, 1, 0});
+    parcel__results_mark(results, 0, 2, PARCEL_OK, (struct parcel__record){0, 2, 0, 0});
+    parcel__results_mark(results, 4, 2, PARCEL_OK, (struct parcel__record){20, 6, 0, 0});
     parcel__results_fail(results, 2, PARCEL_FAILED, "why");
     parcel__results_fail(results, 5, PARCEL_FAILED, "why not");
     check_record(results, 1, 1, 1, 0, true);
@@ -128,7 +128,7 @@ START_TEST(test_long_records)
             for (size_t n = 0; n < SIDE; n++)
                 parcel__results_mark(
                     results, start + n * lengths[i], lengths[i], PARCEL_OK,
-                    (struct parcel__record){(double)n * 100, (double)lengths[i], (int)n % 2});
+                    (struct parcel__record){(double)n * 100, (double)lengths[i], (int)n % 2, 0});
             for (size_t n = 0; n < SIDE; n++) {
                 size_t first = start + n * lengths[i], last = first + lengths[i] - 1;
                 check_record(results, first, (double)n * 100, 1, (int)n % 2, true);
@@ -143,7 +143,7 @@ END_TEST
 START_TEST(test_lost_calls_have_no_record)
 {
     parcel_results *results = empty_results(3);
-    parcel__results_mark(results, 0, 1, PARCEL_OK, (struct parcel__record){1, 1, 0});
+    parcel__results_mark(results, 0, 1, PARCEL_OK, (struct parcel__record){1, 1, 0, 0});
     parcel__results_fail(results, 1, PARCEL_LOST, "gone");
     ck_assert_double_nan(parcel_results_start(results, 1));
     ck_assert_double_nan(parcel_results_duration(results, 1));
@@ -159,14 +159,14 @@ START_TEST(test_each_status_is_printed)
 {
     parcel_results *results = empty_results(8);
     write_int(results, 0, 42);
-    parcel__results_mark(results, 0, 1, PARCEL_OK, (struct parcel__record){0, 1, 0});
+    parcel__results_mark(results, 0, 1, PARCEL_OK, (struct parcel__record){0, 1, 0, 0});
     parcel__results_fail(results, 1, PARCEL_FAILED, "no root");
     parcel__results_fail(results, 2, PARCEL_CANCELLED, "stopped");
     parcel__results_fail(results, 3, PARCEL_CANCELLED, NULL);
     parcel__results_fail(results, 4, PARCEL_TIMED_OUT, "after 1 s");
     parcel__results_fail(results, 5, PARCEL_LOST, "worker died");
     write_int(results, 7, -1);
-    parcel__results_mark(results, 7, 1, PARCEL_OK, (struct parcel__record){0, 1, 0});
+    parcel__results_mark(results, 7, 1, PARCEL_OK, (struct parcel__record){0, 1, 0, 0});
     check_printed(results, "[42, <failed: no root>, <cancelled: stopped>, <cancelled>, "
                            "<timed out: after 1 s>, <lost: worker died>, <not run>, -1]\n");
     parcel_results_free(results);
@@ -216,7 +216,7 @@ START_TEST(test_summary)
     char *text;
     size_t size;
     parcel_results *results = empty_results(4);
-    parcel__results_mark(results, 1, 1, PARCEL_OK, (struct parcel__record){0, 3, 0});
+    parcel__results_mark(results, 1, 1, PARCEL_OK, (struct parcel__record){0, 3, 0, 0});
     results->wall_time = 2;
     results->total_time = 3;
     results->slowest = 1;
@@ -261,7 +261,7 @@ START_TEST(test_typed_values)
     parcel_results *results = empty_results(3);
     int all[3] = {9, 9, 9};
     write_int(results, 1, 42);
-    parcel__results_mark(results, 1, 1, PARCEL_OK, (struct parcel__record){0, 1, 0});
+    parcel__results_mark(results, 1, 1, PARCEL_OK, (struct parcel__record){0, 1, 0, 0});
     ck_assert(parcel_get(results, 1, double) == 42);
     ck_assert_int_eq(parcel_get(results, 1, bool), true);
     ck_assert_int_eq(parcel_get(results, 1, signed char), 42);
