@@ -92,11 +92,11 @@ static void lay_out(struct pool *pool, size_t area)
 }
 
 /* Room for what may travel: nothing larger than the memory does. It takes addresses only, of which
- * a system that limits them gives less. */
+ * some systems have few. */
 static bool map_pages(struct pool *pool)
 {
-    const size_t most = (size_t)1 << 44, least = (size_t)1 << 22;
-    size_t n_workers = (size_t)pool->n_workers;
+    const size_t least = (size_t)1 << 22;
+    size_t n_workers = (size_t)pool->n_workers, most = parcel__port_spare_addresses();
     size_t area = rounded(parcel__port_physical_memory());
     while (area > least && 3 * area > most / n_workers)
         area = rounded(area / 2);
