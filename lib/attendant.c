@@ -221,7 +221,7 @@ static void share(struct errand *errand)
                                                   parcel__schedule_range(begun, begun),
                                                   memory_order_relaxed, memory_order_relaxed));
     errand->worker->is_asked = false;
-    if (errand->is_alone || begun >= errand->count)
+    if (errand->is_alone || begun >= errand->count || begun < errand->n_read)
         return;
     errand->count = begun;
     size_t left = errand->left - begun;
@@ -263,15 +263,21 @@ static double look_again(const struct errand *errand)
     return fmin(pause, fmax(control->end - parcel__port_now(), 0));
 }
 
+/* Whoever wrote over the number of orders has the worker do its order once more. */
+static bool is_done(const struct parcel__mailbox *box)
+{
+    return atomic_load_explicit(&box->n_done, memory_order_acquire) ==
+           atomic_load_explicit(&box->n_orders, memory_order_relaxed);
+}
+
 /* Waits for the end of the order. False: the process died. */
 static bool await(struct errand *errand)
 {
     struct parcel__attendant *attendant = errand->attendant;
     struct parcel__mailbox *box = errand->box;
-    unsigned n_orders = atomic_load_explicit(&box->n_orders, memory_order_relaxed);
     for (;;) {
         unsigned bell = atomic_load_explicit(attendant->mail.bell, memory_order_acquire);
-        if (atomic_load_explicit(&box->n_done, memory_order_acquire) == n_orders)
+        if (is_done(box))
             return true;
         if (!parcel__keeper_is_alive(attendant->keeper, attendant->number))
             break;
@@ -279,9 +285,11 @@ static bool await(struct errand *errand)
         pass_on(errand);
         parcel__process_wait(attendant->mail.bell, bell, fmin(press(errand), look_again(errand)));
     }
-    if (atomic_load_explicit(&box->n_done, memory_order_acquire) == n_orders)
+    if (is_done(box))
         return true; /* it died afterwards */
-    atomic_store_explicit(&box->n_done, n_orders, memory_order_release);
+    atomic_store_explicit(&box->n_done,
+                          atomic_load_explicit(&box->n_orders, memory_order_relaxed),
+                          memory_order_release);
     return false;
 }
 
@@ -291,7 +299,7 @@ static bool await(struct errand *errand)
 static size_t count_answers(const struct errand *errand)
 {
     size_t n = atomic_load_explicit(&errand->box->n_answers, memory_order_acquire);
-    return n <= errand->count ? n : errand->n_read;
+    return n >= errand->n_read && n <= errand->count ? n : errand->n_read;
 }
 
 /* Reads an answer; when it is a failure, as an attempt with its message. */
@@ -534,11 +542,13 @@ static bool is_torn_for_good(struct parcel__attendant *attendant, size_t index)
     return attendant->n_torn >= MOST_TORN;
 }
 
-/* True when the process died of the call after so many answers. It did not when it was killed for
- * the call before, which then returned after all. */
+/* True when the process died of the call after so many answers, if there is one. It did not when it
+ * was killed for the call before, which then returned after all. */
 static bool is_lost(struct errand *errand, enum ending ending, size_t n_answers)
 {
     double allowed = parcel__control_allowed(errand->job->control);
+    if (n_answers >= errand->count)
+        return false;
     if (ending == RETURNING)
         return is_torn_for_good(errand->attendant,
                                 errand->job->options.first_index + errand->first + n_answers);

@@ -171,6 +171,8 @@ static struct parcel__job_options job_options(struct servant *servant)
 static bool prepare(struct servant *servant)
 {
     const struct parcel__order *order = &servant->order;
+    if (!servant->list || !servant->results)
+        return false;
     if (servant->room.used > MOST_BYTES) /* the attendant has its copy */
         parcel__process_release(servant->room.base, servant->room.used);
     servant->room.used = 0;
@@ -276,7 +278,7 @@ void parcel__servant_work(const struct parcel__mail *mail)
     servant.list = parcel_calls_new();
     servant.results = parcel__results_new_empty(1);
     servant.memory_at_start = parcel__port_memory();
-    while (servant.list && servant.results) {
+    for (;;) {
         n_known = await_order(mail->box, n_known);
         if (mail->box->order.is_last)
             break;

@@ -275,11 +275,13 @@ static bool put_small(struct parcel__wire_result *result, struct parcel__wire_ro
     return true;
 }
 
-/* Puts content into pages of its own, as long as there are some. */
+/* Puts content into pages of its own, as long as there are some: large is what other processes may
+ * have written over. */
 static bool put_large(struct parcel__wire_result *result, struct parcel__wire_room *room,
                       const void *content, size_t size)
 {
-    if (size > room->large - begin_of_views(room->size))
+    size_t begin = begin_of_views(room->size);
+    if (room->large < begin || room->large > room->size || size > room->large - begin)
         return put_small(result, room, content, size);
     size_t start = (room->large - size) / LARGE_ALIGNMENT * LARGE_ALIGNMENT;
     memcpy(room->base + start, content, size);
