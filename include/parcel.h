@@ -14,8 +14,8 @@
  *         value[i] = simulate(i, 0.5);
  *
  * Contents, from the first day on: errors, delayed calls, running them, results, inside a call,
- * settings, executors, shared memory, calls without macros, and the short names. A backend of your
- * own: parcel/backend.h. Boxed values: parcel/value.h.
+ * settings, executors, calls in other processes, calls without macros, and the short names. A
+ * backend of your own: parcel/backend.h. Boxed values: parcel/value.h.
  *
  * Words with one meaning: "borrowed" is read and must outlive what is said; "copied" may go at
  * once; "taken" is freed by Parcel; "new" is freed by you, with the function that is named.
@@ -296,7 +296,8 @@ typedef bool parcel_retry_if(void *state, size_t index, const char *message, int
  * then, outside of any call, the environment (PARCEL_N_JOBS, ...), then the default.
  * Strings are borrowed for the call that takes the options. Since 0.1. */
 typedef struct parcel_options {
-    /* Workers. 1: the plain loop in the calling thread, in order. -1: all cpus, -2: all but one,
+    /* Workers. 1: the plain loop in the calling thread, in order (with "processes": one process,
+     * whose calls run in order). -1: all cpus, -2: all but one,
      * and so on: max(cpus + 1 + n_jobs, 1). From -1,000,000 to 1,000,000. Default: the first
      * number of OMP_NUM_THREADS, else all cpus (joblib's default, 1, would surprise a user of
      * OpenMP). Never more workers than calls. Environment: PARCEL_N_JOBS. */
@@ -314,8 +315,9 @@ typedef struct parcel_options {
     /* Default: PARCEL_STOP. Environment: PARCEL_ON_ERROR=stop or collect. */
     parcel_on_error on_error;
 
-    /* "sequential", "threading" (also "openmp"; the default), or a registered name. A backend
-     * that is named and cannot run is an error that says why. Environment: PARCEL_BACKEND. */
+    /* "sequential", "threading" (also "openmp"; the default), "processes" (also "loky" and
+     * "multiprocessing": see "Calls in other processes"), or a registered name. A backend that is
+     * named and cannot run is an error that says why. Environment: PARCEL_BACKEND. */
     const char *backend;
 
     /* A hint, "threads" or "processes", for runs whose backend nobody names. */
@@ -384,11 +386,11 @@ typedef struct parcel_options {
 
     /* Seconds for each call, or each attempt where it is retried, from its own start. A thread
      * cannot be killed: a call that overruns is asked to return (parcel_cancelled), and is waited
-     * for, however long it takes. When it returns it is PARCEL_TIMED_OUT, "timed out: 1.5 s, 1 s
-     * allowed", which counts as a failure (with PARCEL_STOP the run stops; with PARCEL_COLLECT the
-     * others go on); a char * or an array that it returned is freed. From verbose 2 on a line then
-     * names the call. Each call is timed on its own. Above 0, up to 1e9. Environment:
-     * PARCEL_TIMEOUT. */
+     * for, however long it takes. A process can: see kill_after. The call is then
+     * PARCEL_TIMED_OUT, "timed out: 1.5 s, 1 s allowed", which counts as a failure (with
+     * PARCEL_STOP the run stops; with PARCEL_COLLECT the others go on); a char * or an array that
+     * it returned is freed. From verbose 2 on a line then names the call. Each call is timed on its
+     * own. Above 0, up to 1e9. Environment: PARCEL_TIMEOUT. */
     double timeout;
 
     /* The same, relative: so many times the median of the calls that succeeded, from the fifth of
@@ -402,11 +404,11 @@ typedef struct parcel_options {
      * Default: PARCEL_NO. Environment: PARCEL_HANDLE_SIGNALS=yes or no. */
     parcel_switch handle_signals;
 
-    /* How often a call that failed is tried again, in place, by the same worker: what its
-     * arguments point at must live as long. The record has the last attempt's status and message
-     * and the time of all attempts and the waits between them; what a failed attempt returned is
-     * ignored. A call that timed out is tried again only if retry_if says so. Up to 1,000,000.
-     * Environment: PARCEL_RETRIES. */
+    /* How often a call that failed, or that its process was lost with, is tried again, in place, by
+     * the same worker: what its arguments point at must live as long. The record has the last
+     * attempt's status and message and the time of all attempts and the waits between them; what a
+     * failed attempt returned is ignored. A call that timed out is tried again only if retry_if
+     * says so. Up to 1,000,000. Environment: PARCEL_RETRIES. */
     int retries;
 
     /* Seconds before the first retry; doubled for each further one, and times a number from 0.75 to
@@ -414,32 +416,36 @@ typedef struct parcel_options {
      * stops. Above 0, up to 1e9. Default: no wait. Environment: PARCEL_RETRY_DELAY. */
     double retry_delay;
 
-    /* Says of each failure whether the call is to be tried again; NULL: yes. */
+    /* Says of each failure whether the call is to be tried again; NULL: yes. Runs in the program,
+     * also when the call ran in another process. */
     parcel_retry_if *retry_if;
     void *retry_state;
 
-    /* Called in a worker's thread before its first call; what it returns is parcel_worker_state()
-     * in each call of that worker: a plan, a handle, a scratch buffer. When it calls parcel_fail
-     * the run stops, and its error says so. Not called for workers that run nothing. */
+    /* Called in a worker's thread, or process, before its first call; what it returns is
+     * parcel_worker_state() in each call of that worker: a plan, a handle, a scratch buffer. When
+     * it calls parcel_fail the run stops, and its error says so. Not called for workers that run
+     * nothing. */
     parcel_worker_start *on_worker_start;
 
     /* Called for each worker that started, at the end of the run, or, in an executor, whose runs
-     * find the states of the runs before, by parcel_close; in the thread that runs or closes. Runs
-     * of one executor at the same time have each states of their own. */
+     * find the states of the runs before, by parcel_close; in the thread that runs or closes, or in
+     * the worker's process when that ends itself, and not when it crashes or is killed. Runs of one
+     * executor at the same time have each states of their own. */
     parcel_worker_end *on_worker_end;
     void *worker_state; /* given to both */
 
     /* ---- workers that are processes (the backend "processes") ---- */
 
     /* A process that has run so many calls, or has so many bytes of memory more than at its start,
-     * ends itself, and another takes its place: for calls that leak. Default: no limit. Not
-     * negative. Environment: PARCEL_MAX_CALLS_PER_WORKER, PARCEL_MAX_WORKER_MEMORY. */
+     * ends itself between two batches, and another takes its place: for calls that leak. Default:
+     * no limit. Not negative. Environment: PARCEL_MAX_CALLS_PER_WORKER, PARCEL_MAX_WORKER_MEMORY.
+     */
     long long max_calls_per_worker;
     long long max_worker_memory;
 
     /* Seconds. A call that overran its time, or runs on when its run is cancelled, is asked to
-     * return (parcel_cancelled), then gets SIGTERM, and so long after that SIGKILL. Above 0, up to
-     * 1e9. Default: 1. Environment: PARCEL_KILL_AFTER. */
+     * return (parcel_cancelled), 50 ms later its process gets SIGTERM, and so long after that
+     * SIGKILL. Above 0, up to 1e9. Default: 1. Environment: PARCEL_KILL_AFTER. */
     double kill_after;
 
     /* PARCEL_YES: workers that crash dump core as the program's limits say. Default: PARCEL_NO.
@@ -707,14 +713,86 @@ parcel_results *parcel_executor_run(parcel_executor *executor, const parcel_call
 void parcel_close(parcel_executor *executor);
 
 /* ------------------------------------------------------------------------------------------- *
- * Memory that calls in other processes share
+ * Calls in other processes
+ *
+ * With .backend = "processes" the calls run in worker processes of this machine. A call that
+ * crashes, ends its process, is killed or never returns costs its own record and no more.
+ *
+ * What a worker is. A run starts one process, the keeper, which forks the workers when they are
+ * needed; an executor keeps them for its next runs. All workers are copies of the program as it was
+ * when the keeper was forked, with the thread that ran as their only one. What the program writes
+ * to its memory later they do not see, and what a call writes to its memory is the worker's own: it
+ * is there for that worker's next calls, and not in the program. The fields of a parcel_token, too:
+ * a call stops its run with parcel_stop. Thread-local and threadprivate values are those of the
+ * calling thread; when the run begins inside a parallel region a new thread forks, and they begin
+ * anew. Under libgomp the team of the calling thread ends before the fork: threadprivate values of
+ * its other threads begin anew in the program. Calls may open parallel regions and run Parallel.
+ *
+ * Arguments and results. A list or a map is there by the copy; calls that are added or generated
+ * later travel, strings, values and the data of arrays included. Results travel, arrays of any size
+ * too. From 16 MiB on the pages of an array are handed over instead of copied once more. A pointer
+ * is given as it is. One to memory that a call may write would lose what is written: a run with
+ * such an argument is refused with a sentence, unless the pointer is NULL or to a function or
+ * constant, and there are three ways out: take the memory from parcel_shared_alloc; make the
+ * parameter a pointer to const; or set .read_only. With the last two, a run in an executor starts
+ * new workers, which have what it points at. Generated calls come after them: for those const is
+ * not enough, and with .read_only what they point at must stand before the run. What a struct's
+ * members point at is not looked at, and what a result points at, in a struct or as a parcel_value,
+ * is the worker's.
+ *
+ * Crashes. The call is PARCEL_LOST, and its message says how its process ended: "worker killed by
+ * SIGSEGV (address 0x8)", "worker exited with status 3", "worker ended by quick_exit". What had
+ * returned before it keeps its result and never runs again; what had not begun runs in another
+ * process. A call whose process dies while its result is on the way runs again, at most three times
+ * in all; a call that crashed does so with .retries only. Where the system gives fewer processes
+ * than asked for, those that there are run the calls. When on_worker_start crashes, when three
+ * processes in a row die before a call of theirs began, or when none can be started, the run ends
+ * with an error. Workers dump no core unless .core_dumps is set. Whatever ends the program ends the
+ * keeper and the workers.
+ *
+ * Limits. The call is asked first, then its worker is killed: see timeout and kill_after. The
+ * message then says so: "timed out: 1.5 s, 1 s allowed; its worker was killed". A call that is
+ * killed because its run is stopped is PARCEL_CANCELLED. The kernel's kill for want of memory is
+ * guessed: "worker killed by SIGKILL, likely out of memory: 3.1 GiB resident, limit 4 GiB".
+ *
+ * Files. stdio is flushed before the keeper is forked, behind each call of 20 us and more, at the
+ * end of each batch and by exit; what a crash finds in a buffer is lost. When another thread waits
+ * for input, only stdout and stderr are flushed. Open files are those of the program and so are
+ * their offsets: two calls that read one file by turns move each other's place. Parcel needs no
+ * file descriptors: a call may close all.
+ *
+ * Locks. A mutex that any thread of the program holds at the fork stays locked in the workers; that
+ * of malloc, those of stdio and those of Parcel do not.
+ *
+ * The end of a worker. Functions of atexit, at_quick_exit and destructors, which the program
+ * registered before, are not run in workers.
+ *
+ * Signals. SIGINT and SIGTERM from elsewhere do nothing to workers: the program decides. Their
+ * handlers and those of SIGSEGV, SIGBUS, SIGFPE, SIGILL and SIGABRT are replaced in the workers by
+ * handlers which note what happened; all of these but SIGINT are unblocked there. All others, and
+ * the rest of the mask, are as in the program, in which nothing is changed.
+ *
+ * Children. The program has one more child while workers live, the keeper: wait() waits for it too,
+ * and a loop until waitpid(-1) finds no child ends only when the executor is closed. A crash of a
+ * worker causes no SIGCHLD in the program, the end of the keeper does. A SIGCHLD that is ignored,
+ * and a handler that waits for all, do no harm.
+ *
+ * Costs. To fork takes time in proportion to the memory that is resident: some 20 ms a GB in pages
+ * of 4 kB, some 1 ms a GB in huge ones (madvise with MADV_HUGEPAGE, or transparent huge pages), and
+ * the first call of a run waits for two forks. A page that the program writes first while workers
+ * live is copied: 1 GB takes 0.6 to 2.2 s instead of 4 ms, once. Memory that is written during runs
+ * is better shared, or workers started after it.
+ *
+ * What means nothing there: .timing, as each call has its own measured time. .require = "sharedmem"
+ * is refused. on_result, sink, retry_if and generators run in the program.
  * ------------------------------------------------------------------------------------------- */
 
 /* New, zeroed memory (free with parcel_shared_free) that calls in worker processes read and write
- * as those in threads do: they see what the caller wrote, and the caller what they wrote. It starts
- * at a page, and takes whole pages: one block for many numbers, not a block for each. Two calls
- * that write one place need the atomics that threads need. NULL when memory ran out.
- * Threads: any. Since 0.1. */
+ * as those in threads do: they see what the caller wrote, and the caller what they wrote. Workers
+ * have what was allocated before they started; a run with a pointer to newer memory starts others.
+ * It starts at a page, and takes whole pages: one block for many numbers, not a block for each. Two
+ * calls that write one place need the atomics that threads need. NULL when memory ran out. Threads:
+ * any. Since 0.1. */
 void *parcel_shared_alloc(size_t size);
 
 /* Frees such memory, for worker processes too; anything else is left alone. Not while calls use it.

@@ -83,8 +83,8 @@ static size_t pack(struct errand *errand, size_t first, size_t count, size_t *pa
     for (*packed = 0; n < count && *packed < PACKED_BYTES; n++) {
         size_t place = options->first_call + first + n;
         char *why = NULL;
-        if (!parcel__wire_check(options->calls, place, 1, false, options->worker_limits->read_only,
-                                &why)) {
+        if (!parcel__wire_check(options->calls, place, 1, errand->attendant->snapshot->has_memory,
+                                options->worker_limits->read_only, &why)) {
             parcel__memory_free(errand->refusal);
             errand->refusal = why;
             break;

@@ -9,7 +9,8 @@
 
 /* What the workers' memory has, since it stood before their keeper was forked. */
 struct parcel__snapshot {
-    const parcel_calls *calls; /* NULL: nothing that the run needs */
+    const parcel_calls *calls; /* the run's list, if it is to be read there; else NULL */
+    bool has_memory;           /* what is only read of all that the calls point at */
 };
 
 struct parcel__attendant {

@@ -92,11 +92,11 @@ static void lay_out(struct pool *pool, size_t area)
 }
 
 /* Room for what may travel: nothing larger than the memory does. It takes addresses only, of which
- * a system that limits them gives less. */
+ * some systems have few. */
 static bool map_pages(struct pool *pool)
 {
-    const size_t most = (size_t)1 << 44, least = (size_t)1 << 22;
-    size_t n_workers = (size_t)pool->n_workers;
+    const size_t least = (size_t)1 << 22;
+    size_t n_workers = (size_t)pool->n_workers, most = parcel__port_spare_addresses();
     size_t area = rounded(parcel__port_physical_memory());
     while (area > least && 3 * area > most / n_workers)
         area = rounded(area / 2);
@@ -258,7 +258,12 @@ static struct pool *open_pool(int n_workers, const parcel_job *job, char *why, s
         close_pool(pool);
         return NULL;
     }
-    pool->snapshot.calls = job->options.calls;
+    /* A generator may make what its calls point at while the run lasts, unless it says that it does
+     * not. A list may lie on the stack of this thread, which a child of another may use itself. */
+    pool->snapshot.has_memory =
+        !parcel__calls_are_generated(job->options.calls) || job->options.worker_limits->read_only;
+    if (parcel__keeper_has_stack(pool->keeper))
+        pool->snapshot.calls = job->options.calls;
     for (int i = 0; i < n_workers; i++)
         pool->mails[i].bell = parcel__keeper_bell(pool->keeper, i);
     parcel__attendant_open_all(pool->attendants, n_workers, pool->mails, pool->keeper,
@@ -278,8 +283,10 @@ static bool is_worn(const struct pool *pool)
 /* True when the pool's workers can run the job. */
 static bool suits(const struct pool *pool, const parcel_job *job)
 {
+    bool is_generated = parcel__calls_are_generated(job->options.calls);
     return pool->owner == getpid() && pool->n_workers >= job->options.n_workers && !is_worn(pool) &&
            pool->n_added == count_added() &&
+           !(is_generated && job->options.worker_limits->read_only) &&
            !parcel__wire_needs_snapshot(job->options.calls, pool->serial);
 }
 
@@ -306,7 +313,7 @@ static struct pool *find_pool(struct processes *processes, const parcel_job *job
 
 static void give_back(struct processes *processes, struct pool *pool)
 {
-    pool->snapshot.calls = NULL;
+    pool->snapshot = (struct parcel__snapshot){NULL, false};
     pthread_mutex_lock(&processes->mutex);
     pool->next = processes->idle;
     processes->idle = pool;

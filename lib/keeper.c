@@ -57,6 +57,7 @@ struct parcel__keeper {
     size_t size;                           /* of these pages; constant */
     pid_t program;                         /* constant */
     sigset_t mask;                         /* of the thread that forked; constant while it lives */
+    bool has_stack;                        /* that of the thread that forked; the program's */
 
     pthread_mutex_t mutex; /* the program's: whoever holds it buries a keeper and forks another */
     atomic_int pid;        /* 0: it is gone; written with the mutex held */
@@ -304,7 +305,7 @@ static void bury_keeper(struct parcel__keeper *keeper)
 static bool fork_keeper(struct parcel__keeper *keeper)
 {
     pthread_sigmask(SIG_SETMASK, NULL, &keeper->mask);
-    pid_t pid = parcel__process_fork(keep, keeper);
+    pid_t pid = parcel__process_fork(keep, keeper, &keeper->has_stack);
     if (pid > 0)
         atomic_store(&keeper->pid, pid);
     return pid > 0;
@@ -357,6 +358,11 @@ struct parcel__keeper *parcel__keeper_open(const struct parcel__keeper_options *
     put_error(why, why_size, errno);
     parcel__process_unshare(keeper, size);
     return NULL;
+}
+
+bool parcel__keeper_has_stack(const struct parcel__keeper *keeper)
+{
+    return keeper->has_stack;
 }
 
 static void await_keeper(const struct parcel__keeper *keeper)

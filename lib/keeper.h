@@ -31,6 +31,9 @@ struct parcel__keeper_options {
 struct parcel__keeper *parcel__keeper_open(const struct parcel__keeper_options *options, char *why,
                                            size_t why_size);
 
+/* True when workers may read the stack of the thread that opened the keeper. */
+bool parcel__keeper_has_stack(const struct parcel__keeper *keeper);
+
 /* Kills the workers that still run, and waits until they and the keeper are gone. To end a worker
  * orderly let its work return first. */
 void parcel__keeper_close(struct parcel__keeper *keeper);

@@ -137,10 +137,25 @@ static void note_bounds(struct parcel__text *text, const struct parcel__plan *pl
         note_bound(text, "pre_dispatch", plan->pre_dispatch, n_workers);
 }
 
+/* Limits that mean nothing where workers are threads should not seem to hold. */
+static void note_vain_limits(struct parcel__text *text, const struct parcel__plan *plan,
+                             const parcel_backend *backend)
+{
+    const struct parcel__worker_limits *limits = &plan->worker_limits;
+    if (backend->capabilities & PARCEL_SURVIVES_CRASH)
+        return;
+    if (limits->max_calls > 0)
+        parcel__text_format(text, "max_calls_per_worker is for processes: backend %s has none\n",
+                            backend->name);
+    if (limits->max_memory > 0)
+        parcel__text_format(text, "max_worker_memory is for processes: backend %s has none\n",
+                            backend->name);
+}
+
 /* What the user of this run should know: the plan's warnings, and too few threads or cpus for the
  * workers that were wanted. */
 static void note_warnings(parcel_results *results, const struct parcel__plan *plan,
-                          const parcel_calls *calls, int wanted)
+                          const parcel_backend *backend, const parcel_calls *calls, int wanted)
 {
     struct parcel__text text = {0};
     int cpus = parcel_cpu_count();
@@ -156,6 +171,7 @@ static void note_warnings(parcel_results *results, const struct parcel__plan *pl
                             cpus > 1 ? "s" : "");
     if (is_streamed(plan, calls))
         note_bounds(&text, plan, calls, results->n_workers);
+    note_vain_limits(&text, plan, backend);
     if (text.length > 0)
         results->warnings = parcel__text_take(&text);
 }
@@ -394,7 +410,7 @@ static parcel_results *new_results(const struct parcel__plan *plan, const struct
     if (!results)
         return NULL;
     results->backend = team->backend->name;
-    note_warnings(results, plan, calls, wanted);
+    note_warnings(results, plan, team->backend, calls, wanted);
     return results;
 }
 

@@ -63,6 +63,10 @@ int parcel__port_thread_limit(void);
 /* Bytes of memory that the machine has. */
 size_t parcel__port_physical_memory(void);
 
+/* Bytes of addresses that may be taken without being used: a part of what the process, or the
+ * system, still has to give to others. */
+size_t parcel__port_spare_addresses(void);
+
 /* The most memory that this process has had resident so far, in bytes. */
 size_t parcel__port_memory(void);
 

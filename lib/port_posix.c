@@ -219,6 +219,29 @@ static long long read_line(const char *folder, const char *name, const char *wor
     return number;
 }
 
+static int overcommit;
+static pthread_once_t overcommit_once = PTHREAD_ONCE_INIT;
+
+static void read_overcommit(void)
+{
+    double mode, unused;
+    if (read_numbers("/proc/sys/vm", "overcommit_memory", &mode, &unused) > 0)
+        overcommit = (int)mode;
+}
+
+size_t parcel__port_spare_addresses(void)
+{
+    enum { NEVER = 2 }; /* the system promises only what it has */
+    struct rlimit limit;
+    size_t spare = (size_t)1 << 44;
+    pthread_once(&overcommit_once, read_overcommit);
+    if (overcommit == NEVER && parcel__port_physical_memory() / 16 < spare)
+        spare = parcel__port_physical_memory() / 16;
+    if (getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur / 8 < spare)
+        spare = (size_t)limit.rlim_cur / 8;
+    return spare;
+}
+
 /* A group's cpu quota, rounded up. */
 static long long cpu_quota(const char *folder, bool unified)
 {

@@ -167,14 +167,15 @@ static void fork_in_new_thread(struct forking *forking)
         pthread_join(thread, NULL);
 }
 
-pid_t parcel__process_fork(void (*body)(void *context), void *context)
+pid_t parcel__process_fork(void (*body)(void *context), void *context, bool *is_caller)
 {
     struct forking forking = {.body = body, .context = context, .is_flushed = flush()};
     sigset_t all, before;
     forking.bound_cpus = parcel__openmp_list_bound_cpus(&forking.n_bound_cpus);
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    if (parcel__openmp_before_fork())
+    *is_caller = parcel__openmp_before_fork();
+    if (*is_caller)
         fork_here(&forking);
     else
         fork_in_new_thread(&forking);

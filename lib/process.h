@@ -4,6 +4,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -26,8 +27,9 @@ void parcel__process_flush(void);
 
 /* Forks a process that runs body and must end in it. It begins with all signals blocked, may use
  * OpenMP and the library whatever the threads of this process did, and runs on a thread of its
- * own that may be a new one: thread-local values are then not the caller's. Returns its pid, or -1
- * with errno. Threads: any. */
-pid_t parcel__process_fork(void (*body)(void *context), void *context);
+ * own that may be a new one: thread-local values are then not the caller's, and the caller's stack
+ * may be used again by threads of the child; is_caller says whether it is not so. Returns its pid,
+ * or -1 with errno. Threads: any. */
+pid_t parcel__process_fork(void (*body)(void *context), void *context, bool *is_caller);
 
 #endif

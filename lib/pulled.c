@@ -6,12 +6,15 @@
  */
 #include "pulled.h"
 
+#include <unistd.h>
+
 #include "memory.h"
 
 struct parcel__pulled {
     struct parcel__stream stream;
     struct parcel__pulled_owner owner;
     pthread_t thread;
+    pid_t process;  /* that has the thread: one forked from it has a copy that nobody serves */
     bool has_ended; /* the thread was joined, the results are settled */
     bool is_closed;
 };
@@ -31,6 +34,7 @@ const char *parcel__pulled_start(parcel_results *results,
     if (!pulled)
         return "out of memory";
     pulled->owner = *owner;
+    pulled->process = getpid();
     pulled->has_ended = pulled->is_closed = false;
     if (!parcel__stream_open(&pulled->stream, options)) {
         parcel__memory_free(pulled);
@@ -59,7 +63,8 @@ static void end(parcel_results *results)
 
 static bool is_pulled(const parcel_results *results)
 {
-    return results && results->pulled && !parcel__stream_is_around(&results->pulled->stream);
+    return results && results->pulled && results->pulled->process == getpid() &&
+           !parcel__stream_is_around(&results->pulled->stream);
 }
 
 bool parcel_results_next(parcel_results *results, parcel_result *result)

@@ -95,8 +95,37 @@ START_TEST(limits_out_of_range_are_refused_by_name)
 }
 END_TEST
 
+START_TEST(limits_of_processes_out_of_range_are_refused_by_name)
+{
+    check_also_in_scope(&(parcel_options){.max_calls_per_worker = -1}, "max_calls_per_worker");
+    check_also_in_scope(&(parcel_options){.max_worker_memory = LLONG_MIN}, "max_worker_memory");
+    check_also_in_scope(&(parcel_options){.kill_after = -1e-9}, "kill_after");
+    check_also_in_scope(&(parcel_options){.kill_after = NAN}, "kill_after");
+    check_also_in_scope(&(parcel_options){.core_dumps = (parcel_switch)3}, "core_dumps");
+    check_also_in_scope(&(parcel_options){.read_only = (parcel_switch)-1}, "read_only");
+}
+END_TEST
+
+/* They must not seem to hold. */
+START_TEST(limits_of_processes_that_mean_nothing_are_warned_of)
+{
+    const parcel_options options = {.n_jobs = 2, .max_calls_per_worker = 1, .max_worker_memory = 1};
+    parcel_results *results = run_and_free(&options, counted_calls(4));
+    ck_ran_well(results);
+    ck_contains(parcel_results_warnings(results),
+                "max_calls_per_worker is for processes: backend threading has none\n");
+    ck_contains(parcel_results_warnings(results), "max_worker_memory is for processes");
+    parcel_results_free(results);
+}
+END_TEST
+
 START_TEST(options_at_the_end_of_their_range_run)
 {
+    ck_assert(squares_run(&(parcel_options){.max_calls_per_worker = LLONG_MAX,
+                                            .max_worker_memory = LLONG_MAX,
+                                            .kill_after = 1e9,
+                                            .backend = "processes"},
+                          4));
     ck_assert(squares_run(&(parcel_options){.timeout = 1e9, .deadline = 1e9}, 4));
     ck_assert(squares_run(&(parcel_options){.retries = 1000000, .retry_delay = 1e9}, 4));
     ck_assert(squares_run(&(parcel_options){.max_failures = LLONG_MAX}, 4));
@@ -136,18 +165,34 @@ END_TEST
 START_TEST(bad_variables_are_refused_by_name)
 {
     static const char *const variables[][2] = {
-        {"PARCEL_N_JOBS", "abc"},       {"PARCEL_N_JOBS", "2x"},
-        {"PARCEL_N_JOBS", "1000001"},   {"PARCEL_N_JOBS", "99999999999999999999"},
-        {"PARCEL_VERBOSE", "x"},        {"PARCEL_VERBOSE", "-2"},
-        {"PARCEL_VERBOSE", "1e3"},      {"PARCEL_BATCH_SIZE", "-1"},
-        {"PARCEL_BATCH_SIZE", "x"},     {"PARCEL_ON_ERROR", "bogus"},
-        {"PARCEL_ON_ERROR", "STOP "},   {"PARCEL_BACKEND", "nope"},
-        {"PARCEL_SCHEDULE", "auto"},    {"PARCEL_SCHEDULE", "static,4"},
-        {"PARCEL_TIMING", "off"},       {"PARCEL_TIMING", "0"},
-        {"PARCEL_DEADLINE", "0"},       {"PARCEL_TIMEOUT", "1 s"},
-        {"PARCEL_TIMEOUT_FACTOR", "1"}, {"PARCEL_RETRIES", "0"},
-        {"PARCEL_RETRY_DELAY", "inf"},  {"PARCEL_MAX_FAILURES", "-1"},
+        {"PARCEL_N_JOBS", "abc"},
+        {"PARCEL_N_JOBS", "2x"},
+        {"PARCEL_N_JOBS", "1000001"},
+        {"PARCEL_N_JOBS", "99999999999999999999"},
+        {"PARCEL_VERBOSE", "x"},
+        {"PARCEL_VERBOSE", "-2"},
+        {"PARCEL_VERBOSE", "1e3"},
+        {"PARCEL_BATCH_SIZE", "-1"},
+        {"PARCEL_BATCH_SIZE", "x"},
+        {"PARCEL_ON_ERROR", "bogus"},
+        {"PARCEL_ON_ERROR", "STOP "},
+        {"PARCEL_BACKEND", "nope"},
+        {"PARCEL_SCHEDULE", "auto"},
+        {"PARCEL_SCHEDULE", "static,4"},
+        {"PARCEL_TIMING", "off"},
+        {"PARCEL_TIMING", "0"},
+        {"PARCEL_DEADLINE", "0"},
+        {"PARCEL_TIMEOUT", "1 s"},
+        {"PARCEL_TIMEOUT_FACTOR", "1"},
+        {"PARCEL_RETRIES", "0"},
+        {"PARCEL_RETRY_DELAY", "inf"},
+        {"PARCEL_MAX_FAILURES", "-1"},
         {"PARCEL_HANDLE_SIGNALS", "1"},
+        {"PARCEL_MAX_CALLS_PER_WORKER", "0"},
+        {"PARCEL_MAX_WORKER_MEMORY", "4G"},
+        {"PARCEL_KILL_AFTER", "-1"},
+        {"PARCEL_CORE_DUMPS", "1"},
+        {"PARCEL_READ_ONLY", "true"},
     };
     for (size_t i = 0; i < LENGTH(variables); i++) {
         const char *told = strcmp(variables[i][1], "nope") == 0 ? "nope" : variables[i][0];
@@ -642,6 +687,8 @@ static void add_option_tests(TCase *tests)
 {
     tcase_add_test(tests, options_out_of_range_are_refused_by_name);
     tcase_add_test(tests, limits_out_of_range_are_refused_by_name);
+    tcase_add_test(tests, limits_of_processes_out_of_range_are_refused_by_name);
+    tcase_add_test(tests, limits_of_processes_that_mean_nothing_are_warned_of);
     tcase_add_test(tests, options_at_the_end_of_their_range_run);
     tcase_add_test(tests, an_unknown_backend_is_refused_and_the_known_ones_are_named);
     tcase_add_test(tests, reserved_space_that_is_not_zero_is_refused);

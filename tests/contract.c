@@ -3,7 +3,6 @@
 #include "mock_backend.h"
 
 #include <math.h>
-#include <signal.h>
 #include <unistd.h>
 
 bool next_shape(int backend, struct shape *shape)
@@ -32,34 +31,6 @@ bool next_shape(int backend, struct shape *shape)
 bool shares_memory(struct shape shape)
 {
     return shape.backend->capabilities & PARCEL_SHARES_MEMORY;
-}
-
-struct tally *tally;
-
-static void new_tally(void)
-{
-    tally = parcel_shared_alloc(sizeof *tally);
-    ck_assert_ptr_nonnull(tally);
-    tally->runner = getpid();
-    suite_share_meeting(&tally->meeting);
-}
-
-static void free_tally(void)
-{
-    parcel_shared_free(tally);
-}
-
-void take_time(void)
-{
-    if (getpid() != tally->runner)
-        signal(SIGTERM, SIG_IGN);
-}
-
-static TCase *tallied_case(Suite *suite, const char *name)
-{
-    TCase *tests = suite_case(suite, name);
-    tcase_add_checked_fixture(tests, new_tally, free_tally);
-    return tests;
 }
 
 static void count_run(int i)

@@ -6,11 +6,7 @@
 #ifndef CONTRACT_H
 #define CONTRACT_H
 
-#include "suite.h"
-
-#include <sys/types.h>
-
-enum { MOST_CALLS = 1009 };
+#include "tally.h"
 
 struct shape {
     const parcel_backend *backend;
@@ -39,24 +35,6 @@ bool next_shape(int backend, struct shape *shape);
 
 /* True when the calls of this backend see the test's own memory, and not a copy of it. */
 bool shares_memory(struct shape shape);
-
-/* What calls count and where they meet, as new in each test. Calls in other processes see the same
- * pages. */
-struct tally {
-    atomic_int started;
-    atomic_int ended;
-    atomic_int wrong; /* what was not as it should be */
-    atomic_int ran[MOST_CALLS];
-    struct crowd crowd;
-    struct meeting meeting;
-    parcel_token token;
-    pid_t runner; /* the test's process */
-};
-extern struct tally *tally;
-
-/* In a call that is asked to end: where it has a process of its own, a short while after that it
- * gets SIGTERM. It then takes the time that it needs all the same. */
-void take_time(void);
 
 void add_control_tests(TCase *tests, int backends);
 void add_failure_tests(TCase *tests, int backends);

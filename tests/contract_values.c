@@ -115,6 +115,37 @@ START_TEST(numbers_of_every_type_pass)
 }
 END_TEST
 
+static void set_to_one(int *number)
+{
+    *number = 1;
+}
+DELAYED(void, set_to_one, int *);
+
+/* Where calls see a copy, a pointer that they might write through must be to shared memory. */
+START_TEST(what_a_call_writes_is_seen_or_it_is_refused)
+{
+    for (struct shape shape = {0}; next_shape(_i, &shape);) {
+        int private = 0;
+        if (shape.size != 2)
+            continue;
+        parcel_calls *calls = parcel_calls_new();
+        parcel_calls_add(calls, delayed(set_to_one)((int *)&tally->started));
+        parcel_results_free(run_and_free(SHAPED(shape, 0), calls));
+        HOLDS(shape, atomic_exchange(&tally->started, 0) == 1);
+        calls = parcel_calls_new();
+        parcel_calls_add(calls, delayed(set_to_one)(&private));
+        parcel_results *results = run_and_free(SHAPED(shape, 0), calls);
+        HOLDS(shape, private == shares_memory(shape));
+        if (!shares_memory(shape))
+            ck_contains(parcel_results_error(results),
+                        "parameter 1 of set_to_one is int *, whose memory other processes do not "
+                        "share: take it from parcel_shared_alloc, make it const int *, or set "
+                        ".read_only");
+        parcel_results_free(results);
+    }
+}
+END_TEST
+
 static double sum_0(void)
 {
     return 0;
@@ -538,6 +569,7 @@ END_TEST
 void add_value_tests(TCase *tests, int backends)
 {
     tcase_add_loop_test(tests, numbers_of_every_type_pass, 0, backends);
+    tcase_add_loop_test(tests, what_a_call_writes_is_seen_or_it_is_refused, 0, backends);
     tcase_add_loop_test(tests, functions_of_0_to_10_parameters_pass, 0, backends);
     tcase_add_loop_test(tests, a_char_pointer_is_a_private_copy_in_each_run, 0, backends);
     tcase_add_loop_test(tests, a_text_result_may_be_the_calls_own_argument, 0, backends);

@@ -3,8 +3,8 @@
  * numbers. Where Parcel's contract differs, a comment says so. What joblib does with seconds of
  * sleep is done with events here.
  */
-#include "suite.h"
 #include "mock_backend.h"
+#include "tally.h"
 
 #include <dlfcn.h>
 #include <regex.h>
@@ -170,11 +170,9 @@ START_TEST(test_07_nested_parallel_warnings)
 }
 END_TEST
 
-static struct meeting table = MEETING;
-
 static bool sit_down(int guests)
 {
-    return meet(&table, guests);
+    return meet(&tally->meeting, guests);
 }
 DELAYED(bool, sit_down, int);
 
@@ -295,7 +293,7 @@ static int visit(int team, int guests)
     if (team != last_team)
         visits = 0;
     last_team = team;
-    return meet(&table, guests) ? ++visits : -1;
+    return meet(&tally->meeting, guests) ? ++visits : -1;
 }
 DELAYED(int, visit, int, int);
 
@@ -796,6 +794,7 @@ START_TEST(test_66_invalid_backend_hinting_and_constraints)
     parcel_options bad_constraint = {.require = "invalid"};
     parcel_options both = {.prefer = "processes", .require = "sharedmem"};
     parcel_options cannot = {.backend = "elsewhere", .require = "sharedmem"};
+    parcel_options never = {.backend = "processes", .require = "sharedmem"};
     check_error(run_and_free(&bad_hint, squares(4)), "prefer=invalid is not a valid backend hint");
     check_error(run_and_free(&bad_constraint, squares(4)),
                 "require=invalid is not a valid backend constraint");
@@ -803,6 +802,9 @@ START_TEST(test_66_invalid_backend_hinting_and_constraints)
                 "prefer == 'processes' and require == 'sharedmem' are inconsistent settings");
     ck_assert_ptr_null(parcel_register_backend(&elsewhere, false));
     check_error(run_and_free(&cannot, squares(4)), "shared memory");
+    check_error(run_and_free(&never, squares(4)),
+                "Backend processes does not support shared memory, which require='sharedmem' "
+                "asks for");
     ck_assert(parcel_unregister_backend("elsewhere"));
 }
 END_TEST
@@ -998,12 +1000,37 @@ static void add_cases_from_36(TCase *tests, int backends)
     tcase_add_test(tests, test_76_executor_reuses_workers);
 }
 
+/* Not those that name a backend, look at threads, or write to memory of their own. */
+static void add_cases_on_processes(TCase *tests)
+{
+    tcase_add_test(tests, test_05_parallel_pretty_print);
+    tcase_add_test(tests, test_07_nested_parallel_warnings);
+    tcase_add_test(tests, test_08_background_thread_parallelism);
+    tcase_add_test(tests, test_12_parallel_kwargs);
+    tcase_add_test(tests, test_19_error_capture);
+    tcase_add_test(tests, test_25_exception_dispatch);
+    tcase_add_test(tests, test_26_nested_exception_dispatch);
+    tcase_add_test(tests, test_33_backend_context_manager);
+    tcase_add_test(tests, test_37_nested_backend_in_sequential);
+    tcase_add_test(tests, test_40_invalid_batch_size);
+    tcase_add_test(tests, test_41_dispatch_race_condition);
+    tcase_add_test(tests, test_43_no_blas_crash_or_freeze);
+    tcase_add_test(tests, test_48_parallel_with_exhausted_iterator);
+    tcase_add_test(tests, test_54_abort_backend);
+    tcase_add_test(tests, test_64_backend_hinting_always_running);
+    tcase_add_test(tests, test_65_fallback_of_a_constraint_is_told);
+    tcase_add_test(tests, test_67_nested_parallelism_limit);
+    tcase_add_test(tests, test_69_parallel_thread_limit);
+    tcase_add_test(tests, test_72_globals_update_at_each_parallel_call);
+}
+
 int main(void)
 {
     Suite *suite = suite_create("joblib");
-    TCase *tests = suite_case(suite, "joblib");
+    TCase *tests = tallied_case(suite, "joblib");
     int backends = suite_backends();
     add_cases_to_33(tests, backends);
     add_cases_from_36(tests, backends);
+    add_cases_on_processes(case_on_processes(suite));
     return suite_run(suite);
 }

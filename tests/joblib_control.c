@@ -3,8 +3,8 @@
  * with its numbers, and defects of joblib that Parcel must not have. joblib.c has the others. What
  * joblib does with seconds of sleep is done with events here.
  */
-#include "suite.h"
 #include "mock_backend.h"
+#include "tally.h"
 
 #include <math.h>
 #include <sched.h>
@@ -109,8 +109,6 @@ END_TEST
 
 /* ---- 16, 17, 51 ---- */
 
-static atomic_int running;
-
 static void sleep_a_millisecond(void)
 {
     struct timespec pause = {0, 1000000};
@@ -121,10 +119,11 @@ DELAYED(void, sleep_a_millisecond);
 /* Stands for a sleep of ten seconds, which a limit of 10 ms ends. */
 static void last_until_asked(void)
 {
-    atomic_fetch_add(&running, 1);
+    take_time();
+    atomic_fetch_add(&tally->crowd.now, 1);
     while (!parcel_cancelled())
         sched_yield();
-    atomic_fetch_sub(&running, 1);
+    atomic_fetch_sub(&tally->crowd.now, 1);
 }
 DELAYED(void, last_until_asked);
 
@@ -153,7 +152,7 @@ START_TEST(test_17_parallel_timeout_fail)
             parcel_calls_add(calls, delayed(last_until_asked)());
         parcel_results *results =
             run_and_free(&(parcel_options){.n_jobs = few_jobs[k], .timeout = 0.01}, calls);
-        ck_assert_int_eq(atomic_load(&running), 0);
+        ck_assert_int_eq(atomic_load(&tally->crowd.now), 0);
         ck_contains(parcel_results_error(results), " of 10 calls failed; first: call ");
         ck_contains(parcel_results_error(results), ", last_until_asked(): timed out: ");
         ck_contains(parcel_results_error(results), " s, 0.01 s allowed");
@@ -175,12 +174,10 @@ END_TEST
 
 /* ---- 77 to 80 ---- */
 
-static atomic_int starts;
-
 static void *initialize(void *state, int worker)
 {
     (void)worker;
-    atomic_fetch_add(&starts, 1);
+    atomic_fetch_add(&tally->started, 1);
     return state;
 }
 
@@ -234,8 +231,8 @@ START_TEST(test_79_initializer_reused)
     parcel_calls *calls = hundred_calls();
     for (int run = 0; run < 3; run++)
         check_initialized(parcel_executor_run(executor, calls), word);
-    ck_assert_int_ge(atomic_load(&starts), 1);
-    ck_assert_int_le(atomic_load(&starts), 2);
+    ck_assert_int_ge(atomic_load(&tally->started), 1);
+    ck_assert_int_le(atomic_load(&tally->started), 2);
     parcel_calls_free(calls);
     parcel_close(executor);
 }
@@ -250,7 +247,7 @@ START_TEST(test_80_initializer_not_reused)
                                                          .worker_state = words[run]},
                                        hundred_calls()),
                           words[run]);
-    ck_assert_int_ge(atomic_load(&starts), 3);
+    ck_assert_int_ge(atomic_load(&tally->started), 3);
 }
 END_TEST
 
@@ -332,10 +329,8 @@ START_TEST(test_config_limits)
 }
 END_TEST
 
-int main(void)
+static void add_tests(TCase *tests)
 {
-    Suite *suite = suite_create("joblib_control");
-    TCase *tests = suite_case(suite, "joblib");
     tcase_add_test(tests, test_10_nested_loop_with_exception);
     tcase_add_test(tests, test_16_parallel_timeout_success);
     tcase_add_test(tests, test_17_parallel_timeout_fail);
@@ -347,7 +342,15 @@ int main(void)
     tcase_add_test(tests, test_80_initializer_not_reused);
     tcase_add_test(tests, test_d1_a_serial_failure_with_lines_keeps_its_error);
     tcase_add_test(tests, test_d6_a_limit_counts_from_the_calls_start);
-    tcase_add_test(tests, test_config_scopes);
     tcase_add_test(tests, test_config_limits);
+}
+
+int main(void)
+{
+    Suite *suite = suite_create("joblib_control");
+    TCase *tests = tallied_case(suite, "joblib");
+    add_tests(tests);
+    tcase_add_test(tests, test_config_scopes); /* it names the backends */
+    add_tests(case_on_processes(suite));
     return suite_run(suite);
 }

@@ -2,7 +2,7 @@
  * nesting.c: runs inside of calls share the workers of the run around them, and so do the OpenMP
  * regions of the calls. "At once" is shown by calls that meet, never by time.
  */
-#include "suite.h"
+#include "tally.h"
 
 #include <sched.h>
 
@@ -10,16 +10,13 @@
 #include <omp.h>
 #endif
 
-static struct meeting table = MEETING;
-static struct crowd crowd;
-
 /* A leaf that is only done when so many leaves are here at once; 0 does not wait. */
 static bool leaf(int guests)
 {
-    crowd_enter(&crowd);
-    bool met = guests == 0 || meet(&table, guests);
+    crowd_enter(&tally->crowd);
+    bool met = guests == 0 || meet(&tally->meeting, guests);
     sched_yield();
-    crowd_leave(&crowd);
+    crowd_leave(&tally->crowd);
     return met;
 }
 DELAYED(bool, leaf, int);
@@ -53,7 +50,7 @@ static void check_share(int n_jobs, int outer, int inner_n_jobs, int share, int 
     parcel_calls *calls = parcel_calls_new();
     for (int i = 0; i < outer; i++)
         parcel_calls_add(calls, delayed(run_leaves)(inner_n_jobs, 8, guests));
-    atomic_store(&crowd.most, 0);
+    atomic_store(&tally->crowd.most, 0);
     parcel_results *results =
         run_and_free(&(parcel_options){.n_jobs = n_jobs, .batch_size = 1}, calls);
     ck_ran_well(results);
@@ -63,7 +60,7 @@ static void check_share(int n_jobs, int outer, int inner_n_jobs, int share, int 
         ck_assert_int_eq(inner.effective, share);
         ck_assert(inner.met);
     }
-    ck_assert_int_le(atomic_load(&crowd.most), n_jobs);
+    ck_assert_int_le(atomic_load(&tally->crowd.most), n_jobs);
     parcel_results_free(results);
 }
 
@@ -121,9 +118,9 @@ static int descend(int depth)
 
 START_TEST(recursion_ends_and_stays_within_the_budget)
 {
-    atomic_store(&crowd.most, 0);
+    atomic_store(&tally->crowd.most, 0);
     ck_assert_int_eq(descend(6), 64);
-    ck_assert_int_le(atomic_load(&crowd.most), 4);
+    ck_assert_int_le(atomic_load(&tally->crowd.most), 4);
 }
 END_TEST
 
@@ -173,11 +170,9 @@ START_TEST(an_error_two_levels_down_names_each_level)
 }
 END_TEST
 
-static atomic_bool has_begun;
-
 static void wait_until_cancelled(void)
 {
-    atomic_store(&has_begun, true);
+    atomic_store(&tally->started, 1);
     while (!parcel_cancelled())
         sched_yield();
 }
@@ -192,7 +187,7 @@ static void wait_inside_or_fail(bool waits)
         hand_on(calls);
         return;
     }
-    while (!atomic_load(&has_begun))
+    while (!atomic_load(&tally->started))
         sched_yield();
     parcel_fail("the outer run stops");
 }
@@ -202,7 +197,7 @@ START_TEST(a_stop_of_the_outer_run_reaches_the_calls_of_inner_runs)
 {
     if (!suite_has_threads())
         return;
-    atomic_store(&has_begun, false);
+    atomic_store(&tally->started, 0);
     parcel_calls *calls = parcel_calls_new();
     parcel_calls_add(calls, delayed(wait_inside_or_fail)(true));
     parcel_calls_add(calls, delayed(wait_inside_or_fail)(false));
@@ -356,10 +351,8 @@ static void add_openmp_tests(TCase *tests)
 
 #endif
 
-int main(void)
+static void add_tests(TCase *tests)
 {
-    Suite *suite = suite_create("nesting");
-    TCase *tests = suite_case(suite, "nesting");
     tcase_add_test(tests, four_workers_over_two_calls_give_each_two);
     tcase_add_test(tests, what_does_not_divide_is_rounded_down);
     tcase_add_test(tests, a_single_outer_call_leaves_all_to_its_runs);
@@ -369,5 +362,12 @@ int main(void)
     tcase_add_test(tests, nested_runs_of_several_threads_are_right);
     tcase_add_test(tests, scopes_that_calls_leave_open_end_with_them);
     add_openmp_tests(tests);
+}
+
+int main(void)
+{
+    Suite *suite = suite_create("nesting");
+    add_tests(tallied_case(suite, "nesting"));
+    add_tests(case_on_processes(suite));
     return suite_run(suite);
 }

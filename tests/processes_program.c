@@ -5,9 +5,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <stdio.h>
-#ifdef _OPENMP
-#include <omp.h>
-#endif
+#include <sys/resource.h>
 
 static int work(int i)
 {
@@ -104,10 +102,9 @@ START_TEST(calls_open_regions_after_the_program_did)
 }
 END_TEST
 
-/* The race checker's own runtime crashes in a process that was forked so. */
 START_TEST(a_run_may_be_called_in_a_region)
 {
-    if (SUITE_FINDS_RACES)
+    if (SUITE_IS_SANITIZED)
         return;
     atomic_int right = 0;
 #pragma omp parallel num_threads(3)
@@ -366,6 +363,20 @@ START_TEST(calls_may_have_children)
 }
 END_TEST
 
+START_TEST(no_descriptor_is_needed)
+{
+    const struct rlimit limit = {64, 64};
+    setrlimit(RLIMIT_NOFILE, &limit);
+    while (dup(STDERR_FILENO) >= 0)
+        continue;
+    ck_assert(runs_well());
+    memset(shared, 0, sizeof *shared);
+    run_with_crash();
+    for (int fd = 3; fd < 64; fd++)
+        close(fd);
+}
+END_TEST
+
 /* ---- threads of the program ---- */
 
 enum { CROWD = 4 };
@@ -390,6 +401,8 @@ static void *run_often(void *argument)
 
 START_TEST(several_threads_run_one_executor)
 {
+    if (SUITE_IS_SANITIZED)
+        return;
     pthread_t threads[CROWD];
     struct crowded crowded[CROWD];
     parcel_executor *executor = parcel_open(IN_PROCESSES(2, .verbose = -1));
@@ -584,6 +597,7 @@ void add_program_tests(Suite *suite)
     tcase_add_test(tests, the_death_of_a_worker_is_no_signal_to_the_program);
     tcase_add_test(tests, the_programs_own_children_keep_their_status);
     tcase_add_test(tests, calls_may_have_children);
+    tcase_add_test(tests, no_descriptor_is_needed);
     tcase_add_test(tests, several_threads_run_one_executor);
     tcase_add_test(tests, an_executor_outlives_the_thread_that_opened_it);
     tcase_add_test(tests, a_thread_may_wait_for_input);

@@ -2,7 +2,7 @@
  * streams.c: joblib's cases of generators and streams, with its numbers, and bad input of theirs.
  * What joblib does with seconds of sleep is done with events here.
  */
-#include "suite.h"
+#include "tally.h"
 
 #include <math.h>
 #include <sched.h>
@@ -60,20 +60,6 @@ START_TEST(test_20_error_in_task_iterator)
 END_TEST
 
 /* P and C with the number of what was produced or consumed. */
-static struct {
-    pthread_mutex_t mutex;
-    char text[256];
-} events = {PTHREAD_MUTEX_INITIALIZER, ""};
-
-static void note(char kind, int i)
-{
-    char event[8];
-    snprintf(event, sizeof event, "%c%d ", kind, i);
-    pthread_mutex_lock(&events.mutex);
-    strcat(events.text, event);
-    pthread_mutex_unlock(&events.mutex);
-}
-
 static void consume(int i)
 {
     note('C', i);
@@ -93,7 +79,8 @@ static parcel_next_status produce(void *state, parcel_call *call)
 static void run_events(const parcel_options *options)
 {
     int given = 0;
-    events.text[0] = '\0';
+    memset(tally->text, 0, sizeof tally->text);
+    atomic_store(&tally->length, 0);
     parcel_results *results = run_and_free(options, parcel_calls_generate(produce, &given));
     ck_ran_well(results);
     parcel_results_free(results);
@@ -102,19 +89,19 @@ static void run_events(const parcel_options *options)
 START_TEST(test_21_dispatch_one_job)
 {
     run_events(&(parcel_options){.n_jobs = 1, .batch_size = 1});
-    ck_assert_str_eq(events.text, "P0 C0 P1 C1 P2 C2 P3 C3 P4 C4 P5 C5 ");
+    ck_assert_str_eq(tally->text, "P0 C0 P1 C1 P2 C2 P3 C3 P4 C4 P5 C5 ");
     run_events(&(parcel_options){.n_jobs = 1, .batch_size = 4});
-    ck_assert_str_eq(events.text, "P0 P1 P2 P3 C0 C1 C2 C3 P4 P5 C4 C5 ");
+    ck_assert_str_eq(tally->text, "P0 P1 P2 P3 C0 C1 C2 C3 P4 P5 C4 C5 ");
 }
 END_TEST
 
 START_TEST(test_22_dispatch_multiprocessing)
 {
     run_events(&(parcel_options){.n_jobs = 2, .batch_size = 1, .pre_dispatch = "3"});
-    ck_assert_int_eq(strncmp(events.text, "P0 ", 3), 0);
-    ck_assert_ptr_nonnull(strchr(events.text, 'C'));
-    ck_assert(strchr(events.text, 'C') < strstr(events.text, "P3"));
-    ck_assert_uint_eq(strlen(events.text), 12 * 3);
+    ck_assert_int_eq(strncmp(tally->text, "P0 ", 3), 0);
+    ck_assert_ptr_nonnull(strchr(tally->text, 'C'));
+    ck_assert(strchr(tally->text, 'C') < strstr(tally->text, "P3"));
+    ck_assert_uint_eq(strlen(tally->text), 12 * 3);
 }
 END_TEST
 
@@ -138,11 +125,10 @@ START_TEST(test_48_exhausted_iterator)
 }
 END_TEST
 
-static int written[10];
-
 static int write_one(int i)
 {
-    return written[i] = i;
+    atomic_fetch_add(&tally->ran[i], 1);
+    return i;
 }
 DELAYED(int, write_one, int);
 
@@ -159,7 +145,7 @@ START_TEST(test_52_return_order)
             Parallel(.n_jobs = n_jobs[n], .return_as = PARCEL_GENERATOR)(calls);
         for (; parcel_results_next(results, &result); count++) {
             ck_assert_int_eq((int)result.value.as.int64, count);
-            ck_assert_int_eq(written[count], count);
+            ck_assert_int_eq(atomic_exchange(&tally->ran[count], 0), 1);
             parcel_result_free(&result);
         }
         ck_assert_int_eq(count, 10);
@@ -169,13 +155,11 @@ START_TEST(test_52_return_order)
 }
 END_TEST
 
-/* The slow call waits until somebody opens the gate. */
-static struct meeting gate = MEETING;
-
+/* The slow call waits until somebody meets it. */
 static double root(int i)
 {
     if (i == 1)
-        meet(&gate, 2);
+        meet(&tally->meeting, 2);
     return sqrt((double)i * i);
 }
 DELAYED(double, root, int);
@@ -205,7 +189,7 @@ START_TEST(test_53_unordered_returns_fastest_first)
             parcel_result_free(&result);
         }
         ck_assert(sum == 0 + 2 + 3 + 4 + 5 + 6 + 7 + 8 + 9);
-        ck_assert(meet(&gate, 2));
+        ck_assert(meet(&tally->meeting, 2));
         parcel_results_free(results);
         parcel_calls_free(calls);
     }
@@ -357,11 +341,9 @@ START_TEST(a_generator_does_not_add_to_a_list_that_runs)
 END_TEST
 
 /* A generator that blocks until the calls before have run: what .batch_size = 1 allows. */
-static atomic_int done;
-
 static int count_done(int i)
 {
-    atomic_fetch_add(&done, 1);
+    atomic_fetch_add(&tally->ended, 1);
     return i;
 }
 DELAYED(int, count_done, int);
@@ -369,7 +351,7 @@ DELAYED(int, count_done, int);
 static parcel_next_status next_when_done(void *state, parcel_call *call)
 {
     int *given = state;
-    while (atomic_load(&done) < *given)
+    while (atomic_load(&tally->ended) < *given)
         sched_yield();
     if (*given == 50)
         return PARCEL_NEXT_END;
@@ -381,7 +363,7 @@ START_TEST(a_generator_may_block)
 {
     for (int n_jobs = 1; n_jobs <= 2; n_jobs++) {
         int given = 0;
-        atomic_store(&done, 0);
+        atomic_store(&tally->ended, 0);
         parcel_results *results = run_and_free(&(parcel_options){.n_jobs = n_jobs, .batch_size = 1},
                                                parcel_calls_generate(next_when_done, &given));
         ck_ran_well(results);
@@ -480,12 +462,11 @@ END_TEST
 
 /* A call that pulls, closes and frees the stream that it is part of. */
 static parcel_results *own_stream;
-static struct meeting own = MEETING;
 
 static int reach_for_own_stream(void)
 {
     parcel_result result;
-    meet(&own, 2);
+    meet(&tally->meeting, 2);
     bool pulled = parcel_results_next(own_stream, &result);
     return pulled || parcel_results_close(own_stream, NULL, NULL, NULL);
 }
@@ -497,7 +478,7 @@ START_TEST(a_call_does_not_wait_for_its_own_stream)
     parcel_calls *calls = parcel_calls_new();
     parcel_calls_add(calls, delayed(reach_for_own_stream)());
     own_stream = Parallel(.n_jobs = 1, .return_as = PARCEL_GENERATOR)(calls);
-    meet(&own, 2);
+    meet(&tally->meeting, 2);
     ck_assert(parcel_results_next(own_stream, &result));
     ck_assert_int_eq((int)result.value.as.int64, 0);
     parcel_result_free(&result);
@@ -507,8 +488,6 @@ START_TEST(a_call_does_not_wait_for_its_own_stream)
 END_TEST
 
 /* ---- what stops a run, in a stream ---- */
-
-static parcel_token token;
 
 /* Calls without end. */
 static parcel_next_status next_forever(void *state, parcel_call *call)
@@ -524,7 +503,7 @@ static bool cancel_at_tenth(void *state, size_t index, parcel_value value,
 {
     (void)state, (void)value, (void)record;
     if (index == 10)
-        parcel_cancel(&token);
+        parcel_cancel(&tally->token);
     return true;
 }
 
@@ -542,10 +521,11 @@ START_TEST(a_token_ends_a_stream)
 {
     for (int n_jobs = 1; n_jobs <= 3; n_jobs++) {
         int given = 0;
-        parcel_token_reset(&token);
-        parcel_results *results = run_and_free(
-            &(parcel_options){.n_jobs = n_jobs, .on_result = cancel_at_tenth, .cancel = &token},
-            parcel_calls_generate(next_forever, &given));
+        parcel_token_reset(&tally->token);
+        parcel_results *results = run_and_free(&(parcel_options){.n_jobs = n_jobs,
+                                                                 .on_result = cancel_at_tenth,
+                                                                 .cancel = &tally->token},
+                                               parcel_calls_generate(next_forever, &given));
         ck_contains(parcel_results_error(results), "cancelled by its token: ");
         ck_contains(parcel_results_error(results), " calls had run");
         parcel_results_free(results);
@@ -574,13 +554,13 @@ START_TEST(a_token_ends_a_stream_that_nobody_reads)
         int given = 0;
         parcel_result result;
         size_t taken = 0;
-        parcel_token_reset(&token);
+        parcel_token_reset(&tally->token);
         parcel_calls *calls = parcel_calls_generate(next_forever, &given);
-        parcel_results *results =
-            Parallel(.n_jobs = n_jobs, .return_as = PARCEL_GENERATOR, .cancel = &token)(calls);
+        parcel_results *results = Parallel(.n_jobs = n_jobs, .return_as = PARCEL_GENERATOR,
+                                           .cancel = &tally->token)(calls);
         ck_assert(parcel_results_next(results, &result));
         parcel_result_free(&result);
-        parcel_cancel(&token);
+        parcel_cancel(&tally->token);
         while (parcel_results_next(results, &result)) {
             parcel_result_free(&result);
             taken++;
@@ -593,11 +573,9 @@ START_TEST(a_token_ends_a_stream_that_nobody_reads)
 }
 END_TEST
 
-static atomic_int tries[20];
-
 static int fail_twice(int i)
 {
-    if (atomic_fetch_add(&tries[i], 1) < 2 && i % 5 == 0)
+    if (atomic_fetch_add(&tally->ran[i], 1) < 2 && i % 5 == 0)
         parcel_fail("not yet");
     return i;
 }
@@ -624,8 +602,8 @@ static bool sum_attempts(void *state, size_t index, parcel_value value, const pa
 
 static void forget_tries(void)
 {
-    for (size_t i = 0; i < LENGTH(tries); i++)
-        atomic_store(&tries[i], 0);
+    for (size_t i = 0; i < 20; i++)
+        atomic_store(&tally->ran[i], 0);
 }
 
 START_TEST(calls_of_a_stream_are_retried)
@@ -652,25 +630,23 @@ START_TEST(calls_of_a_stream_are_retried)
 }
 END_TEST
 
-static atomic_int n_started;
-
 static void *start_state(void *state, int worker)
 {
     (void)worker;
-    atomic_fetch_add(&n_started, 1);
+    atomic_fetch_add(&tally->started, 1);
     return state;
 }
 
 static void end_state(void *state, int worker, void *worker_state)
 {
     (void)worker;
-    ck_assert_ptr_eq(state, worker_state);
-    atomic_fetch_sub(&n_started, 1);
+    atomic_fetch_add(&tally->wrong, state != worker_state);
+    atomic_fetch_sub(&tally->started, 1);
 }
 
 static int has_state(int i)
 {
-    return parcel_worker_state() == &token ? i : -1;
+    return parcel_worker_state() == &tally->token ? i : -1;
 }
 DELAYED(int, has_state, int);
 
@@ -683,7 +659,7 @@ START_TEST(workers_of_a_stream_have_their_state)
         for (int i = 0; i < 50; i++)
             parcel_calls_add(calls, delayed(has_state)(i));
         parcel_results *results =
-            Parallel(.n_jobs = n_jobs, .return_as = PARCEL_GENERATOR, .worker_state = &token,
+            Parallel(.n_jobs = n_jobs, .return_as = PARCEL_GENERATOR, .worker_state = &tally->token,
                      .on_worker_start = start_state, .on_worker_end = end_state)(calls);
         for (; parcel_results_next(results, &result); taken++) {
             ck_assert_int_eq((int)result.value.as.int64, taken);
@@ -693,7 +669,8 @@ START_TEST(workers_of_a_stream_have_their_state)
         ck_assert_int_eq(taken, 50);
         parcel_results_free(results);
         parcel_calls_free(calls);
-        ck_assert_int_eq(atomic_load(&n_started), 0);
+        ck_assert_int_eq(atomic_load(&tally->started), 0);
+        ck_assert_int_eq(atomic_load(&tally->wrong), 0);
     }
 }
 END_TEST
@@ -761,8 +738,11 @@ END_TEST
 
 static int cancel_at_third(int i)
 {
+    take_time();
     if (i == 3)
-        parcel_cancel(&token);
+        parcel_cancel(&tally->token);
+    while (i == 3 && !parcel_cancelled())
+        sched_yield();
     return i;
 }
 DELAYED(int, cancel_at_third, int);
@@ -780,9 +760,9 @@ static parcel_next_status next_of_ten(void *state, parcel_call *call)
 START_TEST(generated_calls_that_did_not_run_say_why)
 {
     int given = 0;
-    parcel_token_reset(&token);
+    parcel_token_reset(&tally->token);
     parcel_results *results =
-        run_and_free(&(parcel_options){.n_jobs = 1, .cancel = &token, .batch_size = 10},
+        run_and_free(&(parcel_options){.n_jobs = 1, .cancel = &tally->token, .batch_size = 10},
                      parcel_calls_generate(next_of_ten, &given));
     ck_assert_uint_eq(parcel_results_count(results), 10);
     ck_assert_int_eq(parcel_results_status(results, 3), PARCEL_OK);
@@ -797,7 +777,7 @@ END_TEST
 static int fail_when_asked(int i)
 {
     if (i == 0)
-        parcel_cancel(&token);
+        parcel_cancel(&tally->token);
     while (!parcel_cancelled())
         sched_yield();
     parcel_fail("interrupted");
@@ -812,17 +792,16 @@ START_TEST(a_call_may_fail_because_it_is_asked)
         parcel_calls *calls = parcel_calls_new();
         for (int i = 0; i < 50; i++)
             parcel_calls_add(calls, delayed(fail_when_asked)(i));
-        parcel_token_reset(&token);
-        check_error(run_and_free(&(parcel_options){.n_jobs = n_jobs, .cancel = &token}, calls),
-                    "cancelled by its token: ");
+        parcel_token_reset(&tally->token);
+        check_error(
+            run_and_free(&(parcel_options){.n_jobs = n_jobs, .cancel = &tally->token}, calls),
+            "cancelled by its token: ");
     }
 }
 END_TEST
 
-int main(void)
+static void add_joblib_tests(TCase *tests)
 {
-    Suite *suite = suite_create("streams");
-    TCase *tests = suite_case(suite, "joblib");
     tcase_add_test(tests, test_18_timeout_with_generator);
     tcase_add_test(tests, test_20_error_in_task_iterator);
     tcase_add_test(tests, test_21_dispatch_one_job);
@@ -833,7 +812,10 @@ int main(void)
     tcase_add_test(tests, test_55_a_dropped_stream_does_not_hang);
     tcase_add_test(tests, test_56_multiple_generator_call);
     tcase_add_loop_test(tests, test_58_multiple_generator_call_separated, 0, 4);
-    tests = suite_case(suite, "control");
+}
+
+static void add_control_tests(TCase *tests)
+{
     tcase_add_test(tests, a_token_ends_a_stream);
     tcase_add_test(tests, a_match_ends_a_stream_without_an_error);
     tcase_add_test(tests, a_token_ends_a_stream_that_nobody_reads);
@@ -843,7 +825,10 @@ int main(void)
     tcase_add_test(tests, a_stream_is_asked_for_in_the_call);
     tcase_add_test(tests, generated_calls_that_did_not_run_say_why);
     tcase_add_test(tests, a_call_may_fail_because_it_is_asked);
-    tests = suite_case(suite, "bad input");
+}
+
+static void add_input_tests(TCase *tests)
+{
     tcase_add_test(tests, a_generator_that_returns_garbage_is_told);
     tcase_add_test(tests, a_generator_is_run_once_and_never_added_to);
     tcase_add_test(tests, a_generator_does_not_add_to_a_list_that_runs);
@@ -853,5 +838,17 @@ int main(void)
     tcase_add_test(tests, bounds_below_the_workers_are_told);
     tcase_add_test(tests, what_is_no_stream_is_harmless);
     tcase_add_test(tests, a_call_does_not_wait_for_its_own_stream);
+}
+
+int main(void)
+{
+    Suite *suite = suite_create("streams");
+    TCase *on_processes = case_on_processes(suite);
+    add_joblib_tests(tallied_case(suite, "joblib"));
+    add_control_tests(tallied_case(suite, "control"));
+    add_input_tests(tallied_case(suite, "bad input"));
+    add_joblib_tests(on_processes);
+    add_control_tests(on_processes);
+    add_input_tests(on_processes);
     return suite_run(suite);
 }

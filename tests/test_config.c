@@ -368,6 +368,11 @@ static const struct {
     {"PARCEL_RETRIES", "three", "PARCEL_RETRIES=three: retries could not be converted to int"},
     {"PARCEL_RETRIES", "3", NULL},
     {"PARCEL_RETRY_DELAY", "-1", "out of range"},
+    {"PARCEL_MAX_CALLS_PER_WORKER", "100", NULL},
+    {"PARCEL_MAX_WORKER_MEMORY", "-1", "out of range"},
+    {"PARCEL_KILL_AFTER", "0", "a number above 0 and up to 1000000000 is allowed"},
+    {"PARCEL_CORE_DUMPS", "no", NULL},
+    {"PARCEL_READ_ONLY", "maybe", "PARCEL_READ_ONLY=maybe: yes or no is allowed"},
     {"PARCEL_BACKEND", "nobody", "Invalid backend: nobody"},
     {"PARCEL_BACKEND", "openmp", NULL},
 };

@@ -42,11 +42,14 @@ typedef struct parcel_batch {
     int worker;
 } parcel_batch;
 
-/* What a backend can do. */
+/* What a backend can do. Calls for one that shares no memory are checked before they run: those
+ * with pointers that mean nothing elsewhere are refused (see "Calls in other processes"). With
+ * n_jobs = 1 a run is the plain loop in the calling thread, unless the backend has one of the last
+ * two. */
 enum {
     PARCEL_SHARES_MEMORY = 1, /* calls write memory that the caller reads */
-    PARCEL_MANY_HOSTS = 2,
-    PARCEL_SURVIVES_CRASH = 4
+    PARCEL_MANY_HOSTS = 2,    /* nor do its workers have a copy of the caller's memory */
+    PARCEL_SURVIVES_CRASH = 4 /* a call that crashes loses itself only */
 };
 
 /* All of it constant, with a lifetime to the end of the program or until it is unregistered. */

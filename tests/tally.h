@@ -1,0 +1,44 @@
+/*
+ * tally.h: what calls of a test count, and where they meet, in memory that other processes share:
+ * so that one test serves backends of threads and of processes.
+ */
+#ifndef TALLY_H
+#define TALLY_H
+
+#include "suite.h"
+
+#include <sys/types.h>
+
+enum { MOST_CALLS = 1009 };
+
+/* As new in each test. */
+struct tally {
+    atomic_int started;
+    atomic_int ended;
+    atomic_int wrong; /* what was not as it should be */
+    atomic_int ran[MOST_CALLS];
+    struct crowd crowd;
+    struct meeting meeting;
+    parcel_token token;
+    pid_t runner; /* the test's process */
+    atomic_size_t length;
+    char text[256]; /* of notes */
+};
+extern struct tally *tally;
+
+/* Cases whose tests have a tally. In the second, runs that do not name a backend are on worker
+ * processes, but for those inside of calls. */
+TCase *tallied_case(Suite *suite, const char *name);
+TCase *case_on_processes(Suite *suite);
+
+/* True in a test of such a case. */
+bool is_on_processes(void);
+
+/* In a call that is asked to end: where it has a process of its own, a short while after that it
+ * gets SIGTERM. It then takes the time that it needs all the same. */
+void take_time(void);
+
+/* Adds to the text. */
+void note(char kind, int i);
+
+#endif
