@@ -13,7 +13,7 @@
 #include "backend.h"
 #include "memory.h"
 
-enum { MANY = 9000, SOME = 20, MOST_ALLOCATIONS = 5000 };
+enum { MANY = 9000, SOME = 20, FEW = 4, MOST_ALLOCATIONS = 5000 };
 
 struct large {
     double number[20];
@@ -139,12 +139,12 @@ static bool build(void)
 }
 
 /* Calls with results of every kind. */
-static parcel_calls *all_kinds(void)
+static parcel_calls *all_kinds(int n_each)
 {
     static const double values[] = {1, 2, 3};
     const parcel_array array = parcel_array(values, 3);
     parcel_calls *calls = parcel_calls_new();
-    for (int i = 0; i < SOME; i++) {
+    for (int i = 0; i < n_each; i++) {
         parcel_calls_add(calls, delayed(spread)(i));
         parcel_calls_add(calls, delayed(word)(i));
         parcel_calls_add(calls, delayed(given)(i));
@@ -157,27 +157,27 @@ static parcel_calls *all_kinds(void)
     return calls;
 }
 
-static bool run_kinds(const char *backend)
+static bool run_kinds(const char *backend, int n_each)
 {
     return run_list(&(parcel_options){.n_jobs = 2, .backend = backend, .on_error = PARCEL_COLLECT},
-                    all_kinds(), 8 * SOME);
+                    all_kinds(n_each), 8 * (size_t)n_each);
 }
 
 static bool run_sequential(void)
 {
-    return run_kinds("sequential");
+    return run_kinds("sequential", SOME);
 }
 
 /* Without OpenMP it is what runs by default. */
 static bool run_threading(void)
 {
     bool has_threads = suite_backend_runs(parcel__backend_find("threading"));
-    return run_kinds(has_threads ? "threading" : NULL);
+    return run_kinds(has_threads ? "threading" : NULL, SOME);
 }
 
 static bool run_processes(void)
 {
-    return run_kinds("processes");
+    return run_kinds("processes", FEW);
 }
 
 static bool run_map(void)
@@ -285,10 +285,10 @@ static bool run_packed(void)
 {
     bool complete = true;
     parcel_executor *executor = open_processes();
-    for (int i = 0; i < 3; i++) {
-        parcel_calls *calls = all_kinds();
+    for (int i = 0; i < 2; i++) {
+        parcel_calls *calls = all_kinds(FEW);
         parcel_results *results = parcel_executor_run(executor, calls);
-        complete = is_complete_run(results, calls, 8 * SOME) && complete;
+        complete = is_complete_run(results, calls, 8 * FEW) && complete;
     }
     parcel_close(executor);
     return complete;
@@ -575,10 +575,6 @@ static const struct {
     {"build", build},
     {"run sequential", run_sequential},
     {"run threading", run_threading},
-    {"run processes", run_processes},
-    {"run packed calls", run_packed},
-    {"run refused calls", run_refused},
-    {"run a call that dies", run_dying},
     {"run a map", run_map},
     {"stop", run_stopping},
     {"fail", run_failing},
@@ -593,10 +589,16 @@ static const struct {
     {"limit", run_limited},
     {"cancel", run_cancelled},
     {"generate", generate},
-    {"generate in processes", generate_in_processes},
     {"push", push},
     {"pull", pull},
+    /* In worker processes. */
+    {"processes", run_processes},
+    {"packed calls", run_packed},
+    {"refused calls", run_refused},
+    {"a call that dies", run_dying},
+    {"generate in processes", generate_in_processes},
 };
+enum { PROCESSES = 5, SCENARIOS = LENGTH(scenarios) };
 
 START_TEST(test_out_of_memory)
 {
@@ -620,6 +622,9 @@ int main(void)
 {
     Suite *suite = suite_create("out of memory");
     TCase *tests = suite_case(suite, "out of memory");
-    tcase_add_loop_test(tests, test_out_of_memory, 0, LENGTH(scenarios));
+    tcase_add_loop_test(tests, test_out_of_memory, 0, SCENARIOS - PROCESSES);
+    tests = suite_case(suite, "processes");
+    tcase_set_tags(tests, "processes");
+    tcase_add_loop_test(tests, test_out_of_memory, SCENARIOS - PROCESSES, SCENARIOS);
     return suite_run(suite);
 }
