@@ -25,6 +25,7 @@ struct servant {
     parcel_calls *list; /* of packed calls */
     parcel_results *results;
     struct parcel__limits limits;
+    parcel_token token;                /* cancelled by calls that cancel the run's */
     struct parcel__states *all_states; /* of on_worker_start, or NULL */
     struct parcel__state_set *states;
     int threads; /* that regions and BLAS calls may have, as they were told last */
@@ -176,7 +177,10 @@ static bool prepare(struct servant *servant)
     if (servant->room.used > MOST_BYTES) /* the attendant has its copy */
         parcel__process_release(servant->room.base, servant->room.used);
     servant->room.used = 0;
-    servant->limits = (struct parcel__limits){.timeout = order->is_limited ? order->allowed : 0,
+    parcel_token_reset(&servant->token);
+    parcel__control_pair(order->cancel, &servant->token);
+    servant->limits = (struct parcel__limits){.cancel = order->cancel ? &servant->token : NULL,
+                                              .timeout = order->is_limited ? order->allowed : 0,
                                               .halt.now = order->halts_now};
     parcel__arena_reset(&servant->results->arenas[0]);
     return (order->calls || unpack(servant)) && prepare_state(servant) &&
