@@ -277,13 +277,13 @@ static parcel_calls *with_hang(int count, int who, int how)
 
 START_TEST(a_call_that_overruns_is_ended)
 {
-    parcel_results *results = RUN(2, with_hang(20, 7, _i), .timeout = 0.3, .kill_after = 0.01,
+    parcel_results *results = RUN(2, with_hang(20, 7, _i), .timeout = 1, .kill_after = 0.01,
                                   .retries = 3, .on_error = PARCEL_COLLECT);
     ck_assert_int_eq(parcel_results_status(results, 7), PARCEL_TIMED_OUT);
     ck_contains(parcel_results_message(results, 7), "timed out: ");
-    ck_contains(parcel_results_message(results, 7), " s, 0.3 s allowed");
-    ck_assert((strstr(parcel_results_message(results, 7), "its worker was killed") != NULL) ==
-              (_i != RETURNS));
+    ck_contains(parcel_results_message(results, 7), " s, 1 s allowed");
+    if (_i != RETURNS) /* that one is killed, too, when it returns late */
+        ck_contains(parcel_results_message(results, 7), "; its worker was killed");
     ck_assert_int_eq(atomic_load(&shared->begun[7]), 1);
     check_others(results, 7);
     parcel_results_free(results);
@@ -298,7 +298,7 @@ static bool retry_always(void *state, size_t index, const char *message, int att
 
 START_TEST(a_call_that_overruns_is_retried_when_retry_if_says_so)
 {
-    parcel_results *results = RUN(2, with_hang(3, 1, HEEDS_NOTHING), .timeout = 0.1, .retries = 2,
+    parcel_results *results = RUN(2, with_hang(3, 1, HEEDS_NOTHING), .timeout = 0.5, .retries = 2,
                                   .retry_if = retry_always, .on_error = PARCEL_COLLECT);
     ck_assert_int_eq(parcel_results_status(results, 1), PARCEL_TIMED_OUT);
     ck_assert_int_eq(parcel_results_attempts(results, 1), 3);
