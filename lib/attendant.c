@@ -153,6 +153,7 @@ static size_t send(struct errand *errand, size_t first, size_t count)
         .count = count,
         .packed = packed,
         .collect = goes_on_after_failure(errand),
+        .max_memory = options->worker_limits->max_memory,
         .cancel = errand->job->control->limits->cancel,
         .halts_now = errand->job->control->limits->halt.now,
         .is_watched = errand->job->control->watches,

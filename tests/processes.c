@@ -458,11 +458,69 @@ END_TEST
 
 START_TEST(a_worker_that_leaks_is_replaced)
 {
-    parcel_results *results =
-        RUN(1, leaks(12, 8 << 20), .batch_size = 1, .max_worker_memory = 20 << 20);
+    parcel_results *results = RUN(1, leaks(12, 8 << 20), .max_worker_memory = 20 << 20);
     int count = processes_of(results, 4);
     ck_assert_int_ge(count, 3);
     ck_assert_int_le(count, 12);
+    parcel_results_free(results);
+}
+END_TEST
+
+static int use_much(size_t size)
+{
+    int pid = leak(size);
+    free(leaked);
+    return pid;
+}
+DELAYED(int, use_much, size_t);
+
+/* What is freed is no leak, however much it was. */
+START_TEST(a_worker_that_frees_its_memory_is_kept)
+{
+    parcel_calls *calls = parcel_calls_new();
+    for (int i = 0; i < 6; i++)
+        parcel_calls_add(calls, delayed(use_much)(64 << 20));
+    parcel_results *results = RUN(1, calls, .max_worker_memory = 20 << 20);
+    ck_assert_int_eq(processes_of(results, 6), 1);
+    parcel_results_free(results);
+}
+END_TEST
+
+/* What stopped the run is said of a call that it ended, too. */
+START_TEST(a_call_that_is_killed_with_its_run_says_so)
+{
+    parcel_calls *calls = parcel_calls_new();
+    parcel_calls_add(calls, delayed(hang)(0, HEEDS_NOTHING));
+    parcel_results *results = RUN(1, calls, .deadline = 0.05);
+    ck_assert_int_eq(parcel_results_status(results, 0), PARCEL_CANCELLED);
+    ck_assert_str_eq(parcel_results_message(results, 0),
+                     "killed as it ran: the deadline of 0.05 s had passed");
+    ck_assert_int_eq(parcel_results_attempts(results, 0), 1);
+    ck_assert_int_gt(parcel_results_pid(results, 0), 0);
+    ck_assert_uint_eq(parcel_results_failures(results), 0);
+    ck_contains(parcel_results_error(results), ": 0 of 1 call had run");
+    parcel_results_free(results);
+}
+END_TEST
+
+static parcel_token own_token;
+
+static void cancel_own(int i)
+{
+    if (i == 3)
+        parcel_cancel(&own_token);
+}
+DELAYED(void, cancel_own, int);
+
+/* The token is the program's, of which a call has a copy. */
+START_TEST(a_call_may_cancel_its_run)
+{
+    parcel_calls *calls = parcel_calls_new();
+    for (int i = 0; i < 1000; i++)
+        parcel_calls_add(calls, delayed(cancel_own)(i));
+    parcel_results *results = RUN(1, calls, .cancel = &own_token);
+    ck_contains(parcel_results_error(results), "cancelled by its token: 4 of 1000 calls had run");
+    ck_assert(parcel_token_cancelled(&own_token));
     parcel_results_free(results);
 }
 END_TEST
@@ -576,6 +634,9 @@ int main(void)
     tcase_add_test(tests, a_worker_is_replaced_after_its_last_call);
     tcase_add_test(tests, an_executor_counts_the_calls_of_all_its_runs);
     tcase_add_test(tests, a_worker_that_leaks_is_replaced);
+    tcase_add_test(tests, a_worker_that_frees_its_memory_is_kept);
+    tcase_add_test(tests, a_call_that_is_killed_with_its_run_says_so);
+    tcase_add_test(tests, a_call_may_cancel_its_run);
     tcase_add_test(tests, workers_are_started_and_ended_in_their_processes);
     tcase_add_test(tests, a_worker_that_is_replaced_is_started_and_ended);
     tcase_add_test(tests, a_worker_that_crashes_at_its_start_stops_the_run);

@@ -575,6 +575,25 @@ START_TEST(functions_of_an_object_that_is_loaded_late_run)
 }
 END_TEST
 
+/* The workers that stand have the functions of all other objects. */
+START_TEST(an_object_that_is_loaded_replaces_no_worker)
+{
+    parcel_executor *executor = parcel_open(IN_PROCESSES(1, .verbose = -1));
+    parcel_calls *calls = works(1);
+    parcel_results *before = parcel_executor_run(executor, calls);
+    void *object = dlopen(LATE, RTLD_NOW);
+    ck_assert_msg(object, "%s", dlerror());
+    parcel_results *after = parcel_executor_run(executor, calls);
+    ck_ran_well(after);
+    ck_assert_int_eq(parcel_results_pid(before, 0), parcel_results_pid(after, 0));
+    parcel_results_free(before);
+    parcel_results_free(after);
+    parcel_calls_free(calls);
+    parcel_close(executor);
+    dlclose(object);
+}
+END_TEST
+
 static void add_openmp_tests(Suite *suite)
 {
 #ifdef _OPENMP
@@ -609,5 +628,6 @@ void add_program_tests(Suite *suite)
     tcase_add_loop_test(tests, no_worker_outlives_the_program, 0, 2);
     tcase_add_test(tests, a_process_that_the_program_forks_may_end_as_it_likes);
     tcase_add_test(tests, functions_of_an_object_that_is_loaded_late_run);
+    tcase_add_test(tests, an_object_that_is_loaded_replaces_no_worker);
     add_openmp_tests(suite);
 }
