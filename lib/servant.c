@@ -80,7 +80,7 @@ static bool begin_next(struct parcel__mailbox *box)
             return false;
     while (!atomic_compare_exchange_weak_explicit(&box->waiting, &waiting,
                                                   parcel__schedule_claim(waiting, 1, 0).left,
-                                                  memory_order_relaxed, memory_order_relaxed));
+                                                  memory_order_release, memory_order_relaxed));
     return true;
 }
 
