@@ -95,7 +95,7 @@ static bool answer(void *state, size_t place)
     entry->duration = entry->end - servant->last;
     put_answer(servant, entry, place);
     if (entry->duration > long_call)
-        fflush(NULL);
+        parcel__process_flush();
     servant->last = entry->duration > long_call ? parcel__port_now() : entry->end;
     atomic_store_explicit(&box->n_answers, place + 1, memory_order_release);
     set_phase(servant, PARCEL__PHASE_RUNNING);
@@ -229,7 +229,7 @@ static void report(struct servant *servant)
 {
     struct parcel__mailbox *box = servant->box;
     size_t memory = parcel__port_memory();
-    fflush(NULL);
+    parcel__process_flush();
     box->memory = memory > servant->memory_at_start ? memory - servant->memory_at_start : 0;
     set_phase(servant, PARCEL__PHASE_WAITING);
 }
@@ -264,7 +264,7 @@ static void end_state(struct servant *servant)
     if (servant->states)
         parcel__states_give_back(servant->all_states, servant->states);
     parcel__states_free(servant->all_states);
-    fflush(NULL);
+    parcel__process_flush();
 }
 
 /* A new process knows all orders but one that is not done: what its predecessor left undone the

@@ -448,8 +448,22 @@ static void *read_input(void *input)
     return fgets(line, sizeof line, input);
 }
 
+static size_t count_bytes(const char *path)
+{
+    size_t count = 0;
+    FILE *file = fopen(path, "r");
+    while (file && fgetc(file) != EOF)
+        count++;
+    if (file)
+        fclose(file);
+    return count;
+}
+
+/* What the program has written to a file and not flushed is not written by workers, too. */
 START_TEST(a_thread_may_wait_for_input)
 {
+    char path[] = "/tmp/parcel-XXXXXX";
+    FILE *file = fdopen(mkstemp(path), "w");
     int ends[2];
     pthread_t thread;
     ck_assert_int_eq(pipe(ends), 0);
@@ -459,9 +473,13 @@ START_TEST(a_thread_may_wait_for_input)
         funlockfile(stdin);
         sched_yield();
     }
+    fputs("once", file);
     ck_assert(runs_well());
+    fclose(file);
+    ck_assert_uint_eq(count_bytes(path), 4);
     ck_assert_int_eq(write(ends[1], "x\n", 2), 2);
     pthread_join(thread, NULL);
+    unlink(path);
 }
 END_TEST
 
