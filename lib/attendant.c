@@ -190,14 +190,38 @@ static double due(const struct errand *errand)
     return started > 0 ? started + allowed + patience : INFINITY;
 }
 
-/* Ends a worker whose time is over: by SIGTERM, and, when it does not heed that, by SIGKILL.
- * Returns for how many seconds nothing more is to be done. */
+/* Takes the calls back that have not begun: the order ends with the one that runs, or it had none
+ * left. What somebody wrote over counts for nothing. Returns how many there were. */
+static size_t take_back(struct errand *errand)
+{
+    _Atomic(parcel__range) *waiting = &errand->box->waiting;
+    parcel__range range = atomic_load_explicit(waiting, memory_order_relaxed);
+    uint32_t begun;
+    do
+        begun = parcel__schedule_low(range);
+    while (!atomic_compare_exchange_weak_explicit(waiting, &range,
+                                                  parcel__schedule_range(begun, begun),
+                                                  memory_order_acquire, memory_order_relaxed));
+    if (begun >= errand->count || begun < errand->n_read)
+        return 0;
+    size_t n_taken = errand->count - begun;
+    errand->count = begun;
+    return n_taken;
+}
+
+/* Ends a worker whose time is over: by SIGTERM, and, when it does not heed that, by SIGKILL. The
+ * call whose time it is may return meanwhile: then no other begins. Returns for how many seconds
+ * nothing more is to be done. */
 static double press(struct errand *errand)
 {
     const struct parcel__worker_limits *limits = errand->job->options.worker_limits;
     struct parcel__attendant *attendant = errand->attendant;
     double now = parcel__port_now();
     double end = errand->killed > 0 ? errand->killed + limits->kill_after : due(errand);
+    if (now >= end && errand->killed == 0) {
+        (void)take_back(errand);
+        end = due(errand);
+    }
     if (now < end)
         return end - now;
     if (errand->is_killed)
@@ -210,24 +234,15 @@ static double press(struct errand *errand)
     return errand->is_killed ? INFINITY : limits->kill_after;
 }
 
-/* Others want calls: takes those back that have not begun, however long the one lasts that runs.
- * The first order of a batch is the one that ends it, unless it was cut. */
+/* Others want calls: gives those that have not begun, however long the one lasts that runs. The
+ * first order of a batch is the one that ends it, unless it was cut. */
 static void share(struct errand *errand)
 {
-    _Atomic(parcel__range) *waiting = &errand->box->waiting;
-    parcel__range range = atomic_load_explicit(waiting, memory_order_relaxed);
-    uint32_t begun;
-    do
-        begun = parcel__schedule_low(range);
-    while (!atomic_compare_exchange_weak_explicit(waiting, &range,
-                                                  parcel__schedule_range(begun, begun),
-                                                  memory_order_relaxed, memory_order_relaxed));
     errand->worker->is_asked = false;
-    if (errand->is_alone || begun >= errand->count || begun < errand->n_read)
+    if (take_back(errand) == 0 || errand->is_alone)
         return;
-    errand->count = begun;
-    size_t left = errand->left - begun;
-    if (parcel__job_give_back(errand->job, errand->worker, errand->first + begun, left))
+    size_t left = errand->left - errand->count;
+    if (parcel__job_give_back(errand->job, errand->worker, errand->first + errand->count, left))
         errand->worker->n_given = left;
 }
 
@@ -473,6 +488,13 @@ static bool find_process(struct errand *errand)
     return false;
 }
 
+/* The signal and the end of the order have crossed: it must not hit another order's call. */
+static void finish(struct parcel__attendant *attendant)
+{
+    parcel__keeper_kill(attendant->keeper, attendant->number, SIGKILL);
+    parcel__attendant_await(attendant);
+}
+
 /* Has some of the calls run; *n_answers: how many of them were answered. */
 static enum ending run_order(struct errand *errand, size_t first, size_t count, size_t *n_answers)
 {
@@ -485,6 +507,8 @@ static enum ending run_order(struct errand *errand, size_t first, size_t count, 
         return UNSENT;
     bool is_alive = await(errand);
     *n_answers = count_answers(errand);
+    if (is_alive && errand->killed > 0)
+        finish(attendant);
     if (errand->packed > PACKED_BYTES) /* an array of that size is rare: its pages are not kept */
         parcel__process_release(attendant->mail.calls, errand->packed);
     attendant->n_calls += *n_answers;
@@ -545,18 +569,15 @@ static bool is_torn_for_good(struct parcel__attendant *attendant, size_t index)
     return attendant->n_torn >= MOST_TORN;
 }
 
-/* True when the process died of the call after so many answers, if there is one. It did not when it
- * was killed for the call before, which then returned after all. */
+/* True when the process died of the call after so many answers, if there is one. */
 static bool is_lost(struct errand *errand, enum ending ending, size_t n_answers)
 {
-    double allowed = parcel__control_allowed(errand->job->control);
     if (n_answers >= errand->count)
         return false;
     if (ending == RETURNING)
         return is_torn_for_good(errand->attendant,
                                 errand->job->options.first_index + errand->first + n_answers);
-    return ending == RUNNING &&
-           (!errand->is_late || parcel__port_now() - begin_of(errand, n_answers) > allowed);
+    return ending == RUNNING;
 }
 
 /* A process died before it began. It is not the call's fault, but it may be so every time. */

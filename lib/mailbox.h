@@ -55,7 +55,8 @@ struct parcel__mailbox {
     struct parcel__order order;
 
     /* The calls of the order that have not begun. The worker takes the first before it begins it,
-     * the attendant takes all of them back for others, both by compare-and-swap. */
+     * the attendant takes all of them back, both by compare-and-swap: release and acquire, so that
+     * who takes them back sees that the call before has ended. */
     _Atomic(parcel__range) waiting;
 
     /* Why the worker is to stop: enum parcel__reason. Sequentially consistent, as the worker opens

@@ -11,6 +11,7 @@
 
 #include "blas.h"
 #include "calls.h"
+#include "current.h"
 #include "memory.h"
 #include "openmp.h"
 #include "port.h"
@@ -82,7 +83,7 @@ static bool begin_next(struct parcel__mailbox *box)
             return false;
     while (!atomic_compare_exchange_weak_explicit(&box->waiting, &waiting,
                                                   parcel__schedule_claim(waiting, 1, 0).left,
-                                                  memory_order_relaxed, memory_order_relaxed));
+                                                  memory_order_release, memory_order_relaxed));
     return true;
 }
 
@@ -120,7 +121,7 @@ static bool answer(void *state, size_t place)
     entry->duration = entry->end - servant->last;
     put_answer(servant, entry, place);
     if (entry->duration > long_call)
-        fflush(NULL);
+        parcel__process_flush();
     servant->last = entry->duration > long_call ? parcel__port_now() : entry->end;
     atomic_store_explicit(&box->n_answers, place + 1, memory_order_release);
     set_phase(servant, PARCEL__PHASE_RUNNING);
@@ -255,7 +256,7 @@ static void run(struct servant *servant)
 
 static void report(struct servant *servant)
 {
-    fflush(NULL);
+    parcel__process_flush();
     (void)is_too_heavy(servant);
     set_phase(servant, PARCEL__PHASE_WAITING);
 }
@@ -292,7 +293,7 @@ static void end_state(struct servant *servant)
     if (servant->states)
         parcel__states_give_back(servant->all_states, servant->states);
     parcel__states_free(servant->all_states);
-    fflush(NULL);
+    parcel__process_flush();
 }
 
 /* A new process knows all orders but one that is not done: what its predecessor left undone the
@@ -301,6 +302,7 @@ void parcel__servant_work(const struct parcel__mail *mail)
 {
     struct servant servant = {.mail = mail, .box = mail->box};
     unsigned n_known = atomic_load_explicit(&mail->box->n_done, memory_order_acquire);
+    parcel__current_leave(NULL); /* the call that forked has ended here, whatever becomes of it */
     servant.room = (struct parcel__wire_room){
         .base = mail->results, .size = mail->results_size, .large = mail->box->large};
     servant.list = parcel_calls_new();

@@ -307,6 +307,35 @@ START_TEST(a_call_that_overruns_is_retried_when_retry_if_says_so)
 }
 END_TEST
 
+/* The first call returns when the signal that is to end its worker has come, and keeps it from
+ * that; the others let it through. */
+static int put_off(int i)
+{
+    sigset_t term, pending;
+    count_begin(i);
+    sigemptyset(&term);
+    sigaddset(&term, SIGTERM);
+    sigprocmask(i == 0 ? SIG_BLOCK : SIG_UNBLOCK, &term, NULL);
+    do
+        sigpending(&pending);
+    while (i == 0 && !sigismember(&pending, SIGTERM));
+    return 3 * i;
+}
+DELAYED(int, put_off, int);
+
+START_TEST(a_signal_that_comes_late_ends_no_other_call)
+{
+    parcel_calls *calls = parcel_calls_new();
+    for (int i = 0; i < 5; i++)
+        parcel_calls_add(calls, delayed(put_off)(i));
+    parcel_results *results = RUN(2, calls, .timeout = 0.1, .on_error = PARCEL_COLLECT,
+                                  .batch_size = 5, .halt = _i ? "soon,fail=5" : "never");
+    ck_assert_int_eq(parcel_results_status(results, 0), PARCEL_TIMED_OUT);
+    check_others(results, 0);
+    parcel_results_free(results);
+}
+END_TEST
+
 static void *cancel_begun(void *token)
 {
     await_begun(1);
@@ -627,6 +656,7 @@ int main(void)
     tcase_add_test(tests, a_stream_goes_on_after_a_crash);
     tcase_add_loop_test(tests, a_call_that_overruns_is_ended, HEEDS_NOTHING, RETURNS + 1);
     tcase_add_test(tests, a_call_that_overruns_is_retried_when_retry_if_says_so);
+    tcase_add_loop_test(tests, a_signal_that_comes_late_ends_no_other_call, 0, 2);
     tcase_add_loop_test(tests, a_token_ends_calls_that_run, HEEDS_NOTHING, STOPS + 1);
     tcase_add_loop_test(tests, a_deadline_ends_calls_that_run, HEEDS_NOTHING, STOPS + 1);
     tcase_add_loop_test(tests, halt_now_ends_calls_that_run, HEEDS_NOTHING, STOPS + 1);

@@ -450,8 +450,22 @@ static void *read_input(void *input)
     return fgets(line, sizeof line, input);
 }
 
+static size_t count_bytes(const char *path)
+{
+    size_t count = 0;
+    FILE *file = fopen(path, "r");
+    while (file && fgetc(file) != EOF)
+        count++;
+    if (file)
+        fclose(file);
+    return count;
+}
+
+/* What the program has written to a file and not flushed is not written by workers, too. */
 START_TEST(a_thread_may_wait_for_input)
 {
+    char path[] = "/tmp/parcel-XXXXXX";
+    FILE *file = fdopen(mkstemp(path), "w");
     int ends[2];
     pthread_t thread;
     ck_assert_int_eq(pipe(ends), 0);
@@ -461,9 +475,13 @@ START_TEST(a_thread_may_wait_for_input)
         funlockfile(stdin);
         sched_yield();
     }
+    fputs("once", file);
     ck_assert(runs_well());
+    fclose(file);
+    ck_assert_uint_eq(count_bytes(path), 4);
     ck_assert_int_eq(write(ends[1], "x\n", 2), 2);
     pthread_join(thread, NULL);
+    unlink(path);
 }
 END_TEST
 
@@ -473,6 +491,33 @@ static parcel_results *run_nested(const char *backend)
         run_and_free(&(parcel_options){.backend = backend, .n_jobs = 2}, works(10));
     return results;
 }
+
+/* Runs works in an executor. Returns how many ran. */
+static int run_in(parcel_executor *executor)
+{
+    parcel_calls *calls = works(4);
+    parcel_results *results = parcel_executor_run(executor, calls);
+    int count = are_threefold(results, 4) ? 4 : 0;
+    parcel_results_free(results);
+    parcel_calls_free(calls);
+    return count;
+}
+DELAYED(int, run_in, parcel_executor *);
+
+/* The run that the workers were forked in asks its calls to return, and they are none of them. */
+START_TEST(workers_outlive_the_run_that_they_were_forked_in)
+{
+    parcel_executor *executor = parcel_open(IN_PROCESSES(2, .verbose = -1));
+    parcel_calls *calls = parcel_calls_new();
+    parcel_calls_add(calls, delayed(run_in)(executor));
+    parcel_results *results =
+        run_and_free(&(parcel_options){.backend = "sequential", .deadline = 0.3}, calls);
+    parcel_results_free(results);
+    usleep(300000);
+    ck_assert_int_eq(run_in(executor), 4);
+    parcel_close(executor);
+}
+END_TEST
 
 static int nest(int i)
 {
@@ -625,6 +670,7 @@ void add_program_tests(Suite *suite)
     tcase_add_test(tests, an_executor_outlives_the_thread_that_opened_it);
     tcase_add_test(tests, a_thread_may_wait_for_input);
     tcase_add_test(tests, calls_run_processes_of_their_own);
+    tcase_add_test(tests, workers_outlive_the_run_that_they_were_forked_in);
     tcase_add_loop_test(tests, no_worker_outlives_the_program, 0, 2);
     tcase_add_test(tests, a_process_that_the_program_forks_may_end_as_it_likes);
     tcase_add_test(tests, functions_of_an_object_that_is_loaded_late_run);
