@@ -153,6 +153,8 @@ static size_t send(struct errand *errand, size_t first, size_t count)
         .count = count,
         .packed = packed,
         .collect = goes_on_after_failure(errand),
+        .max_memory = options->worker_limits->max_memory,
+        .cancel = errand->job->control->limits->cancel,
         .halts_now = errand->job->control->limits->halt.now,
         .is_watched = errand->job->control->watches,
         .is_limited = is_limited(errand),
@@ -188,14 +190,38 @@ static double due(const struct errand *errand)
     return started > 0 ? started + allowed + patience : INFINITY;
 }
 
-/* Ends a worker whose time is over: by SIGTERM, and, when it does not heed that, by SIGKILL.
- * Returns for how many seconds nothing more is to be done. */
+/* Takes the calls back that have not begun: the order ends with the one that runs, or it had none
+ * left. What somebody wrote over counts for nothing. Returns how many there were. */
+static size_t take_back(struct errand *errand)
+{
+    _Atomic(parcel__range) *waiting = &errand->box->waiting;
+    parcel__range range = atomic_load_explicit(waiting, memory_order_relaxed);
+    uint32_t begun;
+    do
+        begun = parcel__schedule_low(range);
+    while (!atomic_compare_exchange_weak_explicit(waiting, &range,
+                                                  parcel__schedule_range(begun, begun),
+                                                  memory_order_acquire, memory_order_relaxed));
+    if (begun >= errand->count || begun < errand->n_read)
+        return 0;
+    size_t n_taken = errand->count - begun;
+    errand->count = begun;
+    return n_taken;
+}
+
+/* Ends a worker whose time is over: by SIGTERM, and, when it does not heed that, by SIGKILL. The
+ * call whose time it is may return meanwhile: then no other begins. Returns for how many seconds
+ * nothing more is to be done. */
 static double press(struct errand *errand)
 {
     const struct parcel__worker_limits *limits = errand->job->options.worker_limits;
     struct parcel__attendant *attendant = errand->attendant;
     double now = parcel__port_now();
     double end = errand->killed > 0 ? errand->killed + limits->kill_after : due(errand);
+    if (now >= end && errand->killed == 0) {
+        (void)take_back(errand);
+        end = due(errand);
+    }
     if (now < end)
         return end - now;
     if (errand->is_killed)
@@ -208,24 +234,15 @@ static double press(struct errand *errand)
     return errand->is_killed ? INFINITY : limits->kill_after;
 }
 
-/* Others want calls: takes those back that have not begun, however long the one lasts that runs.
- * The first order of a batch is the one that ends it, unless it was cut. */
+/* Others want calls: gives those that have not begun, however long the one lasts that runs. The
+ * first order of a batch is the one that ends it, unless it was cut. */
 static void share(struct errand *errand)
 {
-    _Atomic(parcel__range) *waiting = &errand->box->waiting;
-    parcel__range range = atomic_load_explicit(waiting, memory_order_relaxed);
-    uint32_t begun;
-    do
-        begun = parcel__schedule_low(range);
-    while (!atomic_compare_exchange_weak_explicit(waiting, &range,
-                                                  parcel__schedule_range(begun, begun),
-                                                  memory_order_relaxed, memory_order_relaxed));
     errand->worker->is_asked = false;
-    if (errand->is_alone || begun >= errand->count || begun < errand->n_read)
+    if (take_back(errand) == 0 || errand->is_alone)
         return;
-    errand->count = begun;
-    size_t left = errand->left - begun;
-    if (parcel__job_give_back(errand->job, errand->worker, errand->first + begun, left))
+    size_t left = errand->left - errand->count;
+    if (parcel__job_give_back(errand->job, errand->worker, errand->first + errand->count, left))
         errand->worker->n_given = left;
 }
 
@@ -287,8 +304,7 @@ static bool await(struct errand *errand)
     }
     if (is_done(box))
         return true; /* it died afterwards */
-    atomic_store_explicit(&box->n_done,
-                          atomic_load_explicit(&box->n_orders, memory_order_relaxed),
+    atomic_store_explicit(&box->n_done, atomic_load_explicit(&box->n_orders, memory_order_relaxed),
                           memory_order_release);
     return false;
 }
@@ -344,7 +360,11 @@ static struct attempt read_death(const struct errand *errand, double start)
                                           .worker = attendant->number,
                                           .pid = errand->pid,
                                           .attempts = 1}};
-    if (errand->is_late) {
+    if (errand->killed > 0 && !errand->is_late) {
+        attempt.outcome.status = PARCEL_CANCELLED;
+        parcel__text_put(&text, "killed as it ran: ");
+        parcel__control_put_reason(&text, errand->job->control);
+    } else if (errand->is_late) {
         attempt.outcome.status = PARCEL_TIMED_OUT;
         parcel__text_format(&text, "timed out: %.3g s, %.3g s allowed; its worker was killed",
                             now - start, parcel__control_allowed(errand->job->control));
@@ -468,6 +488,13 @@ static bool find_process(struct errand *errand)
     return false;
 }
 
+/* The signal and the end of the order have crossed: it must not hit another order's call. */
+static void finish(struct parcel__attendant *attendant)
+{
+    parcel__keeper_kill(attendant->keeper, attendant->number, SIGKILL);
+    parcel__attendant_await(attendant);
+}
+
 /* Has some of the calls run; *n_answers: how many of them were answered. */
 static enum ending run_order(struct errand *errand, size_t first, size_t count, size_t *n_answers)
 {
@@ -480,6 +507,8 @@ static enum ending run_order(struct errand *errand, size_t first, size_t count, 
         return UNSENT;
     bool is_alive = await(errand);
     *n_answers = count_answers(errand);
+    if (is_alive && errand->killed > 0)
+        finish(attendant);
     if (errand->packed > PACKED_BYTES) /* an array of that size is rare: its pages are not kept */
         parcel__process_release(attendant->mail.calls, errand->packed);
     attendant->n_calls += *n_answers;
@@ -529,9 +558,7 @@ static double begin_of(const struct errand *errand, size_t n_answers)
 /* The process died in a call. */
 static struct attempt bury(const struct errand *errand, size_t n_answers)
 {
-    bool was_stopped = errand->killed > 0 && !errand->is_late;
-    return was_stopped ? (struct attempt){.outcome.status = PARCEL_NOT_RUN}
-                       : read_death(errand, begin_of(errand, n_answers));
+    return read_death(errand, begin_of(errand, n_answers));
 }
 
 /* A result was lost on its way: its call runs again, unless that happened too often. */
@@ -542,18 +569,15 @@ static bool is_torn_for_good(struct parcel__attendant *attendant, size_t index)
     return attendant->n_torn >= MOST_TORN;
 }
 
-/* True when the process died of the call after so many answers, if there is one. It did not when it
- * was killed for the call before, which then returned after all. */
+/* True when the process died of the call after so many answers, if there is one. */
 static bool is_lost(struct errand *errand, enum ending ending, size_t n_answers)
 {
-    double allowed = parcel__control_allowed(errand->job->control);
     if (n_answers >= errand->count)
         return false;
     if (ending == RETURNING)
         return is_torn_for_good(errand->attendant,
                                 errand->job->options.first_index + errand->first + n_answers);
-    return ending == RUNNING &&
-           (!errand->is_late || parcel__port_now() - begin_of(errand, n_answers) > allowed);
+    return ending == RUNNING;
 }
 
 /* A process died before it began. It is not the call's fault, but it may be so every time. */
@@ -628,6 +652,8 @@ static void heed(struct errand *errand)
     const struct parcel__wire_result fault = errand->box->fault;
     if (errand->box->stopped_by == PARCEL__BY_MATCH)
         parcel__job_stop(errand->job, PARCEL__BY_MATCH);
+    if (errand->box->stopped_by == PARCEL__BY_TOKEN) /* a call cancelled its copy */
+        parcel_cancel((parcel_token *)(uintptr_t)errand->job->control->limits->cancel);
     if (errand->box->stopped_by != PARCEL__BY_WORKER)
         return;
     const char *why = parcel__wire_get_text(&fault, mail->results, mail->results_size);

@@ -16,9 +16,11 @@ struct parcel__order {
     bool collect;
     bool halts_now;
     bool is_watched; /* something outside may stop the run: runs inside of its calls then look */
-    bool is_limited; /* the time of each call is, or may soon be */
-    double allowed;  /* seconds for each call; INFINITY: no limit yet */
-    int worker;      /* its number in the run */
+    const parcel_token *cancel; /* the run's token, or NULL; not to be read */
+    size_t max_memory; /* bytes that the worker may have more than at its start; 0: any number */
+    bool is_limited;   /* the time of each call is, or may soon be */
+    double allowed;    /* seconds for each call; INFINITY: no limit yet */
+    int worker;        /* its number in the run */
     struct parcel__nest nest;
     struct parcel__callbacks callbacks;
 };
@@ -53,7 +55,8 @@ struct parcel__mailbox {
     struct parcel__order order;
 
     /* The calls of the order that have not begun. The worker takes the first before it begins it,
-     * the attendant takes all of them back for others, both by compare-and-swap. */
+     * the attendant takes all of them back, both by compare-and-swap: release and acquire, so that
+     * who takes them back sees that the call before has ended. */
     _Atomic(parcel__range) waiting;
 
     /* Why the worker is to stop: enum parcel__reason. Sequentially consistent, as the worker opens

@@ -4,8 +4,7 @@
 
 #include "mailbox.h"
 
-/* What a worker process does: carries out one order after the other until the last. n_known: orders
- * that were not meant for it. */
+/* What a worker process does: carries out one order after the other until the last. */
 void parcel__servant_work(const struct parcel__mail *mail);
 
 #endif
