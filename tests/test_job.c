@@ -611,6 +611,236 @@ START_TEST(test_stop_while_waiting)
 }
 END_TEST
 
+/* ---- calls that run elsewhere ---- */
+
+enum { PID = 4711 };
+
+/* A carrier whose calls run nowhere: it records what they would have given. */
+struct fake {
+    struct parcel__carrier carrier; /* first, so that a carrier is its fake */
+    size_t most;                    /* calls that it deals with at once */
+    bool gives_back;                /* the rest of its batch, once */
+    int n_runs;
+    int n_pokes;
+    parcel_batch held; /* by hand, until who lingers has poked; of length 0: nothing */
+    double longest;    /* that somebody lingered */
+};
+
+static void deal_with(struct parcel_job *job, struct parcel__worker *worker, size_t place)
+{
+    const parcel_results *results = job->options.results;
+    int value = 2 * (int)place;
+    const struct parcel__outcome outcome = {.status = PARCEL_OK,
+                                            .start = parcel__port_now(),
+                                            .duration = 1e-6,
+                                            .worker = worker->current.worker,
+                                            .pid = PID + worker->current.worker,
+                                            .attempts = 1};
+    times[place]++;
+    memcpy(results->slots + place * results->slot_size, &value, sizeof value);
+    parcel__job_record(job, worker, place, &outcome);
+    parcel__job_tell_watcher(job, 1);
+}
+
+/* Every other time it finds no process, and does nothing. */
+static size_t run_fake(const struct parcel__carrier *carrier, struct parcel_job *job,
+                       struct parcel__worker *worker, size_t first, size_t count)
+{
+    struct fake *fake = (void *)(uintptr_t)carrier;
+    size_t n = count < fake->most ? count : fake->most;
+    if (fake->n_runs++ % 2)
+        return 0;
+    for (size_t i = 0; i < n && !parcel_job_stopped(job); i++)
+        deal_with(job, worker, first + i);
+    if (fake->gives_back && parcel__job_give_back(job, worker, first + n, count - n)) {
+        worker->n_given = count - n;
+        fake->gives_back = false;
+    }
+    return n;
+}
+
+static void poke_fake(const struct parcel__carrier *carrier)
+{
+    ((struct fake *)(uintptr_t)carrier)->n_pokes++;
+}
+
+/* Worker 0, which was asked, gives back what it holds. */
+static void linger_at_fake(const struct parcel__carrier *carrier, double seconds)
+{
+    struct fake *fake = (void *)(uintptr_t)carrier;
+    fake->longest = fmax(fake->longest, seconds);
+    if (fake->n_pokes == 0 || fake->held.count == 0)
+        return;
+    ck_assert(parcel__job_listen(&open_job->workers[0]));
+    ck_assert(
+        parcel__job_give_back(open_job, &open_job->workers[0], fake->held.first, fake->held.count));
+    fake->held.count = 0;
+}
+
+static struct fake fake_of(size_t most, bool gives_back)
+{
+    return (struct fake){
+        .carrier = {run_fake, poke_fake, linger_at_fake}, .most = most, .gives_back = gives_back};
+}
+
+/* However few calls a carrier deals with at once. */
+START_TEST(test_carried_in_pieces)
+{
+    static const size_t most[] = {1, 3, 100};
+    struct drive drive;
+    struct fake fakes[] = {fake_of(most[_i], false), fake_of(2, false)};
+    open_drive(&drive, 50, false, (struct parcel__job_options){.n_workers = 2});
+    parcel__job_carry(&drive.job, 0, &fakes[0].carrier);
+    parcel__job_carry(&drive.job, 1, &fakes[1].carrier);
+    parcel_job_work(&drive.job, 1);
+    parcel_job_work(&drive.job, 0);
+    parcel__job_close(&drive.job);
+    check_complete(&drive);
+    for (size_t i = 0; i < 50; i++)
+        ck_assert_int_eq(parcel_results_pid(drive.results, i),
+                         PID + parcel_results_worker(drive.results, i));
+    free_drive(&drive);
+}
+END_TEST
+
+/* What a carrier gave back is no longer of its batch, and is handed out again. */
+START_TEST(test_carrier_gives_back)
+{
+    struct drive drive;
+    struct fake fake = fake_of(4, true);
+    open_sharing(&drive);
+    parcel__job_carry(&drive.job, 0, &fake.carrier);
+    parcel_job_work(&drive.job, 0);
+    ck_assert(!fake.gives_back);
+    ck_assert_uint_gt(atomic_load(&drive.job.n_thefts), 0);
+    close_sharing(&drive);
+}
+END_TEST
+
+/* Who finds nothing lingers at the carrier, and asks for more when that has taken some time. */
+START_TEST(test_lingering_at_a_carrier)
+{
+    struct drive drive;
+    struct fake fake = fake_of(100, false);
+    open_sharing(&drive);
+    parcel__job_carry(&drive.job, 0, &fake.carrier);
+    ck_assert(parcel__job_take(&drive.job, 0, &fake.held));
+    ck_assert_uint_eq(fake.held.count, 20); /* all that it has, since it can be asked */
+    parcel_job_work(&drive.job, 1);
+    ck_assert_uint_eq(fake.held.count, 0);
+    ck_assert(fake.longest > 0 && fake.longest <= 5e-3);
+    ck_assert_int_eq(fake.n_runs, 0);
+    parcel__job_close(&drive.job);
+    check_complete(&drive);
+    free_drive(&drive);
+}
+END_TEST
+
+/* Who stops the run wakes all who wait for a process. */
+START_TEST(test_poke_at_the_stop)
+{
+    struct drive drive;
+    parcel_batch batch;
+    struct fake fakes[] = {fake_of(7, false), fake_of(100, false)};
+    open_drive(&drive, 30, false, (struct parcel__job_options){.n_workers = 3, .batch_size = 5});
+    parcel__job_carry(&drive.job, 0, &fakes[0].carrier);
+    parcel__job_carry(&drive.job, 2, &fakes[1].carrier);
+    parcel__job_stop(&drive.job, PARCEL__BY_MATCH);
+    ck_assert_int_eq(fakes[0].n_pokes, 1);
+    ck_assert_int_eq(fakes[1].n_pokes, 1);
+    ck_assert(!parcel__job_take(&drive.job, 0, &batch));
+    parcel__job_close(&drive.job);
+    ck_assert_uint_eq(count_status(drive.results, PARCEL_NOT_RUN), 30);
+    free_drive(&drive);
+}
+END_TEST
+
+static size_t overran_index;
+
+static void note_overrun(void *state, size_t index, double seconds, double allowed)
+{
+    (void)state, (void)seconds, (void)allowed;
+    overran_index = index;
+}
+
+/* All that is said of a call stands in its record. */
+START_TEST(test_outcomes)
+{
+    static const parcel_status statuses[] = {PARCEL_OK, PARCEL_FAILED, PARCEL_LOST,
+                                             PARCEL_TIMED_OUT};
+    struct drive drive;
+    char message[16];
+    open_drive(&drive, LENGTH(statuses), false,
+               (struct parcel__job_options){.n_workers = 1, .collect = true});
+    struct parcel__worker *worker = &drive.job.workers[0];
+    drive.job.options.watcher.overran = note_overrun;
+    ck_assert(parcel__results_keep_attempts(drive.results));
+    parcel__job_make_ready(&drive.job, worker);
+    for (size_t i = 0; i < LENGTH(statuses); i++) {
+        snprintf(message, sizeof message, "message %zu", i);
+        const struct parcel__outcome outcome = {.status = statuses[i],
+                                                .message = message,
+                                                .start = drive.job.start + (double)i,
+                                                .duration = i == 2 ? 9 : 1,
+                                                .worker = (int)i,
+                                                .pid = PID + (int)i,
+                                                .attempts = 1 + (int)i};
+        parcel__job_record(&drive.job, worker, i, &outcome);
+        memset(message, 'X', sizeof message - 1); /* it was copied */
+    }
+    parcel__job_close(&drive.job);
+    for (size_t i = 0; i < LENGTH(statuses); i++) {
+        ck_assert_int_eq(parcel_results_status(drive.results, i), statuses[i]);
+        ck_assert(parcel_results_start(drive.results, i) == (double)i);
+        ck_assert_int_eq(parcel_results_worker(drive.results, i), (int)i);
+        ck_assert_int_eq(parcel_results_pid(drive.results, i), PID + (int)i);
+        ck_assert_int_eq(parcel_results_attempts(drive.results, i), 1 + (int)i);
+    }
+    ck_assert_str_eq(parcel_results_message(drive.results, 1), "message 1");
+    ck_assert_str_eq(parcel_results_message(drive.results, 3), "message 3");
+    ck_assert_uint_eq(drive.results->failures, 3);
+    ck_assert_uint_eq(parcel_results_slowest(drive.results), 2);
+    ck_assert_double_eq(parcel_results_total_time(drive.results), 12);
+    ck_assert_uint_eq(overran_index, 3);
+    free_drive(&drive);
+}
+END_TEST
+
+/* Whether a call that ended so is tried again. */
+static bool is_retried(struct drive *drive, parcel_status status, int attempts)
+{
+    const struct parcel__outcome outcome = {.status = status, .attempts = attempts};
+    return parcel__job_retries(&drive->job, 0, &outcome);
+}
+
+static bool wants_second(void *state, size_t index, const char *message, int attempts)
+{
+    (void)state, (void)index;
+    ck_contains(message, "memory"); /* for a message there was none */
+    return attempts == 2;
+}
+
+START_TEST(test_retries_elsewhere)
+{
+    struct drive drive;
+    struct parcel__limits limits = {.retry = {.most = 2}};
+    open_drive(&drive, 1, false,
+               (struct parcel__job_options){.n_workers = 1, .limits = &limits, .collect = true});
+    ck_assert(is_retried(&drive, PARCEL_FAILED, 1));
+    ck_assert(is_retried(&drive, PARCEL_LOST, 2));
+    ck_assert(!is_retried(&drive, PARCEL_LOST, 3));
+    ck_assert(!is_retried(&drive, PARCEL_TIMED_OUT, 1));
+    limits.retry.wanted = wants_second;
+    ck_assert(!is_retried(&drive, PARCEL_LOST, 1));
+    ck_assert(is_retried(&drive, PARCEL_TIMED_OUT, 2));
+    parcel__job_stop(&drive.job, PARCEL__BY_MATCH);
+    ck_assert(!is_retried(&drive, PARCEL_TIMED_OUT, 2));
+    parcel__job_close(&drive.job);
+    parcel__control_close(drive.job.control);
+    free_drive(&drive);
+}
+END_TEST
+
 /* ---- other schedules, and no times ---- */
 
 /* The next batch of a worker, which is executed: its first call, and in *count its calls. */
@@ -871,6 +1101,12 @@ int main(void)
     tcase_add_test(tests, test_nothing_is_given_back);
     tcase_add_test(tests, test_waiting_for_a_sharer);
     tcase_add_test(tests, test_stop_while_waiting);
+    tcase_add_loop_test(tests, test_carried_in_pieces, 0, 3);
+    tcase_add_test(tests, test_carrier_gives_back);
+    tcase_add_test(tests, test_lingering_at_a_carrier);
+    tcase_add_test(tests, test_poke_at_the_stop);
+    tcase_add_test(tests, test_outcomes);
+    tcase_add_test(tests, test_retries_elsewhere);
     tcase_add_loop_test(tests, test_static_schedule, 0, 2);
     tcase_add_loop_test(tests, test_dynamic_schedule, 0, 2);
     tcase_add_loop_test(tests, test_guided_schedule, 0, 2);
