@@ -79,12 +79,14 @@ static size_t pack(struct errand *errand, size_t first, size_t count, size_t *pa
 {
     const struct parcel__mail *mail = &errand->attendant->mail;
     const struct parcel__job_options *options = &errand->job->options;
+    const struct parcel__snapshot *snapshot = errand->attendant->snapshot;
+    const struct parcel__wire_target target = {snapshot->serial, snapshot->has_memory,
+                                               options->worker_limits->read_only};
     size_t n = 0;
     for (*packed = 0; n < count && *packed < PACKED_BYTES; n++) {
         size_t place = options->first_call + first + n;
         char *why = NULL;
-        if (!parcel__wire_check(options->calls, place, 1, errand->attendant->snapshot->has_memory,
-                                options->worker_limits->read_only, &why)) {
+        if (!parcel__wire_check(options->calls, place, 1, &target, &why)) {
             parcel__memory_free(errand->refusal);
             errand->refusal = why;
             break;

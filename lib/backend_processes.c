@@ -42,8 +42,7 @@ struct pool {
     struct pool *next; /* of those that no run uses */
     pid_t owner;       /* the process that made it */
     int n_workers;
-    unsigned serial;            /* of shared blocks, when the keeper was forked, */
-    unsigned long long n_added; /* and of loaded objects */
+    unsigned long long n_added; /* loaded objects, when the keeper was forked */
     struct parcel__snapshot snapshot;
     struct parcel__keeper *keeper;
     void *pages;
@@ -251,7 +250,7 @@ static struct pool *open_pool(int n_workers, const parcel_job *job, char *why, s
                                                    .context = pool,
                                                    .dumps_core =
                                                        job->options.worker_limits->dumps_core};
-    pool->serial = parcel__shared_serial();
+    pool->snapshot.serial = parcel__shared_serial();
     pool->n_added = count_added();
     pool->keeper = parcel__keeper_open(&options, why, why_size);
     if (!pool->keeper) {
@@ -287,7 +286,7 @@ static bool suits(const struct pool *pool, const parcel_job *job)
     return pool->owner == getpid() && pool->n_workers >= job->options.n_workers && !is_worn(pool) &&
            pool->n_added == count_added() &&
            !(is_generated && job->options.worker_limits->read_only) &&
-           !parcel__wire_needs_snapshot(job->options.calls, pool->serial);
+           !parcel__wire_needs_snapshot(job->options.calls, pool->snapshot.serial);
 }
 
 static struct pool *take_idle(struct processes *processes)
@@ -313,7 +312,8 @@ static struct pool *find_pool(struct processes *processes, const parcel_job *job
 
 static void give_back(struct processes *processes, struct pool *pool)
 {
-    pool->snapshot = (struct parcel__snapshot){NULL, false};
+    pool->snapshot.calls = NULL;
+    pool->snapshot.has_memory = false;
     pthread_mutex_lock(&processes->mutex);
     pool->next = processes->idle;
     processes->idle = pool;
