@@ -16,6 +16,7 @@
 #include "openmp.h"
 #include "port.h"
 #include "process.h"
+#include "shared.h"
 
 /* All of a worker process. */
 struct servant {
@@ -30,7 +31,8 @@ struct servant {
     struct parcel__state_set *states;
     int threads; /* that regions and BLAS calls may have, as they were told last */
     size_t memory_at_start;
-    double last; /* when the call before ended, by the clock */
+    unsigned serial; /* of the shared blocks that the program has, too */
+    double last;     /* when the call before ended, by the clock */
 };
 
 /* An order whose results take so many bytes ends early, so that they are soon copied. */
@@ -47,6 +49,17 @@ static void set_phase(struct servant *servant, enum parcel__phase phase)
 
 /* ---- answers ---- */
 
+/* Writes a value. NULL, or why it cannot be sent, a constant. */
+static const char *put_value(struct servant *servant, struct parcel__wire_result *result,
+                             const parcel_function *function, const void *place)
+{
+    const char *why = parcel__wire_check_result(function, place, servant->serial);
+    if (!why && !parcel__wire_put_result(result, &servant->room, function, place))
+        why = "its result does not fit the memory that processes share";
+    servant->box->large = servant->room.large;
+    return why;
+}
+
 /* Writes what became of the call; its own copy of the result is freed. */
 static void put_answer(struct servant *servant, struct parcel__answer *answer, size_t place)
 {
@@ -55,17 +68,14 @@ static void put_answer(struct servant *servant, struct parcel__answer *answer, s
     const parcel_function *function =
         results->functions ? results->functions[place] : results->function;
     const void *content = slot;
-    const char *message = "its result does not fit the memory that processes share";
     answer->status = (unsigned)parcel_results_status(results, place);
     if (answer->status != PARCEL_OK || !parcel__function_result_is_inline(function))
         memcpy(&content, slot, sizeof content);
-    if (answer->status != PARCEL_OK) {
-        message = content;
-    } else {
-        bool fits = parcel__wire_put_result(&answer->result, &servant->room, function, content);
-        servant->box->large = servant->room.large;
+    const char *message = content;
+    if (answer->status == PARCEL_OK) {
+        message = put_value(servant, &answer->result, function, content);
         parcel__results_free_taken(results, place);
-        if (fits)
+        if (!message)
             return;
         answer->status = PARCEL_FAILED;
     }
@@ -280,6 +290,7 @@ void parcel__servant_work(const struct parcel__mail *mail)
     servant.list = parcel_calls_new();
     servant.results = parcel__results_new_empty(1);
     servant.memory_at_start = parcel__port_memory();
+    servant.serial = parcel__shared_serial();
     for (;;) {
         n_known = await_order(mail->box, n_known);
         if (mail->box->order.is_last)

@@ -76,6 +76,12 @@ struct parcel__wire_target {
 bool parcel__wire_check(const parcel_calls *calls, size_t first, size_t count,
                         const struct parcel__wire_target *target, char **why);
 
+/* In a worker: may the result of such a call go to the process that it was forked from? NULL, or
+ * why not, a constant. The pointers in it may be NULL, into shared blocks that are as old as the
+ * serial, and to what is constant. place: where it stands. */
+const char *parcel__wire_check_result(const parcel_function *function, const void *place,
+                                      unsigned serial);
+
 /* True when some pointer is only right in a process that is forked from now on: it points neither
  * into a shared block as old as the serial, nor to a constant of a loaded object. */
 bool parcel__wire_needs_snapshot(const parcel_calls *calls, unsigned serial);

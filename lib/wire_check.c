@@ -217,6 +217,20 @@ static bool is_everywhere(struct walk *walk, unsigned serial)
            is_constant(&walk->constants, walk->pointer);
 }
 
+/* Strings, and what else an array may not hold, are refused where they are read. */
+const char *parcel__wire_check_result(const parcel_function *function, const void *place,
+                                      unsigned serial)
+{
+    struct walk walk = {0};
+    if (may_point(function->result.kind))
+        walk.elements = elements_in(function->result.kind, place);
+    while (walk.elements.kind == PARCEL_POINTER && find_in_elements(&walk))
+        if (!is_everywhere(&walk, serial))
+            return "returns a pointer to memory that other processes do not share: take it from "
+                   "parcel_shared_alloc before the run, or return what it points at";
+    return NULL;
+}
+
 bool parcel__wire_needs_snapshot(const parcel_calls *calls, unsigned serial)
 {
     struct walk walk = begin_walk(calls, 0, parcel_calls_count(calls));

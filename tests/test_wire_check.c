@@ -215,6 +215,52 @@ START_TEST(test_shared_blocks_that_are_too_young)
 }
 END_TEST
 
+typedef double *place;
+static place find(place start, int steps)
+{
+    return start + steps;
+}
+DELAYED(place, find, place, int);
+
+static const char *check_pointer(const void *pointer, unsigned serial)
+{
+    return parcel__wire_check_result(parcel_function_of(find), &pointer, serial);
+}
+
+static const char *check_value(parcel_value value, unsigned serial)
+{
+    return parcel__wire_check_result(parcel_function_of(any), &value, serial);
+}
+
+static const char *check_array(parcel_array array)
+{
+    return parcel__wire_check_result(parcel_function_of(give), &array, UINT_MAX);
+}
+
+START_TEST(test_results)
+{
+    double local = 0, *block = parcel_shared_alloc(2 * sizeof *block);
+    unsigned serial = parcel__shared_serial();
+    const void *fine[] = {NULL, block, &constant}, *mixture[] = {block, &local};
+    const char *strings[] = {"a", "b"};
+    parcel_array numbers = parcel_array(&local, 1), pointers = parcel_array(mixture, 2);
+    ck_assert_ptr_null(check_pointer(NULL, serial));
+    ck_assert_ptr_null(check_pointer(&constant, serial));
+    ck_assert_ptr_null(check_pointer(block + 1, serial));
+    ck_contains(check_pointer(block + 1, serial - 1), "returns a pointer to memory that ");
+    ck_contains(check_pointer(&variable, serial), "returns a pointer to memory that ");
+    ck_assert_ptr_null(check_value(parcel_value_double(1), serial));
+    ck_assert_ptr_null(check_value(parcel_value_pointer(block), serial));
+    ck_assert_ptr_null(check_value(parcel_value_array(&numbers), serial));
+    ck_contains(check_value(parcel_value_pointer(&local), serial), "returns a pointer");
+    ck_contains(check_value(parcel_value_array(&pointers), serial), "returns a pointer");
+    ck_assert_ptr_null(check_array(parcel_array(fine, 3)));
+    ck_contains(check_array(pointers), "returns a pointer");
+    ck_assert_ptr_null(check_array(parcel_array(strings, 2)));
+    parcel_shared_free(block);
+}
+END_TEST
+
 START_TEST(test_no_memory_is_no_yes)
 {
     double local = 0;
@@ -273,6 +319,7 @@ int main(void)
     tcase_add_test(tests, test_values_and_arrays_that_travel);
     tcase_add_test(tests, test_sentences);
     tcase_add_test(tests, test_shared_blocks_that_are_too_young);
+    tcase_add_test(tests, test_results);
     tcase_add_test(tests, test_no_memory_is_no_yes);
     tcase_add_test(tests, test_maps_that_travel);
     tcase_add_test(tests, test_needs_snapshot);
