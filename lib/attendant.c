@@ -542,7 +542,7 @@ static void settle(struct errand *errand, size_t place, struct attempt attempt)
     attempt.outcome.duration += attempt.outcome.start - start;
     attempt.outcome.start = start;
     record(errand, place, &attempt);
-    parcel__job_tell_watcher(errand->job, 1);
+    parcel__job_tell_watcher(errand->job, attempt.outcome.status != PARCEL_NOT_RUN);
 }
 
 /* When the call after so many answers began, by the clock. */

@@ -69,7 +69,7 @@ struct processes {
 
 static size_t rounded(size_t size)
 {
-    const size_t page = 4096;
+    const size_t page = 64 << 10; /* at least, wherever */
     return (size + page - 1) / page * page;
 }
 
@@ -200,7 +200,7 @@ static void end_threads(struct pool *pool)
         pthread_join(pool->seats[i].thread, NULL);
 }
 
-/* In a process that was forked from its owner's there is nothing of a pool but this memory. */
+/* In a process that was forked from its owner's there is nothing of a pool but its memory. */
 static void close_pool(struct pool *pool)
 {
     bool is_owner = pool->owner == getpid();
@@ -210,7 +210,7 @@ static void close_pool(struct pool *pool)
         parcel__attendant_dismiss(&pool->attendants[i]);
     for (int i = 0; is_owner && pool->has_states && i < pool->n_workers; i++)
         parcel__attendant_await(&pool->attendants[i]);
-    if (is_owner && pool->keeper) {
+    if (pool->keeper) {
         parcel__keeper_close(pool->keeper);
         parcel__attendant_close_all(pool->attendants, pool->n_workers);
     }

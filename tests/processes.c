@@ -351,14 +351,22 @@ static void check_ended(const parcel_results *results, const char *error)
     ck_assert_int_eq(atomic_load(&shared->begun[0]), 1);
 }
 
+static void keep_last(void *state, const char *line)
+{
+    snprintf(state, 128, "%s", line);
+}
+
 START_TEST(a_token_ends_calls_that_run)
 {
     pthread_t thread;
     parcel_token token = {0};
+    char last[128];
     ck_assert_int_eq(pthread_create(&thread, NULL, cancel_begun, &token), 0);
-    parcel_results *results = RUN(1, with_hang(1, 0, _i), .cancel = &token, .kill_after = 0.01);
+    parcel_results *results = RUN(1, with_hang(1, 0, _i), .cancel = &token, .kill_after = 0.01,
+                                  .verbose = 1, .sink = keep_last, .sink_state = last);
     pthread_join(thread, NULL);
     check_ended(results, "cancelled");
+    ck_contains(last, "Done   0 out of   1");
     parcel_results_free(results);
 }
 END_TEST
