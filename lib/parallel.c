@@ -221,12 +221,13 @@ static bool is_plain_loop(const struct parcel__plan *plan, const struct parcel__
            !(team->backend->capabilities & (PARCEL_SURVIVES_CRASH | PARCEL_MANY_HOSTS));
 }
 
-/* Runs the job on the team, with the BLAS libraries held to the calls' share. */
+/* Runs the job on the team, with the BLAS libraries held to the calls' share. Workers elsewhere see
+ * to their own. */
 static void run_job(struct parcel_job *job, const struct parcel__plan *plan,
                     const struct parcel__team *team)
 {
     const struct parcel__nest *nest = &job->options.nest;
-    bool limits_blas = !nest->sees_outside;
+    bool limits_blas = !nest->sees_outside && (team->backend->capabilities & PARCEL_SHARES_MEMORY);
     if (is_plain_loop(plan, team)) {
         parcel_job_work(job, 0);
         return;

@@ -29,7 +29,8 @@ struct servant {
     struct parcel__limits limits;
     struct parcel__states *all_states; /* of on_worker_start, or NULL */
     struct parcel__state_set *states;
-    int threads; /* that regions and BLAS calls may have, as they were told last */
+    int threads; /* that regions and BLAS calls may have, as they were told last; 0: all */
+    struct parcel__openmp_settings settings; /* before that */
     size_t memory_at_start;
     unsigned serial; /* of the shared blocks that the program has, too */
     double last;     /* when the call before ended, by the clock */
@@ -132,16 +133,21 @@ static bool unpack(struct servant *servant)
     return true;
 }
 
-/* What the run's calls may use. In a process of its own nothing has to be put back. */
+/* What the run's calls may use, which is another part in each run of an executor. */
 static void limit_threads(struct servant *servant)
 {
     int threads = servant->order.nest.threads;
-    struct parcel__openmp_settings settings;
-    if (threads == servant->threads || threads == 0)
+    if (threads == servant->threads)
         return;
+    if (servant->threads > 0) {
+        parcel__blas_restore();
+        parcel__openmp_restore(&servant->settings);
+    }
+    if (threads > 0) {
+        parcel__openmp_limit(threads, &servant->settings);
+        parcel__blas_limit(threads);
+    }
     servant->threads = threads;
-    parcel__openmp_limit(threads, &settings);
-    parcel__blas_limit(threads);
 }
 
 /* The worker's state stands at its number, which is the same in all runs of this process. False:
