@@ -436,10 +436,10 @@ typedef struct parcel_options {
 
     /* ---- workers that are processes (the backend "processes") ---- */
 
-    /* A process that has run so many calls, or has so many bytes of memory more than at its start,
-     * ends itself between two batches, and another takes its place: for calls that leak. Default:
-     * no limit. Not negative. Environment: PARCEL_MAX_CALLS_PER_WORKER, PARCEL_MAX_WORKER_MEMORY.
-     */
+    /* A process that has run so many calls, or has so many bytes of memory of its own more than at
+     * its start, ends itself between two calls, and another takes its place: for calls that leak.
+     * Default: no limit. Not negative. Environment: PARCEL_MAX_CALLS_PER_WORKER,
+     * PARCEL_MAX_WORKER_MEMORY. */
     long long max_calls_per_worker;
     long long max_worker_memory;
 

@@ -155,6 +155,8 @@ static size_t send(struct errand *errand, size_t first, size_t count)
         .count = count,
         .packed = packed,
         .collect = goes_on_after_failure(errand),
+        .max_memory = options->worker_limits->max_memory,
+        .cancel = errand->job->control->limits->cancel,
         .halts_now = errand->job->control->limits->halt.now,
         .is_watched = errand->job->control->watches,
         .is_limited = is_limited(errand),
@@ -360,7 +362,11 @@ static struct attempt read_death(const struct errand *errand, double start)
                                           .worker = attendant->number,
                                           .pid = errand->pid,
                                           .attempts = 1}};
-    if (errand->is_late) {
+    if (errand->killed > 0 && !errand->is_late) {
+        attempt.outcome.status = PARCEL_CANCELLED;
+        parcel__text_put(&text, "killed as it ran: ");
+        parcel__control_put_reason(&text, errand->job->control);
+    } else if (errand->is_late) {
         attempt.outcome.status = PARCEL_TIMED_OUT;
         parcel__text_format(&text, "timed out: %.3g s, %.3g s allowed; its worker was killed",
                             now - start, parcel__control_allowed(errand->job->control));
@@ -554,9 +560,7 @@ static double begin_of(const struct errand *errand, size_t n_answers)
 /* The process died in a call. */
 static struct attempt bury(const struct errand *errand, size_t n_answers)
 {
-    bool was_stopped = errand->killed > 0 && !errand->is_late;
-    return was_stopped ? (struct attempt){.outcome.status = PARCEL_NOT_RUN}
-                       : read_death(errand, begin_of(errand, n_answers));
+    return read_death(errand, begin_of(errand, n_answers));
 }
 
 /* A result was lost on its way: its call runs again, unless that happened too often. */
@@ -650,6 +654,8 @@ static void heed(struct errand *errand)
     const struct parcel__wire_result fault = errand->box->fault;
     if (errand->box->stopped_by == PARCEL__BY_MATCH)
         parcel__job_stop(errand->job, PARCEL__BY_MATCH);
+    if (errand->box->stopped_by == PARCEL__BY_TOKEN) /* a call cancelled its copy */
+        parcel_cancel((parcel_token *)(uintptr_t)errand->job->control->limits->cancel);
     if (errand->box->stopped_by != PARCEL__BY_WORKER)
         return;
     const char *why = parcel__wire_get_text(&fault, mail->results, mail->results_size);

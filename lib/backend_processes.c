@@ -11,7 +11,6 @@
  * Limits: a worker is a copy of the thread that called, as it was when the keeper was forked.
  * Locks that other threads held then stay locked in it. What it writes to memory is its own.
  */
-#include <link.h>
 #include <math.h>
 #include <signal.h>
 #include <stdio.h>
@@ -21,6 +20,7 @@
 #include "attendant.h"
 #include "calls.h"
 #include "memory.h"
+#include "objects.h"
 #include "port.h"
 #include "process.h"
 #include "servant.h"
@@ -42,7 +42,7 @@ struct pool {
     struct pool *next; /* of those that no run uses */
     pid_t owner;       /* the process that made it */
     int n_workers;
-    unsigned long long n_added; /* loaded objects, when the keeper was forked */
+    struct parcel__objects *objects; /* what was loaded when the keeper was forked */
     struct parcel__snapshot snapshot;
     struct parcel__keeper *keeper;
     void *pages;
@@ -178,21 +178,6 @@ static void serve(void *context, struct parcel__keeper *keeper, int worker)
     parcel__servant_work(&mail);
 }
 
-static int read_added(struct dl_phdr_info *info, size_t size, void *n_added)
-{
-    (void)size;
-    *(unsigned long long *)n_added = info->dlpi_adds;
-    return 1;
-}
-
-/* How many objects were ever loaded: the functions of a later one are not in the workers. */
-static unsigned long long count_added(void)
-{
-    unsigned long long n_added = 0;
-    dl_iterate_phdr(read_added, &n_added);
-    return n_added;
-}
-
 static void end_threads(struct pool *pool)
 {
     call_in(pool, NULL, pool->n_seated);
@@ -216,6 +201,7 @@ static void close_pool(struct pool *pool)
     }
     if (pool->pages)
         parcel__process_unshare(pool->pages, pool->size);
+    parcel__objects_free(pool->objects);
     parcel__memory_free(pool->mails);
     parcel__memory_free(pool->attendants);
     parcel__memory_free(pool->seats);
@@ -232,7 +218,8 @@ static struct pool *new_pool(int n_workers)
     pool->mails = parcel__memory_new(count * sizeof *pool->mails);
     pool->attendants = parcel__memory_new(count * sizeof *pool->attendants);
     pool->seats = parcel__memory_new(count * sizeof *pool->seats);
-    if (pool->mails && pool->attendants && pool->seats && map_pages(pool))
+    pool->objects = parcel__objects_list();
+    if (pool->mails && pool->attendants && pool->seats && pool->objects && map_pages(pool))
         return pool;
     close_pool(pool);
     return NULL;
@@ -251,7 +238,6 @@ static struct pool *open_pool(int n_workers, const parcel_job *job, char *why, s
                                                    .dumps_core =
                                                        job->options.worker_limits->dumps_core};
     pool->snapshot.serial = parcel__shared_serial();
-    pool->n_added = count_added();
     pool->keeper = parcel__keeper_open(&options, why, why_size);
     if (!pool->keeper) {
         close_pool(pool);
@@ -279,12 +265,27 @@ static bool is_worn(const struct pool *pool)
     return false;
 }
 
+/* The functions of what was loaded later are not in the workers. */
+static bool has_functions(const struct pool *pool, const parcel_calls *calls)
+{
+    const parcel_function *only = parcel__calls_only_function(calls);
+    size_t count = only ? 0 : parcel_calls_count(calls);
+    if (parcel__objects_are_all(pool->objects))
+        return true;
+    if (parcel__calls_are_generated(calls) || (only && !parcel__objects_have(pool->objects, only)))
+        return false;
+    for (size_t i = 0; i < count; i++)
+        if (!parcel__objects_have(pool->objects, parcel__calls_function(calls, i)))
+            return false;
+    return true;
+}
+
 /* True when the pool's workers can run the job. */
 static bool suits(const struct pool *pool, const parcel_job *job)
 {
     bool is_generated = parcel__calls_are_generated(job->options.calls);
     return pool->owner == getpid() && pool->n_workers >= job->options.n_workers && !is_worn(pool) &&
-           pool->n_added == count_added() &&
+           has_functions(pool, job->options.calls) &&
            !(is_generated && job->options.worker_limits->read_only) &&
            !parcel__wire_needs_snapshot(job->options.calls, pool->snapshot.serial);
 }

@@ -49,7 +49,7 @@ static uint32_t units_of(const struct parcel_job *job, size_t calls)
 static uint32_t batch_length_afar(const struct parcel_job *job, const struct parcel__worker *worker,
                                   uint32_t left)
 {
-    enum { AT_FIRST = 8 };
+    enum { AT_FIRST = 128 };
     size_t last = worker->last_count > AT_FIRST ? worker->last_count : AT_FIRST;
     return parcel__schedule_batch(left, 1, units_of(job, last),
                                   worker->seconds_per_call * (double)job->unit);

@@ -216,7 +216,8 @@ bool parcel__job_listen(struct parcel__worker *worker);
  * Reads nothing of it. */
 void parcel__job_tell(struct parcel_job *job, enum parcel__reason reason);
 
-/* Records a call of the worker; when it succeeded its value stands in its slot. */
+/* Records a call of the worker; when it succeeded its value stands in its slot. One that is
+ * cancelled did not end: it counts neither as run nor as failed. */
 void parcel__job_record(struct parcel_job *job, struct parcel__worker *worker, size_t place,
                         const struct parcel__outcome *outcome);
 

@@ -162,6 +162,9 @@ static void reap(struct parcel__keeper *keeper, int flags)
 
 static _Noreturn void leave(struct parcel__keeper *keeper)
 {
+    sigset_t all;
+    sigfillset(&all); /* each of the workers' ends would take its time */
+    sigprocmask(SIG_SETMASK, &all, NULL);
     for (int i = 0; i < keeper->options.n_workers; i++)
         if (state_of(&keeper->seats[i]) == RUNNING) {
             keeper->seats[i].sent = SIGKILL;
@@ -353,11 +356,13 @@ struct parcel__keeper *parcel__keeper_open(const struct parcel__keeper_options *
     open_mutexes(keeper);
     for (int i = 0; i < options->n_started; i++)
         atomic_init(&keeper->seats[i].state, STARTING);
-    if (fork_keeper(keeper))
-        return keeper;
-    put_error(why, why_size, errno);
-    parcel__process_unshare(keeper, size);
-    return NULL;
+    for (double start = parcel__port_now(); !fork_keeper(keeper); parcel__port_sleep(next_try))
+        if (errno != EAGAIN || parcel__port_now() - start > patience) {
+            put_error(why, why_size, errno);
+            parcel__process_unshare(keeper, size);
+            return NULL;
+        }
+    return keeper;
 }
 
 bool parcel__keeper_has_stack(const struct parcel__keeper *keeper)

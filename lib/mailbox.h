@@ -16,9 +16,11 @@ struct parcel__order {
     bool collect;
     bool halts_now;
     bool is_watched; /* something outside may stop the run: runs inside of its calls then look */
-    bool is_limited; /* the time of each call is, or may soon be */
-    double allowed;  /* seconds for each call; INFINITY: no limit yet */
-    int worker;      /* its number in the run */
+    const parcel_token *cancel; /* the run's token, or NULL; not to be read */
+    size_t max_memory; /* bytes that the worker may have more than at its start; 0: any number */
+    bool is_limited;   /* the time of each call is, or may soon be */
+    double allowed;    /* seconds for each call; INFINITY: no limit yet */
+    int worker;        /* its number in the run */
     struct parcel__nest nest;
     struct parcel__callbacks callbacks;
 };

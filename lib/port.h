@@ -67,7 +67,8 @@ size_t parcel__port_physical_memory(void);
  * system, still has to give to others. */
 size_t parcel__port_spare_addresses(void);
 
-/* The most memory that this process has had resident so far, in bytes. */
+/* The memory of its own that this process has resident, in bytes; where that cannot be read, as
+ * when all its files are closed, the most that it ever had. */
 size_t parcel__port_memory(void);
 
 /* A variable of the environment, or NULL when it is missing or empty. */

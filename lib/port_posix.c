@@ -160,12 +160,6 @@ size_t parcel__port_physical_memory(void)
     return pages > 0 && size > 0 ? (size_t)pages * (size_t)size : (size_t)1 << 30;
 }
 
-size_t parcel__port_memory(void)
-{
-    struct rusage usage;
-    return getrusage(RUSAGE_SELF, &usage) == 0 ? (size_t)usage.ru_maxrss * 1024 : 0;
-}
-
 int parcel__port_online_cpus(void)
 {
     long online = sysconf(_SC_NPROCESSORS_ONLN);
@@ -217,6 +211,25 @@ static long long read_line(const char *folder, const char *name, const char *wor
             parcel__port_parse(line + length, 0, no_limit, &number);
     fclose(file);
     return number;
+}
+
+/* Reads the second and the third number of a file of /proc. */
+static bool read_fields(const char *path, double numbers[2])
+{
+    FILE *file = fopen(path, "re");
+    int read = file ? fscanf(file, "%*s %lf %lf", &numbers[0], &numbers[1]) : 0;
+    if (file)
+        fclose(file);
+    return read == 2;
+}
+
+size_t parcel__port_memory(void)
+{
+    struct rusage usage;
+    double pages[2];
+    if (read_fields("/proc/self/statm", pages) && pages[0] > pages[1])
+        return (size_t)(pages[0] - pages[1]) * (size_t)sysconf(_SC_PAGESIZE);
+    return getrusage(RUSAGE_SELF, &usage) == 0 ? (size_t)usage.ru_maxrss * 1024 : 0;
 }
 
 static int overcommit;

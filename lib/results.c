@@ -358,9 +358,7 @@ int parcel_results_pid(const parcel_results *results, size_t index)
 
 int parcel_results_attempts(const parcel_results *results, size_t index)
 {
-    parcel_status status = parcel_results_status(results, index);
-    if (status == PARCEL_NOT_RUN || status == PARCEL_CANCELLED ||
-        record_of(results, index) == SIZE_MAX)
+    if (record_of(results, index) == SIZE_MAX)
         return 0;
     return results->attempts ? results->attempts[index] : 1;
 }

@@ -443,6 +443,12 @@ static void run_block(struct parcel__stream *stream, int number, struct parcel__
 
 /* ---- results out ---- */
 
+/* A call that was killed since the run was stopped has none, like one that did not run. */
+static bool is_result(parcel_status status)
+{
+    return status != PARCEL_NOT_RUN && status != PARCEL_CANCELLED;
+}
+
 /* Says that on_result failed, and why, and wants no more. */
 static void report_on_result(struct parcel__stream *stream, size_t index, const char *message)
 {
@@ -461,7 +467,7 @@ static void push(struct parcel__stream *stream, struct parcel__stream_block *blo
     bool failed, goes_on = true;
     for (size_t i = 0; i < block->results->count && goes_on; i++) {
         parcel__results_read(block->results, i, &block->walked, &record);
-        if (record.status == PARCEL_NOT_RUN)
+        if (!is_result(record.status))
             continue;
         record.index = stream->delivering.running.index = block->first + i;
         goes_on = options->on_result(options->on_result_state, record.index,
@@ -516,7 +522,7 @@ static bool next_of(struct parcel__stream *stream, struct parcel__stream_block *
         *index = block->next++;
         parcel__window_take(&stream->window, 1);
         pthread_cond_signal(&stream->has_room);
-        if (parcel_results_status(block->results, *index) != PARCEL_NOT_RUN)
+        if (is_result(parcel_results_status(block->results, *index)))
             return true;
     }
     return false;

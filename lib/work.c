@@ -95,11 +95,17 @@ static const parcel_function *function_at(const struct parcel__span *span,
     return function;
 }
 
-static void record_failure(struct parcel_job *job, struct parcel__worker *worker, size_t place,
-                           parcel_status status, const char *message)
+static void fail(struct parcel_job *job, struct parcel__worker *worker, size_t place,
+                 parcel_status status, const char *message)
 {
     const char *kept = message ? parcel__arena_copy(worker->arena, message) : NULL;
     parcel__results_fail(job->options.results, place, status, kept ? kept : out_of_memory);
+}
+
+static void record_failure(struct parcel_job *job, struct parcel__worker *worker, size_t place,
+                           parcel_status status, const char *message)
+{
+    fail(job, worker, place, status, message);
     worker->n_failed++;
     parcel__job_count(job, 1, 0);
 }
@@ -440,6 +446,10 @@ void parcel__job_record(struct parcel_job *job, struct parcel__worker *worker, s
                                           outcome->worker, outcome->pid};
     parcel__results_mark(job->options.results, place, 1, outcome->status, record);
     parcel__results_note_attempts(job->options.results, place, outcome->attempts);
+    if (outcome->status == PARCEL_CANCELLED) {
+        fail(job, worker, place, outcome->status, outcome->message);
+        return;
+    }
     worker->n_done++;
     worker->total_time += outcome->duration;
     note_longest(worker, place, outcome->duration);

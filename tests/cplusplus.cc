@@ -88,7 +88,8 @@ int main()
 {
     Suite *suite = suite_create("cplusplus");
     TCase *tests = tcase_create("cplusplus");
-    tcase_set_timeout(tests, 60); // as in suite.h: Check's own 4 seconds are few on a loaded machine
+    tcase_set_timeout(tests,
+                      60); // as in suite.h: Check's own 4 seconds are few on a loaded machine
     suite_add_tcase(suite, tests);
     tcase_add_test(tests, a_call_of_values_runs);
     tcase_add_test(tests, a_failure_is_told);

@@ -1,0 +1,19 @@
+/* objects.h: which programs and libraries were loaded. */
+#ifndef PARCEL__OBJECTS_H
+#define PARCEL__OBJECTS_H
+
+#include <stdbool.h>
+
+struct parcel__objects;
+
+/* A new list of what is loaded now; NULL when memory ran out. Threads: any. */
+struct parcel__objects *parcel__objects_list(void);
+void parcel__objects_free(struct parcel__objects *objects);
+
+/* True when nothing was loaded since. */
+bool parcel__objects_are_all(const struct parcel__objects *objects);
+
+/* True when the address lies in one of them. */
+bool parcel__objects_have(const struct parcel__objects *objects, const void *address);
+
+#endif
