@@ -8,6 +8,10 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
+#ifdef _OPENMP
+#include <omp.h>
+#endif
+
 static int work(int i)
 {
     count_begin(i);
@@ -77,6 +81,53 @@ static parcel_calls *regions(int count, int n_threads)
         parcel_calls_add(calls, delayed(open_region)(n_threads));
     return calls;
 }
+
+/* What the library takes for a BLAS. */
+static int blas_threads = 8;
+void openblas_set_num_threads(int count);
+int openblas_get_num_threads(void);
+
+void openblas_set_num_threads(int count)
+{
+    blas_threads = count;
+}
+
+int openblas_get_num_threads(void)
+{
+    return blas_threads;
+}
+
+/* What a call may use, of OpenMP and of BLAS. */
+static int find_threads(void)
+{
+    return 100 * omp_get_max_threads() + blas_threads;
+}
+DELAYED(int, find_threads);
+
+/* Runs that leave each call more threads than the run before. */
+START_TEST(each_run_has_its_own_part_of_the_threads)
+{
+    parcel_executor *executors[] = {
+        parcel_open(IN_PROCESSES(4, .verbose = -1)),
+        parcel_open(&(parcel_options){.backend = "threading", .n_jobs = 4})};
+    for (int count = 4; count >= 1; count /= 2) {
+        int found[2];
+        parcel_calls *calls = parcel_calls_new();
+        for (int i = 0; i < count; i++)
+            parcel_calls_add(calls, delayed(find_threads)());
+        for (int i = 0; i < 2; i++) {
+            parcel_results *results = parcel_executor_run(executors[i], calls);
+            found[i] = parcel_get(results, 0, int);
+            parcel_results_free(results);
+        }
+        ck_assert_int_eq(found[0], found[1]);
+        parcel_calls_free(calls);
+    }
+    ck_assert_int_eq(blas_threads, 8);
+    parcel_close(executors[0]);
+    parcel_close(executors[1]);
+}
+END_TEST
 
 static bool region_calls_run(int n_jobs)
 {
@@ -722,6 +773,7 @@ static void add_openmp_tests(Suite *suite)
     tcase_add_loop_test(tests, calls_open_regions_after_the_program_did, 0, 3);
     tcase_add_test(tests, a_run_may_be_called_in_a_region);
     tcase_add_test(tests, threads_and_processes_take_turns);
+    tcase_add_test(tests, each_run_has_its_own_part_of_the_threads);
     tcase_add_test(tests, calls_run_threads_of_their_own);
 #else
     (void)suite;
