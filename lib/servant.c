@@ -333,4 +333,6 @@ void parcel__servant_work(const struct parcel__mail *mail)
         parcel__process_ring(mail->bell);
     }
     end_state(&servant);
+    parcel_results_free(servant.results);
+    parcel_calls_free(servant.list);
 }

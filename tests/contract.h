@@ -17,6 +17,11 @@ struct shape {
     int number; /* which of the shapes comes next */
 };
 
+/* False for a backend that cannot run here. Under a sanitizer these are worker processes: its own
+ * locks stay locked in a process that is forked while other threads run, and to fork takes it long;
+ * the suites processes and faults do what it can follow. */
+bool can_run(const parcel_backend *backend);
+
 /* The next shape of a backend; false after the last. Start with {0}. */
 bool next_shape(int backend, struct shape *shape);
 

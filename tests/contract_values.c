@@ -90,7 +90,7 @@ static parcel_results *run_on(int backend, parcel_calls *calls)
     const parcel_backend *chosen = parcel_backend_at((size_t)backend);
     parcel_results *results =
         run_and_free(&(parcel_options){.backend = chosen->name, .n_jobs = 3}, calls);
-    if (suite_backend_runs(chosen))
+    if (can_run(chosen))
         ck_ran_well(results);
     return results;
 }
@@ -104,7 +104,7 @@ static parcel_results *run_on(int backend, parcel_calls *calls)
 
 START_TEST(numbers_of_every_type_pass)
 {
-    if (!suite_backend_runs(parcel_backend_at((size_t)_i)))
+    if (!can_run(parcel_backend_at((size_t)_i)))
         return;
     parcel_calls *calls = parcel_calls_new();
     NUMBERS(ADD)
@@ -212,7 +212,7 @@ START_TEST(functions_of_0_to_10_parameters_pass)
     static const double ten = 512;
     static const double sums[] = {0, 1, 3, 7, 15, 16, 48, 112, 240, 496, 1008};
     const parcel_backend *backend = parcel_backend_at((size_t)_i);
-    if (!suite_backend_runs(backend))
+    if (!can_run(backend))
         return;
     struct pair h = {120, 8};
     char i[] = "256";
@@ -267,7 +267,7 @@ static void *run_repeatedly(void *argument)
 START_TEST(a_char_pointer_is_a_private_copy_in_each_run)
 {
     const parcel_backend *backend = parcel_backend_at((size_t)_i);
-    if (!suite_backend_runs(backend))
+    if (!can_run(backend))
         return;
     char text[] = "abc";
     parcel_calls *calls = parcel_calls_new();
@@ -312,7 +312,7 @@ DELAYED(const char *, tail, const char *);
 /* What a sanitizer or valgrind adds: no double free, nothing lost. */
 START_TEST(a_text_result_may_be_the_calls_own_argument)
 {
-    if (!suite_backend_runs(parcel_backend_at((size_t)_i)))
+    if (!can_run(parcel_backend_at((size_t)_i)))
         return;
     char a[] = "first", b[] = "second";
     parcel_calls *calls = parcel_calls_new();
@@ -338,7 +338,7 @@ END_TEST
 
 START_TEST(null_texts_pass_as_none)
 {
-    if (!suite_backend_runs(parcel_backend_at((size_t)_i)))
+    if (!can_run(parcel_backend_at((size_t)_i)))
         return;
     parcel_calls *calls = parcel_calls_new();
     parcel_calls_add(calls, delayed(same_text)(NULL));
@@ -364,7 +364,7 @@ DELAYED(struct huge, spread, int, struct narrow);
 
 START_TEST(structs_of_any_size_pass)
 {
-    if (!suite_backend_runs(parcel_backend_at((size_t)_i)))
+    if (!can_run(parcel_backend_at((size_t)_i)))
         return;
     struct wide wide;
     for (size_t i = 0; i < sizeof wide.bytes; i++)
@@ -407,7 +407,7 @@ DELAYED(double, sum, parcel_array);
 
 START_TEST(arrays_and_values_pass)
 {
-    if (!suite_backend_runs(parcel_backend_at((size_t)_i)))
+    if (!can_run(parcel_backend_at((size_t)_i)))
         return;
     double numbers[] = {1, 2, 4};
     char text[] = "copied";
@@ -465,7 +465,7 @@ static char *printed(const parcel_results *results)
 
 START_TEST(calls_of_several_functions_share_a_list_and_print_as_in_python)
 {
-    if (!suite_backend_runs(parcel_backend_at((size_t)_i)))
+    if (!can_run(parcel_backend_at((size_t)_i)))
         return;
     parcel_calls *calls = parcel_calls_new();
     parcel_calls_add(calls, delayed(square)(1));

@@ -197,6 +197,7 @@ static void close_world(struct world *world)
 {
     parcel__keeper_close(world->keeper);
     parcel__attendant_close_all(&world->attendant, 1);
+    parcel__control_close(world->job.control);
     parcel_results_free(world->results);
     parcel_calls_free(world->calls);
     parcel__process_unshare(shared, sizeof *shared + 2 * AREA);
