@@ -765,7 +765,8 @@ void parcel_close(parcel_executor *executor);
  * of malloc, those of stdio and those of Parcel do not.
  *
  * The end of a worker. Functions of atexit, at_quick_exit and destructors, which the program
- * registered before, are not run in workers.
+ * registered before, are not run in workers. A process that a call forks may end or execute another
+ * program; when it returns from the call it ends there, with status 1 and nothing flushed.
  *
  * Signals. SIGINT and SIGTERM from elsewhere do nothing to workers: the program decides. Their
  * handlers and those of SIGSEGV, SIGBUS, SIGFPE, SIGILL and SIGABRT are replaced in the workers by

@@ -11,6 +11,7 @@
 
 #include "blas.h"
 #include "calls.h"
+#include "death.h"
 #include "current.h"
 #include "memory.h"
 #include "openmp.h"
@@ -202,6 +203,7 @@ static struct parcel__job_options job_options(struct servant *servant)
         .nest = order->nest,
         .limits = &servant->limits,
         .states = servant->states,
+        .returned = parcel__death_end_copy,
         .recorded = answer,
         .recorded_state = servant,
         .first_index = order->first_index,

@@ -415,6 +415,35 @@ START_TEST(calls_may_have_children)
 }
 END_TEST
 
+/* As when a program that a call was to execute is not there: the child returns, too. */
+static int return_twice(int i)
+{
+    int status = 0;
+    count_begin(i);
+    pid_t pid = fork();
+    if (pid != 0)
+        waitpid(pid, &status, 0);
+    return pid == 0 ? -1 : WIFEXITED(status) ? 3 * i : -2;
+}
+DELAYED(int, return_twice, int);
+
+START_TEST(a_child_of_a_call_runs_no_further_calls)
+{
+    for (int is_timed = 0; is_timed < 2; is_timed++) {
+        memset(shared, 0, sizeof *shared);
+        parcel_calls *calls = parcel_calls_new();
+        for (int i = 0; i < 10; i++)
+            parcel_calls_add(calls, delayed(return_twice)(i));
+        parcel_results *results = RUN(2, calls, .timeout = is_timed ? 100 : 0);
+        ck_assert_ptr_null(parcel_results_error(results));
+        ck_assert(are_threefold(results, 10));
+        for (int i = 0; i < 10; i++)
+            ck_assert_int_eq(atomic_load(&shared->begun[i]), 1);
+        parcel_results_free(results);
+    }
+}
+END_TEST
+
 #ifndef __clang__ /* whose libomp needs one in each process, and aborts without */
 START_TEST(no_descriptor_is_needed)
 {
@@ -790,6 +819,7 @@ void add_program_tests(Suite *suite)
     tcase_add_test(tests, the_death_of_a_worker_is_no_signal_to_the_program);
     tcase_add_test(tests, the_programs_own_children_keep_their_status);
     tcase_add_test(tests, calls_may_have_children);
+    tcase_add_test(tests, a_child_of_a_call_runs_no_further_calls);
 #ifndef __clang__
     tcase_add_test(tests, no_descriptor_is_needed);
 #endif
