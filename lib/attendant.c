@@ -81,7 +81,7 @@ static size_t pack(struct errand *errand, size_t first, size_t count, size_t *pa
     const struct parcel__job_options *options = &errand->job->options;
     const struct parcel__snapshot *snapshot = errand->attendant->snapshot;
     const struct parcel__wire_target target = {snapshot->serial, snapshot->has_memory,
-                                               options->worker_limits->read_only};
+                                               options->worker_limits->read_only, true};
     size_t n = 0;
     for (*packed = 0; n < count && *packed < PACKED_BYTES; n++) {
         size_t place = options->first_call + first + n;
@@ -122,12 +122,15 @@ static bool goes_on_after_failure(const struct errand *errand)
            limits->halt.counts < PARCEL__HALT_FAIL;
 }
 
-/* The most calls that one order may hold. */
+/* The most calls that one order may hold. Where the run stops after some calls each worker gets its
+ * part of them, so that few more are run. */
 static size_t longest_order(const struct errand *errand)
 {
     const struct parcel__attendant *attendant = errand->attendant;
     const struct parcel__worker_limits *limits = errand->job->options.worker_limits;
-    size_t most = PARCEL__MOST_ANSWERS, left = parcel__control_left(errand->job->control);
+    size_t n_workers = (size_t)attendant->n_all, most = PARCEL__MOST_ANSWERS;
+    size_t left = parcel__control_left(errand->job->control);
+    left = left > n_workers ? left / n_workers : 1;
     if (limits->max_calls > 0 && most > limits->max_calls - attendant->n_calls)
         most = limits->max_calls - attendant->n_calls;
     return left < most ? left : most;

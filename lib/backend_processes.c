@@ -235,6 +235,7 @@ static struct pool *open_pool(int n_workers, const parcel_job *job, char *why, s
     const struct parcel__keeper_options options = {.n_workers = n_workers,
                                                    .work = serve,
                                                    .context = pool,
+                                                   .n_started = job->options.n_workers,
                                                    .dumps_core =
                                                        job->options.worker_limits->dumps_core};
     pool->snapshot.serial = parcel__shared_serial();

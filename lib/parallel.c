@@ -504,7 +504,7 @@ static bool check_pointers(const struct run *run, char **why)
 {
     unsigned capabilities = run->team->backend->capabilities;
     const struct parcel__wire_target target = {UINT_MAX, !(capabilities & PARCEL_MANY_HOSTS),
-                                               run->plan->worker_limits.read_only};
+                                               run->plan->worker_limits.read_only, false};
     if (capabilities & PARCEL_SHARES_MEMORY || is_plain_loop(run->plan, run->team) ||
         parcel__calls_are_generated(run->calls))
         return true;

@@ -24,6 +24,9 @@ void parcel__port_sleep(double seconds);
 void parcel__port_open_condition(pthread_cond_t *condition);
 void parcel__port_wait(pthread_cond_t *condition, pthread_mutex_t *mutex, double seconds);
 
+/* The kernel's sets may be wider than cpu_set_t, but not wider than this. */
+enum { PARCEL__LARGEST_CPU_SET = 65536 };
+
 /* The cpu that the calling thread runs on, or -1; and moves the thread to another one, if it may
  * run there. Its affinity is then as before. */
 int parcel__port_cpu(void);

@@ -19,7 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { HUGE_PAGE = 2 << 20, MOST_THREADS = 4096, LARGEST_CPU_SET = 65536 };
+enum { HUGE_PAGE = 2 << 20, MOST_THREADS = 4096 };
 
 static const long long no_limit = LLONG_MAX;
 static const char cgroup_root[] = "/sys/fs/cgroup";
@@ -169,7 +169,7 @@ int parcel__port_online_cpus(void)
 int parcel__port_affinity_cpus(void)
 {
     /* The kernel's mask may be wider than cpu_set_t: grow until it fits. */
-    for (int cpus = CPU_SETSIZE; cpus <= LARGEST_CPU_SET; cpus *= 2) {
+    for (int cpus = CPU_SETSIZE; cpus <= PARCEL__LARGEST_CPU_SET; cpus *= 2) {
         cpu_set_t *set = CPU_ALLOC((size_t)cpus);
         if (!set)
             return INT_MAX;
@@ -246,7 +246,7 @@ size_t parcel__port_spare_addresses(void)
 {
     enum { NEVER = 2 }; /* the system promises only what it has */
     struct rlimit limit;
-    size_t spare = (size_t)1 << 44;
+    size_t spare = SIZE_MAX >> (sizeof spare > 4 ? 20 : 3);
     pthread_once(&overcommit_once, read_overcommit);
     if (overcommit == NEVER && parcel__port_physical_memory() / 16 < spare)
         spare = parcel__port_physical_memory() / 16;

@@ -28,7 +28,7 @@
 #include "mutexes.h"
 #include "openmp.h"
 
-enum { LARGEST_CPU_SET = 65536, GUARD = 64 << 10 /* a page at least, wherever */ };
+enum { GUARD = 64 << 10 /* a page at least, wherever */ };
 
 static const double for_ever = 1e9; /* seconds: more than the system's time may hold elsewhere */
 
@@ -128,7 +128,7 @@ static void spread(const int *cpus, int count)
 {
     union {
         cpu_set_t set;
-        unsigned char room[LARGEST_CPU_SET / CHAR_BIT]; /* the kernel's may be wider */
+        unsigned char room[PARCEL__LARGEST_CPU_SET / CHAR_BIT]; /* the kernel's may be wider */
     } may;
     CPU_ZERO_S(sizeof may, &may.set);
     if (count == 0 || sched_getaffinity(0, sizeof may, &may.set) != 0)

@@ -68,6 +68,7 @@ struct parcel__wire_target {
     unsigned serial;  /* of the newest shared block that it has */
     bool is_snapshot; /* it sees a copy of our memory as it was when it was forked */
     bool read_only;   /* the calls write through none of their pointers */
+    bool is_known;    /* the call that is refused, to who reads why: it need not be named */
 };
 
 /* May these calls go there? If not, *why is a new sentence (parcel__memory_free), or NULL when

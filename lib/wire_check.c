@@ -259,18 +259,19 @@ static void put_advice(struct parcel__text *text, const struct walk *walk, bool 
         parcel__text_put(text, ", make it a pointer to const, or set .read_only");
 }
 
-static char *refusal(const struct walk *walk, bool is_snapshot)
+static char *refusal(const struct walk *walk, const struct parcel__wire_target *target)
 {
     struct parcel__text text = {0};
     size_t parameter = (size_t)(walk->parameter - walk->function->parameters) + 1;
-    parcel__calls_put_call(&text, walk->calls, walk->place, walk->place);
+    if (!target->is_known)
+        parcel__calls_put_call(&text, walk->calls, walk->place, walk->place);
     const char *what = walk->parameter->kind == PARCEL_POINTER ? walk->parameter->type
                        : walk->elements.of_array               ? "an array of pointers"
                                                                : "a pointer";
     parcel__text_format(&text,
-                        ": parameter %zu of %s is %s, whose memory other processes do not share: ",
-                        parameter, walk->function->name, what);
-    put_advice(&text, walk, is_snapshot);
+                        "%sparameter %zu of %s is %s, whose memory other processes do not share: ",
+                        target->is_known ? "" : ": ", parameter, walk->function->name, what);
+    put_advice(&text, walk, target->is_snapshot);
     return parcel__text_take(&text);
 }
 
@@ -283,7 +284,7 @@ bool parcel__wire_check(const parcel_calls *calls, size_t first, size_t count,
     while (find_next(&walk)) {
         if ((target->is_snapshot && is_only_read(&walk)) || is_everywhere(&walk, target->serial))
             continue;
-        *why = refusal(&walk, target->is_snapshot);
+        *why = refusal(&walk, target);
         return false;
     }
     return true;

@@ -80,7 +80,7 @@ enum { IN_SNAPSHOTS = 1, READ_ONLY = 2, ALWAYS = 4 }; /* where a call may go */
 #define TARGET(is_snapshot, read_only) \
     &(struct parcel__wire_target) \
     { \
-        UINT_MAX, is_snapshot, read_only \
+        UINT_MAX, is_snapshot, read_only, false \
     }
 
 /* Checks where the call may go, and frees a sentence. */
@@ -204,7 +204,7 @@ START_TEST(test_shared_blocks_that_are_too_young)
     unsigned serial = parcel__shared_serial();
     parcel_calls *calls = list_with(delayed(update)(1, block));
     for (unsigned age = 0; age < 2; age++) {
-        const struct parcel__wire_target target = {serial - age, true, false};
+        const struct parcel__wire_target target = {serial - age, true, false, false};
         char *why = NULL;
         ck_assert(parcel__wire_check(calls, 0, 2, &target, &why) == (age == 0));
         ck_assert(!why == (age == 0));
