@@ -27,6 +27,7 @@
 #include "memory.h"
 #include "mutexes.h"
 #include "openmp.h"
+#include "port.h"
 
 enum { GUARD = 64 << 10 /* a page at least, wherever */ };
 
