@@ -736,9 +736,9 @@ void parcel_close(parcel_executor *executor);
  * constant, and there are three ways out: take the memory from parcel_shared_alloc; make the
  * parameter a pointer to const; or set .read_only. With the last two, a run in an executor starts
  * new workers, which have what it points at. Generated calls come after them: for those const is
- * not enough, and with .read_only what they point at must stand before the run. What a struct's
- * members point at is not looked at, and what a result points at, in a struct or as a parcel_value,
- * is the worker's.
+ * not enough, and with .read_only what they point at must stand before the run. A call that returns
+ * a pointer fails, unless it is NULL, into memory of parcel_shared_alloc that stood before the run,
+ * or to a function or constant. What a struct's members point at is not looked at.
  *
  * Crashes. The call is PARCEL_LOST, and its message says how its process ended: "worker killed by
  * SIGSEGV (address 0x8)", "worker exited with status 3", "worker ended by quick_exit". What had
@@ -765,7 +765,8 @@ void parcel_close(parcel_executor *executor);
  * of malloc, those of stdio and those of Parcel do not.
  *
  * The end of a worker. Functions of atexit, at_quick_exit and destructors, which the program
- * registered before, are not run in workers.
+ * registered before, are not run in workers. A process that a call forks may end or execute another
+ * program; when it returns from the call it ends there, with status 1 and nothing flushed.
  *
  * Signals. SIGINT and SIGTERM from elsewhere do nothing to workers: the program decides. Their
  * handlers and those of SIGSEGV, SIGBUS, SIGFPE, SIGILL and SIGABRT are replaced in the workers by

@@ -79,12 +79,14 @@ static size_t pack(struct errand *errand, size_t first, size_t count, size_t *pa
 {
     const struct parcel__mail *mail = &errand->attendant->mail;
     const struct parcel__job_options *options = &errand->job->options;
+    const struct parcel__snapshot *snapshot = errand->attendant->snapshot;
+    const struct parcel__wire_target target = {snapshot->serial, snapshot->has_memory,
+                                               options->worker_limits->read_only};
     size_t n = 0;
     for (*packed = 0; n < count && *packed < PACKED_BYTES; n++) {
         size_t place = options->first_call + first + n;
         char *why = NULL;
-        if (!parcel__wire_check(options->calls, place, 1, errand->attendant->snapshot->has_memory,
-                                options->worker_limits->read_only, &why)) {
+        if (!parcel__wire_check(options->calls, place, 1, &target, &why)) {
             parcel__memory_free(errand->refusal);
             errand->refusal = why;
             break;
@@ -546,7 +548,7 @@ static void settle(struct errand *errand, size_t place, struct attempt attempt)
     attempt.outcome.duration += attempt.outcome.start - start;
     attempt.outcome.start = start;
     record(errand, place, &attempt);
-    parcel__job_tell_watcher(errand->job, 1);
+    parcel__job_tell_watcher(errand->job, attempt.outcome.status != PARCEL_NOT_RUN);
 }
 
 /* When the call after so many answers began, by the clock. */

@@ -9,8 +9,9 @@
 
 /* What the workers' memory has, since it stood before their keeper was forked. */
 struct parcel__snapshot {
+    unsigned serial;           /* of the newest shared block that it has */
     const parcel_calls *calls; /* the run's list, if it is to be read there; else NULL */
-    bool has_memory;           /* what is only read of all that the calls point at */
+    bool has_memory;           /* what is only read of all that the run's calls point at */
 };
 
 struct parcel__attendant {

@@ -42,8 +42,7 @@ struct pool {
     struct pool *next; /* of those that no run uses */
     pid_t owner;       /* the process that made it */
     int n_workers;
-    unsigned serial;                 /* of shared blocks, when the keeper was forked, */
-    struct parcel__objects *objects; /* and what was loaded then */
+    struct parcel__objects *objects; /* what was loaded when the keeper was forked */
     struct parcel__snapshot snapshot;
     struct parcel__keeper *keeper;
     void *pages;
@@ -70,7 +69,7 @@ struct processes {
 
 static size_t rounded(size_t size)
 {
-    const size_t page = 4096;
+    const size_t page = 64 << 10; /* at least, wherever */
     return (size + page - 1) / page * page;
 }
 
@@ -186,7 +185,7 @@ static void end_threads(struct pool *pool)
         pthread_join(pool->seats[i].thread, NULL);
 }
 
-/* In a process that was forked from its owner's there is nothing of a pool but this memory. */
+/* In a process that was forked from its owner's there is nothing of a pool but its memory. */
 static void close_pool(struct pool *pool)
 {
     bool is_owner = pool->owner == getpid();
@@ -196,7 +195,7 @@ static void close_pool(struct pool *pool)
         parcel__attendant_dismiss(&pool->attendants[i]);
     for (int i = 0; is_owner && pool->has_states && i < pool->n_workers; i++)
         parcel__attendant_await(&pool->attendants[i]);
-    if (is_owner && pool->keeper) {
+    if (pool->keeper) {
         parcel__keeper_close(pool->keeper);
         parcel__attendant_close_all(pool->attendants, pool->n_workers);
     }
@@ -238,7 +237,7 @@ static struct pool *open_pool(int n_workers, const parcel_job *job, char *why, s
                                                    .context = pool,
                                                    .dumps_core =
                                                        job->options.worker_limits->dumps_core};
-    pool->serial = parcel__shared_serial();
+    pool->snapshot.serial = parcel__shared_serial();
     pool->keeper = parcel__keeper_open(&options, why, why_size);
     if (!pool->keeper) {
         close_pool(pool);
@@ -288,7 +287,7 @@ static bool suits(const struct pool *pool, const parcel_job *job)
     return pool->owner == getpid() && pool->n_workers >= job->options.n_workers && !is_worn(pool) &&
            has_functions(pool, job->options.calls) &&
            !(is_generated && job->options.worker_limits->read_only) &&
-           !parcel__wire_needs_snapshot(job->options.calls, pool->serial);
+           !parcel__wire_needs_snapshot(job->options.calls, pool->snapshot.serial);
 }
 
 static struct pool *take_idle(struct processes *processes)
@@ -314,7 +313,8 @@ static struct pool *find_pool(struct processes *processes, const parcel_job *job
 
 static void give_back(struct processes *processes, struct pool *pool)
 {
-    pool->snapshot = (struct parcel__snapshot){NULL, false};
+    pool->snapshot.calls = NULL;
+    pool->snapshot.has_memory = false;
     pthread_mutex_lock(&processes->mutex);
     pool->next = processes->idle;
     processes->idle = pool;

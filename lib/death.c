@@ -7,6 +7,7 @@
 #include "death.h"
 
 #include <limits.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -24,7 +25,8 @@ static struct {
     struct parcel__death *death;
     pid_t pid;
     pid_t keeper;
-} worker; /* constant once it watches; pid is 0 in other processes */
+    bool is_copy; /* a process that a call forked */
+} worker;         /* constant once it watches, but for is_copy; pid is 0 in other processes */
 
 static bool is_worker(void)
 {
@@ -99,14 +101,27 @@ static void set_mask(sigset_t mask)
     sigprocmask(SIG_SETMASK, &mask, NULL);
 }
 
+static void note_copy(void)
+{
+    worker.is_copy = true;
+}
+
 void parcel__death_watch(struct parcel__death *death, pid_t keeper, const sigset_t *mask)
 {
     worker.death = death;
     worker.keeper = keeper;
     worker.pid = getpid();
+    worker.is_copy = false;
+    pthread_atfork(NULL, NULL, note_copy); /* asking for the pid behind each call costs more */
     watch_faults();
     watch_interrupts();
     set_mask(*mask);
+}
+
+void parcel__death_end_copy(void)
+{
+    if (worker.is_copy)
+        _exit(EXIT_FAILURE);
 }
 
 /* The buffers hold only what this process wrote. */

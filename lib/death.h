@@ -33,6 +33,10 @@ struct parcel__death {
  * for the signals of these handlers, which are not blocked. */
 void parcel__death_watch(struct parcel__death *death, pid_t keeper, const sigset_t *mask);
 
+/* When a call of a worker returned: ends a process that the call forked and that returned from it.
+ * Else it would run the worker's other calls as well, and outlive the program. */
+void parcel__death_end_copy(void);
+
 /* In a process whose workers watch: what ends a worker by exit passes the program's handlers. */
 void parcel__death_catch_exits(void);
 

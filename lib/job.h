@@ -111,6 +111,9 @@ struct parcel__job_options {
     const struct parcel__limits *limits; /* with these, or none */
     struct parcel__state_set *states;    /* of the workers; NULL: they have none */
 
+    /* Told of each call as soon as it returned, before anything is written of it. Only with
+     * recorded. */
+    void (*returned)(void);
     /* Told of each call as soon as it is recorded, by the thread that ran it: its place in the
      * results. False: the batch ends there. Each call then has its own time. NULL: nobody is told.
      */

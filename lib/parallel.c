@@ -1,6 +1,8 @@
 /* parallel.c: check, resolve, choose a backend, attach the watchers, run the job, report. */
 #include "parallel.h"
 
+#include <limits.h>
+
 #include "backend.h"
 #include "blas.h"
 #include "calls.h"
@@ -219,12 +221,13 @@ static bool is_plain_loop(const struct parcel__plan *plan, const struct parcel__
            !(team->backend->capabilities & (PARCEL_SURVIVES_CRASH | PARCEL_MANY_HOSTS));
 }
 
-/* Runs the job on the team, with the BLAS libraries held to the calls' share. */
+/* Runs the job on the team, with the BLAS libraries held to the calls' share. Workers elsewhere see
+ * to their own. */
 static void run_job(struct parcel_job *job, const struct parcel__plan *plan,
                     const struct parcel__team *team)
 {
     const struct parcel__nest *nest = &job->options.nest;
-    bool limits_blas = !nest->sees_outside;
+    bool limits_blas = !nest->sees_outside && (team->backend->capabilities & PARCEL_SHARES_MEMORY);
     if (is_plain_loop(plan, team)) {
         parcel_job_work(job, 0);
         return;
@@ -500,12 +503,12 @@ static const char *execute(struct run *run)
 static bool check_pointers(const struct run *run, char **why)
 {
     unsigned capabilities = run->team->backend->capabilities;
+    const struct parcel__wire_target target = {UINT_MAX, !(capabilities & PARCEL_MANY_HOSTS),
+                                               run->plan->worker_limits.read_only};
     if (capabilities & PARCEL_SHARES_MEMORY || is_plain_loop(run->plan, run->team) ||
         parcel__calls_are_generated(run->calls))
         return true;
-    return parcel__wire_check(run->calls, 0, parcel_calls_count(run->calls),
-                              !(capabilities & PARCEL_MANY_HOSTS),
-                              run->plan->worker_limits.read_only, why);
+    return parcel__wire_check(run->calls, 0, parcel_calls_count(run->calls), &target, why);
 }
 
 static parcel_results *run_on_team(struct run *run)

@@ -28,7 +28,7 @@
 #include "mutexes.h"
 #include "openmp.h"
 
-enum { LARGEST_CPU_SET = 65536 };
+enum { LARGEST_CPU_SET = 65536, GUARD = 64 << 10 /* a page at least, wherever */ };
 
 static const double for_ever = 1e9; /* seconds: more than the system's time may hold elsewhere */
 
@@ -40,14 +40,17 @@ static bool open_pages(void *pages, size_t size)
     return mprotect(pages, size, PROT_READ | PROT_WRITE) == 0;
 }
 
+/* What runs over the end of a block of the program that lies beside ends there. */
 void *parcel__process_share(size_t size)
 {
-    void *pages = mmap(NULL, size, PROT_NONE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (pages == MAP_FAILED)
+    const size_t whole = size + 2 * GUARD;
+    unsigned char *guard =
+        mmap(NULL, whole, PROT_NONE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (guard == MAP_FAILED)
         return NULL;
-    if (open_pages(pages, size))
-        return pages;
-    munmap(pages, size);
+    if (open_pages(guard + GUARD, size))
+        return guard + GUARD;
+    munmap(guard, whole);
     return NULL;
 }
 
@@ -59,7 +62,7 @@ void parcel__process_release(void *pages, size_t size)
 
 void parcel__process_unshare(void *pages, size_t size)
 {
-    munmap(pages, size);
+    munmap((unsigned char *)pages - GUARD, size + 2 * GUARD);
 }
 
 void parcel__process_wait(atomic_uint *word, unsigned value, double seconds)

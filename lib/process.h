@@ -9,7 +9,8 @@
 #include <sys/types.h>
 
 /* Zeroed pages that processes forked later share, or NULL. They take memory when they are written
- * first, until they are released: then they are zero again. */
+ * first, until they are released: then they are zero again. Those before and behind them belong to
+ * nobody. */
 void *parcel__process_share(size_t size);
 void parcel__process_release(void *pages, size_t size);
 void parcel__process_unshare(void *pages, size_t size);

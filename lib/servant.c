@@ -11,11 +11,13 @@
 
 #include "blas.h"
 #include "calls.h"
+#include "death.h"
 #include "current.h"
 #include "memory.h"
 #include "openmp.h"
 #include "port.h"
 #include "process.h"
+#include "shared.h"
 
 /* All of a worker process. */
 struct servant {
@@ -29,10 +31,12 @@ struct servant {
     parcel_token token;                /* cancelled by calls that cancel the run's */
     struct parcel__states *all_states; /* of on_worker_start, or NULL */
     struct parcel__state_set *states;
-    int threads; /* that regions and BLAS calls may have, as they were told last */
+    int threads; /* that regions and BLAS calls may have, as they were told last; 0: all */
+    struct parcel__openmp_settings settings; /* before that */
     size_t memory_at_start;
-    double weighed; /* when that was compared last, by the clock */
-    double last;    /* when the call before ended, by the clock */
+    unsigned serial; /* of the shared blocks that the program has, too */
+    double weighed;  /* when that was compared last, by the clock */
+    double last;     /* when the call before ended, by the clock */
 };
 
 /* An order whose results take so many bytes ends early, so that they are soon copied. */
@@ -49,6 +53,17 @@ static void set_phase(struct servant *servant, enum parcel__phase phase)
 
 /* ---- answers ---- */
 
+/* Writes a value. NULL, or why it cannot be sent, a constant. */
+static const char *put_value(struct servant *servant, struct parcel__wire_result *result,
+                             const parcel_function *function, const void *place)
+{
+    const char *why = parcel__wire_check_result(function, place, servant->serial);
+    if (!why && !parcel__wire_put_result(result, &servant->room, function, place))
+        why = "its result does not fit the memory that processes share";
+    servant->box->large = servant->room.large;
+    return why;
+}
+
 /* Writes what became of the call; its own copy of the result is freed. */
 static void put_answer(struct servant *servant, struct parcel__answer *answer, size_t place)
 {
@@ -57,17 +72,14 @@ static void put_answer(struct servant *servant, struct parcel__answer *answer, s
     const parcel_function *function =
         results->functions ? results->functions[place] : results->function;
     const void *content = slot;
-    const char *message = "its result does not fit the memory that processes share";
     answer->status = (unsigned)parcel_results_status(results, place);
     if (answer->status != PARCEL_OK || !parcel__function_result_is_inline(function))
         memcpy(&content, slot, sizeof content);
-    if (answer->status != PARCEL_OK) {
-        message = content;
-    } else {
-        bool fits = parcel__wire_put_result(&answer->result, &servant->room, function, content);
-        servant->box->large = servant->room.large;
+    const char *message = content;
+    if (answer->status == PARCEL_OK) {
+        message = put_value(servant, &answer->result, function, content);
         parcel__results_free_taken(results, place);
-        if (fits)
+        if (!message)
             return;
         answer->status = PARCEL_FAILED;
     }
@@ -147,16 +159,21 @@ static bool unpack(struct servant *servant)
     return true;
 }
 
-/* What the run's calls may use. In a process of its own nothing has to be put back. */
+/* What the run's calls may use, which is another part in each run of an executor. */
 static void limit_threads(struct servant *servant)
 {
     int threads = servant->order.nest.threads;
-    struct parcel__openmp_settings settings;
-    if (threads == servant->threads || threads == 0)
+    if (threads == servant->threads)
         return;
+    if (servant->threads > 0) {
+        parcel__blas_restore();
+        parcel__openmp_restore(&servant->settings);
+    }
+    if (threads > 0) {
+        parcel__openmp_limit(threads, &servant->settings);
+        parcel__blas_limit(threads);
+    }
     servant->threads = threads;
-    parcel__openmp_limit(threads, &settings);
-    parcel__blas_limit(threads);
 }
 
 /* The worker's state stands at its number, which is the same in all runs of this process. False:
@@ -186,6 +203,7 @@ static struct parcel__job_options job_options(struct servant *servant)
         .nest = order->nest,
         .limits = &servant->limits,
         .states = servant->states,
+        .returned = parcel__death_end_copy,
         .recorded = answer,
         .recorded_state = servant,
         .first_index = order->first_index,
@@ -307,6 +325,7 @@ void parcel__servant_work(const struct parcel__mail *mail)
         .base = mail->results, .size = mail->results_size, .large = mail->box->large};
     servant.list = parcel_calls_new();
     servant.results = parcel__results_new_empty(1);
+    servant.serial = parcel__shared_serial();
     for (;;) {
         n_known = await_order(mail->box, n_known);
         if (mail->box->order.is_last)

@@ -63,13 +63,24 @@ bool parcel__wire_put_text(struct parcel__wire_result *result, struct parcel__wi
 const char *parcel__wire_get_text(const struct parcel__wire_result *result,
                                   const unsigned char *base, size_t size);
 
-/* May these calls go to a process that does not share our memory? If not, *why is a new sentence
- * (parcel__memory_free), or NULL when memory ran out; else it is as it was. Fine are NULL, memory
- * of parcel_shared_alloc and what is constant in a loaded object; with is_snapshot (the process
- * sees a copy of our memory as it was when it was forked) also pointers to const, and with
- * read_only (the calls write through none) all. */
-bool parcel__wire_check(const parcel_calls *calls, size_t first, size_t count, bool is_snapshot,
-                        bool read_only, char **why);
+/* A process that does not share our memory, and what calls do there. */
+struct parcel__wire_target {
+    unsigned serial;  /* of the newest shared block that it has */
+    bool is_snapshot; /* it sees a copy of our memory as it was when it was forked */
+    bool read_only;   /* the calls write through none of their pointers */
+};
+
+/* May these calls go there? If not, *why is a new sentence (parcel__memory_free), or NULL when
+ * memory ran out; else it is as it was. Fine are NULL, the shared blocks that it has and what is
+ * constant in a loaded object; in a snapshot also pointers to const, and all that are only read. */
+bool parcel__wire_check(const parcel_calls *calls, size_t first, size_t count,
+                        const struct parcel__wire_target *target, char **why);
+
+/* In a worker: may the result of such a call go to the process that it was forked from? NULL, or
+ * why not, a constant. The pointers in it may be NULL, into shared blocks that are as old as the
+ * serial, and to what is constant. place: where it stands. */
+const char *parcel__wire_check_result(const parcel_function *function, const void *place,
+                                      unsigned serial);
 
 /* True when some pointer is only right in a process that is forked from now on: it points neither
  * into a shared block as old as the serial, nor to a constant of a loaded object. */

@@ -7,7 +7,6 @@
 #include "wire.h"
 
 #include <ctype.h>
-#include <limits.h>
 #include <link.h>
 #include <stddef.h>
 #include <string.h>
@@ -218,6 +217,20 @@ static bool is_everywhere(struct walk *walk, unsigned serial)
            is_constant(&walk->constants, walk->pointer);
 }
 
+/* Strings, and what else an array may not hold, are refused where they are read. */
+const char *parcel__wire_check_result(const parcel_function *function, const void *place,
+                                      unsigned serial)
+{
+    struct walk walk = {0};
+    if (may_point(function->result.kind))
+        walk.elements = elements_in(function->result.kind, place);
+    while (walk.elements.kind == PARCEL_POINTER && find_in_elements(&walk))
+        if (!is_everywhere(&walk, serial))
+            return "returns a pointer to memory that other processes do not share: take it from "
+                   "parcel_shared_alloc before the run, or return what it points at";
+    return NULL;
+}
+
 bool parcel__wire_needs_snapshot(const parcel_calls *calls, unsigned serial)
 {
     struct walk walk = begin_walk(calls, 0, parcel_calls_count(calls));
@@ -234,8 +247,10 @@ static void put_advice(struct parcel__text *text, const struct walk *walk, bool 
 {
     const char *type = walk->parameter->type, *star = strchr(type, '*');
     parcel__text_put(text, "take it from parcel_shared_alloc");
-    if (!is_snapshot)
+    if (!is_snapshot) {
+        parcel__text_put(text, " before the run");
         return;
+    }
     if (walk->parameter->kind != PARCEL_POINTER)
         parcel__text_put(text, " or set .read_only");
     else if (star && !strchr(star + 1, '*'))
@@ -259,16 +274,16 @@ static char *refusal(const struct walk *walk, bool is_snapshot)
     return parcel__text_take(&text);
 }
 
-bool parcel__wire_check(const parcel_calls *calls, size_t first, size_t count, bool is_snapshot,
-                        bool read_only, char **why)
+bool parcel__wire_check(const parcel_calls *calls, size_t first, size_t count,
+                        const struct parcel__wire_target *target, char **why)
 {
     struct walk walk = begin_walk(calls, first, count);
-    if (is_snapshot && read_only)
+    if (target->is_snapshot && target->read_only)
         return true;
     while (find_next(&walk)) {
-        if ((is_snapshot && is_only_read(&walk)) || is_everywhere(&walk, UINT_MAX))
+        if ((target->is_snapshot && is_only_read(&walk)) || is_everywhere(&walk, target->serial))
             continue;
-        *why = refusal(&walk, is_snapshot);
+        *why = refusal(&walk, target->is_snapshot);
         return false;
     }
     return true;

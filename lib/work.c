@@ -287,6 +287,14 @@ static void clear_attempt(struct parcel__worker *worker)
     current->scopes = NULL;
 }
 
+static void run_single(const struct parcel_job *job, struct parcel__worker *worker,
+                       const parcel_stretch *stretch, size_t i)
+{
+    run_call(worker, stretch, i);
+    if (job->options.returned)
+        job->options.returned();
+}
+
 /* Runs the stretch's i-th call within its limits, and again if it is to be retried. */
 static void run_limited(struct parcel_job *job, struct parcel__worker *worker,
                         const parcel_stretch *stretch, size_t i)
@@ -294,7 +302,7 @@ static void run_limited(struct parcel_job *job, struct parcel__worker *worker,
     size_t index = stretch->first + i;
     for (int attempts = 1;; attempts++) {
         worker->current.started = parcel__port_now();
-        run_call(worker, stretch, i);
+        run_single(job, worker, stretch, i);
         check_time(job, worker, index);
         worker->current.started = 0;
         parcel__results_note_attempts(job->options.results, index - job->options.first_index,
@@ -345,7 +353,7 @@ static size_t run_one_by_one(struct parcel_job *job, struct parcel__worker *work
         if (job->is_careful)
             run_limited(job, worker, stretch, i);
         else
-            run_call(worker, stretch, i);
+            run_single(job, worker, stretch, i);
         uint64_t now = parcel__port_ticks() - begin;
         now = now > *passed && now <= INT64_MAX ? now : *passed; /* those of two cpus may differ */
         results->marks[first + i] = (unsigned char)PARCEL_OK | PARCEL__MARK_FIRST;

@@ -438,6 +438,35 @@ START_TEST(a_generated_call_with_another_pointer_is_refused)
 }
 END_TEST
 
+static parcel_next_status next_with_block(void *state, parcel_call *call)
+{
+    double **blocks = state;
+    while (*blocks)
+        blocks++;
+    *blocks = parcel_shared_alloc(sizeof **blocks);
+    *call = delayed(add_to)(*blocks, 1);
+    return blocks - (double **)state < 10 ? PARCEL_NEXT_CALL : PARCEL_NEXT_END;
+}
+
+/* The workers may have been forked before it was made. */
+START_TEST(a_generated_call_with_a_new_shared_block_is_refused)
+{
+    double *blocks[12] = {NULL};
+    parcel_executor *executor = parcel_open(IN_PROCESSES(2, .on_error = PARCEL_COLLECT));
+    parcel_calls *calls = parcel_calls_generate(next_with_block, blocks);
+    parcel_results *results = parcel_executor_run(executor, calls);
+    ck_assert_uint_eq(parcel_results_failures(results), 10);
+    for (size_t i = 0; i < 10; i++)
+        ck_contains(parcel_results_message(results, i),
+                    "take it from parcel_shared_alloc before the run");
+    parcel_results_free(results);
+    parcel_calls_free(calls);
+    parcel_close(executor);
+    for (size_t i = 0; i < 12; i++)
+        parcel_shared_free(blocks[i]);
+}
+END_TEST
+
 /* ---- memory of the caller ---- */
 
 static int counter;
@@ -480,5 +509,6 @@ void add_data_tests(Suite *suite)
     tcase_add_test(tests, calls_that_are_read_only_take_any_pointer);
     tcase_add_test(tests, generated_calls_write_shared_memory);
     tcase_add_test(tests, a_generated_call_with_another_pointer_is_refused);
+    tcase_add_test(tests, a_generated_call_with_a_new_shared_block_is_refused);
     tcase_add_test(tests, what_calls_write_elsewhere_is_their_own);
 }

@@ -8,6 +8,10 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
+#ifdef _OPENMP
+#include <omp.h>
+#endif
+
 static int work(int i)
 {
     count_begin(i);
@@ -77,6 +81,53 @@ static parcel_calls *regions(int count, int n_threads)
         parcel_calls_add(calls, delayed(open_region)(n_threads));
     return calls;
 }
+
+/* What the library takes for a BLAS. */
+static int blas_threads = 8;
+void openblas_set_num_threads(int count);
+int openblas_get_num_threads(void);
+
+void openblas_set_num_threads(int count)
+{
+    blas_threads = count;
+}
+
+int openblas_get_num_threads(void)
+{
+    return blas_threads;
+}
+
+/* What a call may use, of OpenMP and of BLAS. */
+static int find_threads(void)
+{
+    return 100 * omp_get_max_threads() + blas_threads;
+}
+DELAYED(int, find_threads);
+
+/* Runs that leave each call more threads than the run before. */
+START_TEST(each_run_has_its_own_part_of_the_threads)
+{
+    parcel_executor *executors[] = {
+        parcel_open(IN_PROCESSES(4, .verbose = -1)),
+        parcel_open(&(parcel_options){.backend = "threading", .n_jobs = 4})};
+    for (int count = 4; count >= 1; count /= 2) {
+        int found[2];
+        parcel_calls *calls = parcel_calls_new();
+        for (int i = 0; i < count; i++)
+            parcel_calls_add(calls, delayed(find_threads)());
+        for (int i = 0; i < 2; i++) {
+            parcel_results *results = parcel_executor_run(executors[i], calls);
+            found[i] = parcel_get(results, 0, int);
+            parcel_results_free(results);
+        }
+        ck_assert_int_eq(found[0], found[1]);
+        parcel_calls_free(calls);
+    }
+    ck_assert_int_eq(blas_threads, 8);
+    parcel_close(executors[0]);
+    parcel_close(executors[1]);
+}
+END_TEST
 
 static bool region_calls_run(int n_jobs)
 {
@@ -361,6 +412,35 @@ START_TEST(calls_may_have_children)
     parcel_results *results = RUN(2, calls, .verbose = -1);
     ck_assert(are_threefold(results, 20));
     parcel_results_free(results);
+}
+END_TEST
+
+/* As when a program that a call was to execute is not there: the child returns, too. */
+static int return_twice(int i)
+{
+    int status = 0;
+    count_begin(i);
+    pid_t pid = fork();
+    if (pid != 0)
+        waitpid(pid, &status, 0);
+    return pid == 0 ? -1 : WIFEXITED(status) ? 3 * i : -2;
+}
+DELAYED(int, return_twice, int);
+
+START_TEST(a_child_of_a_call_runs_no_further_calls)
+{
+    for (int is_timed = 0; is_timed < 2; is_timed++) {
+        memset(shared, 0, sizeof *shared);
+        parcel_calls *calls = parcel_calls_new();
+        for (int i = 0; i < 10; i++)
+            parcel_calls_add(calls, delayed(return_twice)(i));
+        parcel_results *results = RUN(2, calls, .timeout = is_timed ? 100 : 0);
+        ck_assert_ptr_null(parcel_results_error(results));
+        ck_assert(are_threefold(results, 10));
+        for (int i = 0; i < 10; i++)
+            ck_assert_int_eq(atomic_load(&shared->begun[i]), 1);
+        parcel_results_free(results);
+    }
 }
 END_TEST
 
@@ -722,6 +802,7 @@ static void add_openmp_tests(Suite *suite)
     tcase_add_loop_test(tests, calls_open_regions_after_the_program_did, 0, 3);
     tcase_add_test(tests, a_run_may_be_called_in_a_region);
     tcase_add_test(tests, threads_and_processes_take_turns);
+    tcase_add_test(tests, each_run_has_its_own_part_of_the_threads);
     tcase_add_test(tests, calls_run_threads_of_their_own);
 #else
     (void)suite;
@@ -738,6 +819,7 @@ void add_program_tests(Suite *suite)
     tcase_add_test(tests, the_death_of_a_worker_is_no_signal_to_the_program);
     tcase_add_test(tests, the_programs_own_children_keep_their_status);
     tcase_add_test(tests, calls_may_have_children);
+    tcase_add_test(tests, a_child_of_a_call_runs_no_further_calls);
 #ifndef __clang__
     tcase_add_test(tests, no_descriptor_is_needed);
 #endif

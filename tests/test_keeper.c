@@ -1182,8 +1182,20 @@ START_TEST(test_ring)
 }
 END_TEST
 
+/* True when the byte may be read. */
+static bool is_mapped(const unsigned char *byte)
+{
+    int sides[2];
+    ck_assert_int_eq(pipe(sides), 0);
+    bool is_read = write(sides[1], byte, 1) == 1;
+    close(sides[0]);
+    close(sides[1]);
+    return is_read;
+}
+
 START_TEST(test_share)
 {
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE);
     unsigned char *pages = parcel__process_share(5000);
     ck_assert_ptr_nonnull(pages);
     ck_assert_uint_eq(pages[0] | pages[4999], 0);
@@ -1194,6 +1206,9 @@ START_TEST(test_share)
     }
     ck_assert_int_eq(waitpid(child, NULL, 0), child);
     ck_assert_uint_eq(pages[4999], 3);
+    ck_assert(is_mapped(pages + 4999));
+    ck_assert(!is_mapped(pages - 1));
+    ck_assert(!is_mapped(pages + (5000 + page - 1) / page * page));
     parcel__process_unshare(pages, 5000);
     ck_assert_ptr_null(parcel__process_share(SIZE_MAX / 2));
 }

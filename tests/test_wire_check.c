@@ -76,6 +76,13 @@ static parcel_calls *list_with(parcel_call call)
 
 enum { IN_SNAPSHOTS = 1, READ_ONLY = 2, ALWAYS = 4 }; /* where a call may go */
 
+/* A process that has all shared blocks. */
+#define TARGET(is_snapshot, read_only) \
+    &(struct parcel__wire_target) \
+    { \
+        UINT_MAX, is_snapshot, read_only \
+    }
+
 /* Checks where the call may go, and frees a sentence. */
 static void check_travels(parcel_call call, unsigned where)
 {
@@ -85,10 +92,11 @@ static void check_travels(parcel_call call, unsigned where)
         bool expected = (where & ALWAYS) || ((where & IN_SNAPSHOTS) && is_snapshot) ||
                         ((where & READ_ONLY) && is_snapshot && read_only);
         char *why = NULL;
-        ck_assert(parcel__wire_check(calls, 0, 2, is_snapshot, read_only, &why) == expected);
+        ck_assert(parcel__wire_check(calls, 0, 2, TARGET(is_snapshot, read_only), &why) ==
+                  expected);
         ck_assert(expected == !why);
         parcel__memory_free(why);
-        ck_assert(parcel__wire_check(calls, 0, 1, is_snapshot, read_only, &why));
+        ck_assert(parcel__wire_check(calls, 0, 1, TARGET(is_snapshot, read_only), &why));
     }
     ck_assert(parcel__wire_needs_snapshot(calls, UINT_MAX) == !(where & ALWAYS));
     parcel_calls_free(calls);
@@ -155,7 +163,7 @@ static void check_sentence(parcel_call call, bool is_snapshot, const char *begin
 {
     parcel_calls *calls = list_with(call);
     char *why = NULL;
-    ck_assert(!parcel__wire_check(calls, 0, 2, is_snapshot, false, &why));
+    ck_assert(!parcel__wire_check(calls, 0, 2, TARGET(is_snapshot, false), &why));
     ck_assert_ptr_nonnull(why);
     ck_assert_msg(strncmp(why, begin, strlen(begin)) == 0, "%s", why);
     const char *found = strstr(why, "): ");
@@ -175,7 +183,7 @@ START_TEST(test_sentences)
                    ".read_only");
     check_sentence(delayed(update)(1, &local), false, "call 1, update(1, ",
                    "): parameter 2 of update is double *, whose memory other processes do not "
-                   "share: take it from parcel_shared_alloc");
+                   "share: take it from parcel_shared_alloc before the run");
     check_sentence(delayed(hidden)(&local, NULL), true, "call 1, hidden(",
                    "): parameter 1 of hidden is number_pointer, whose memory other processes do "
                    "not share: take it from parcel_shared_alloc, make it a pointer to const, or "
@@ -186,7 +194,70 @@ START_TEST(test_sentences)
                    "share: take it from parcel_shared_alloc or set .read_only");
     check_sentence(delayed(give)(parcel_array(pointers, 1)), false, "call 1, give(",
                    "): parameter 1 of give is an array of pointers, whose memory other processes "
-                   "do not share: take it from parcel_shared_alloc");
+                   "do not share: take it from parcel_shared_alloc before the run");
+}
+END_TEST
+
+START_TEST(test_shared_blocks_that_are_too_young)
+{
+    double *block = parcel_shared_alloc(sizeof *block);
+    unsigned serial = parcel__shared_serial();
+    parcel_calls *calls = list_with(delayed(update)(1, block));
+    for (unsigned age = 0; age < 2; age++) {
+        const struct parcel__wire_target target = {serial - age, true, false};
+        char *why = NULL;
+        ck_assert(parcel__wire_check(calls, 0, 2, &target, &why) == (age == 0));
+        ck_assert(!why == (age == 0));
+        parcel__memory_free(why);
+    }
+    parcel_calls_free(calls);
+    parcel_shared_free(block);
+}
+END_TEST
+
+typedef double *place;
+static place find(place start, int steps)
+{
+    return start + steps;
+}
+DELAYED(place, find, place, int);
+
+static const char *check_pointer(const void *pointer, unsigned serial)
+{
+    return parcel__wire_check_result(parcel_function_of(find), &pointer, serial);
+}
+
+static const char *check_value(parcel_value value, unsigned serial)
+{
+    return parcel__wire_check_result(parcel_function_of(any), &value, serial);
+}
+
+static const char *check_array(parcel_array array)
+{
+    return parcel__wire_check_result(parcel_function_of(give), &array, UINT_MAX);
+}
+
+START_TEST(test_results)
+{
+    double local = 0, *block = parcel_shared_alloc(2 * sizeof *block);
+    unsigned serial = parcel__shared_serial();
+    const void *fine[] = {NULL, block, &constant}, *mixture[] = {block, &local};
+    const char *strings[] = {"a", "b"};
+    parcel_array numbers = parcel_array(&local, 1), pointers = parcel_array(mixture, 2);
+    ck_assert_ptr_null(check_pointer(NULL, serial));
+    ck_assert_ptr_null(check_pointer(&constant, serial));
+    ck_assert_ptr_null(check_pointer(block + 1, serial));
+    ck_contains(check_pointer(block + 1, serial - 1), "returns a pointer to memory that ");
+    ck_contains(check_pointer(&variable, serial), "returns a pointer to memory that ");
+    ck_assert_ptr_null(check_value(parcel_value_double(1), serial));
+    ck_assert_ptr_null(check_value(parcel_value_pointer(block), serial));
+    ck_assert_ptr_null(check_value(parcel_value_array(&numbers), serial));
+    ck_contains(check_value(parcel_value_pointer(&local), serial), "returns a pointer");
+    ck_contains(check_value(parcel_value_array(&pointers), serial), "returns a pointer");
+    ck_assert_ptr_null(check_array(parcel_array(fine, 3)));
+    ck_contains(check_array(pointers), "returns a pointer");
+    ck_assert_ptr_null(check_array(parcel_array(strings, 2)));
+    parcel_shared_free(block);
 }
 END_TEST
 
@@ -196,7 +267,7 @@ START_TEST(test_no_memory_is_no_yes)
     char kept, *why = &kept;
     parcel_calls *calls = list_with(delayed(update)(1, &local));
     parcel__memory_fail_from(1);
-    bool may = parcel__wire_check(calls, 0, 2, true, false, &why);
+    bool may = parcel__wire_check(calls, 0, 2, TARGET(true, false), &why);
     parcel__memory_fail_from(0);
     ck_assert(!may);
     ck_assert_ptr_null(why);
@@ -211,12 +282,12 @@ START_TEST(test_maps_that_travel)
     int numbers[] = {1, 2};
     char *why = NULL;
     const parcel_calls *plain = parcel_map(square, numbers, 2);
-    ck_assert(parcel__wire_check(plain, 0, 2, false, false, &why));
+    ck_assert(parcel__wire_check(plain, 0, 2, TARGET(false, false), &why));
     ck_assert(!parcel__wire_needs_snapshot(plain, 0));
-    ck_assert(parcel__wire_check(parcel_map(reset, fine, 3), 0, 3, false, false, &why));
+    ck_assert(parcel__wire_check(parcel_map(reset, fine, 3), 0, 3, TARGET(false, false), &why));
     const parcel_calls *mixed_map = parcel_map(reset, mixture, 2);
-    ck_assert(parcel__wire_check(mixed_map, 0, 1, false, false, &why));
-    ck_assert(!parcel__wire_check(mixed_map, 0, 2, false, false, &why));
+    ck_assert(parcel__wire_check(mixed_map, 0, 1, TARGET(false, false), &why));
+    ck_assert(!parcel__wire_check(mixed_map, 0, 2, TARGET(false, false), &why));
     ck_contains(why, "call 1, reset(");
     parcel__memory_free(why);
     parcel_shared_free(block);
@@ -247,6 +318,8 @@ int main(void)
     tcase_add_test(tests, test_pointers_that_travel);
     tcase_add_test(tests, test_values_and_arrays_that_travel);
     tcase_add_test(tests, test_sentences);
+    tcase_add_test(tests, test_shared_blocks_that_are_too_young);
+    tcase_add_test(tests, test_results);
     tcase_add_test(tests, test_no_memory_is_no_yes);
     tcase_add_test(tests, test_maps_that_travel);
     tcase_add_test(tests, test_needs_snapshot);
