@@ -90,9 +90,9 @@ START_TEST(a_run_that_is_stopped_hands_out_nothing_more_and_says_why)
 {
     static const long long batches[] = {0, 1, 1000};
     for (struct shape shape = {0}; next_shape(_i, &shape);)
-        for (int i = 0; i < N_STOPPERS * (int)LENGTH(batches); i++) {
-            int stopper = i % N_STOPPERS;
-            parcel_options options = stopping(shape, stopper, batches[i / N_STOPPERS]);
+        for (int stopper = 0; stopper < N_STOPPERS; stopper++) {
+            size_t turn = (size_t)(shape.number + stopper) % LENGTH(batches);
+            parcel_options options = stopping(shape, stopper, batches[turn]);
             parcel_calls *calls = parcel_calls_new();
             for (size_t k = 0; k < shape.size; k++)
                 parcel_calls_add(calls, delayed(stop_first_or_wait)(stopper));

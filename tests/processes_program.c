@@ -751,8 +751,11 @@ static unsigned char *volatile eaten;
 
 static int eat(int i)
 {
-    for (size_t size = 16 << 20; i == 5; memset(eaten, 1, size))
+    const size_t size = 16 << 20;
+    while (i == 5) {
         eaten = malloc(size);
+        memset(eaten, 1, size);
+    }
     return i;
 }
 DELAYED(int, eat, int);
