@@ -166,6 +166,7 @@ static size_t send(struct errand *errand, size_t first, size_t count)
         .allowed = parcel__control_allowed(errand->job->control),
         .worker = errand->attendant->number,
         .nest = options->nest,
+        .settings = errand->attendant->snapshot->settings,
     };
     if (options->states)
         box->order.callbacks = options->states->callbacks;

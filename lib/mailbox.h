@@ -3,6 +3,7 @@
 #define PARCEL__MAILBOX_H
 
 #include "job.h"
+#include "openmp.h"
 #include "wire.h"
 
 /* Calls to run. Written by the attendant while the worker waits. */
@@ -22,6 +23,7 @@ struct parcel__order {
     double allowed;    /* seconds for each call; INFINITY: no limit yet */
     int worker;        /* its number in the run */
     struct parcel__nest nest;
+    struct parcel__openmp_settings settings; /* when nest does not limit threads: the caller's */
     struct parcel__callbacks callbacks;
 };
 

@@ -114,6 +114,16 @@ void parcel__openmp_limit(int threads, struct parcel__openmp_settings *saved)
             limit(&runtimes[i], threads, &saved->of[i]);
 }
 
+void parcel__openmp_read(struct parcel__openmp_settings *settings)
+{
+    *settings = (struct parcel__openmp_settings){.changed = true};
+    pthread_once(&found_once, find_runtimes);
+    for (int i = 0; i < PARCEL__OPENMP_RUNTIMES; i++)
+        if (runtimes[i].set_num_threads)
+            settings->of[i] = (struct parcel__openmp_setting){runtimes[i].get_max_threads(),
+                                                              runtimes[i].get_max_active_levels()};
+}
+
 void parcel__openmp_restore(const struct parcel__openmp_settings *saved)
 {
     /* Backwards: should both be one runtime after all, the first saved what the user had. */

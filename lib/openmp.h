@@ -20,6 +20,9 @@ struct parcel__openmp_settings {
 /* Lets parallel regions that this thread opens have at most so many threads. saved: written. */
 void parcel__openmp_limit(int threads, struct parcel__openmp_settings *saved);
 
+/* Reads the settings, which another process may then put back as its own. */
+void parcel__openmp_read(struct parcel__openmp_settings *settings);
+
 /* Puts the settings back; nothing when changed is false. */
 void parcel__openmp_restore(const struct parcel__openmp_settings *saved);
 

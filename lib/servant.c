@@ -163,12 +163,14 @@ static bool unpack(struct servant *servant)
 static void limit_threads(struct servant *servant)
 {
     int threads = servant->order.nest.threads;
-    if (threads == servant->threads)
-        return;
-    if (servant->threads > 0) {
+    if (threads != servant->threads && servant->threads > 0) {
         parcel__blas_restore();
         parcel__openmp_restore(&servant->settings);
     }
+    /* libomp forgets them at a fork; and they may have changed since. */
+    parcel__openmp_restore(&servant->order.settings);
+    if (threads == servant->threads)
+        return;
     if (threads > 0) {
         parcel__openmp_limit(threads, &servant->settings);
         parcel__blas_limit(threads);
