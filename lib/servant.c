@@ -267,6 +267,8 @@ static void run(struct servant *servant)
         set_phase(servant, PARCEL__PHASE_RUNNING);
     servant->last = parcel__port_now();
     parcel__job_run_block(&box->job);
+    if (parcel_token_cancelled(&servant->token)) /* the last call did so: nobody looked after it */
+        parcel__control_stop(&box->job.own_control, PARCEL__BY_TOKEN);
     box->stopped_by = (int)parcel__control_reason(&box->job.own_control);
     if (box->stopped_by == PARCEL__BY_WORKER)
         put_fault(servant);

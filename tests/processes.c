@@ -546,13 +546,17 @@ DELAYED(void, cancel_own, int);
 /* The token is the program's, of which a call has a copy. */
 START_TEST(a_call_may_cancel_its_run)
 {
-    parcel_calls *calls = parcel_calls_new();
-    for (int i = 0; i < 1000; i++)
-        parcel_calls_add(calls, delayed(cancel_own)(i));
-    parcel_results *results = RUN(1, calls, .cancel = &own_token);
-    ck_contains(parcel_results_error(results), "cancelled by its token: 4 of 1000 calls had run");
-    ck_assert(parcel_token_cancelled(&own_token));
-    parcel_results_free(results);
+    for (int batch_size = 1; batch_size <= 5; batch_size++) { /* 1, 2, 4: it is its batch's last */
+        parcel_calls *calls = parcel_calls_new();
+        parcel_token_reset(&own_token);
+        for (int i = 0; i < 1000; i++)
+            parcel_calls_add(calls, delayed(cancel_own)(i));
+        parcel_results *results = RUN(1, calls, .cancel = &own_token, .batch_size = batch_size);
+        ck_contains(parcel_results_error(results),
+                    "cancelled by its token: 4 of 1000 calls had run");
+        ck_assert(parcel_token_cancelled(&own_token));
+        parcel_results_free(results);
+    }
 }
 END_TEST
 
