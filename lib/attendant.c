@@ -599,6 +599,16 @@ static void note_vain(struct errand *errand, enum ending ending)
     stop_at_worker(errand, parcel__text_take(&text));
 }
 
+static char *tell_room(const struct errand *errand)
+{
+    struct parcel__text text = {0};
+    parcel__text_format(&text,
+                        "its arguments do not fit the memory that a worker shares: there are %zu "
+                        "bytes, as many as ulimit -v or the machine lets it have",
+                        errand->attendant->mail.calls_size);
+    return parcel__text_take(&text);
+}
+
 /* What a call says that cannot be sent. */
 static struct attempt unsent(struct errand *errand)
 {
@@ -609,8 +619,7 @@ static struct attempt unsent(struct errand *errand)
                               .message = errand->refusal};
     errand->refusal = NULL;
     if (!attempt.message)
-        attempt.message =
-            parcel__memory_copy_string("its arguments do not fit the memory that processes share");
+        attempt.message = tell_room(errand);
     return attempt;
 }
 

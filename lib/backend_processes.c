@@ -96,9 +96,10 @@ static bool map_pages(struct pool *pool)
 {
     const size_t least = (size_t)1 << 22;
     size_t n_workers = (size_t)pool->n_workers, most = parcel__port_spare_addresses();
-    size_t area = rounded(parcel__port_physical_memory());
-    while (area > least && 3 * area > most / n_workers)
-        area = rounded(area / 2);
+    size_t area = parcel__port_physical_memory();
+    if (area > most / n_workers / 3)
+        area = most / n_workers / 3;
+    area = rounded(area > least ? area : least);
     for (; area >= least; area = rounded(area / 2)) {
         pool->size = n_workers * (rounded(sizeof(struct parcel__mailbox)) + 3 * area);
         pool->pages = parcel__process_share(pool->size);

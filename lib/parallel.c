@@ -165,9 +165,9 @@ static void note_warnings(parcel_results *results, const struct parcel__plan *pl
         parcel__text_put(&text, plan->warnings.bytes);
     if (results->n_workers < wanted)
         parcel__text_format(&text,
-                            "the run has %d workers instead of %d: no more threads could be "
+                            "the run has %d worker%s instead of %d: no more threads could be "
                             "started safely\n",
-                            results->n_workers, wanted);
+                            results->n_workers, results->n_workers == 1 ? "" : "s", wanted);
     if (!parcel__current_get() && results->n_workers > cpus)
         parcel__text_format(&text, "%d workers share %d cpu%s\n", results->n_workers, cpus,
                             cpus > 1 ? "s" : "");

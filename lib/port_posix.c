@@ -250,8 +250,8 @@ size_t parcel__port_spare_addresses(void)
     pthread_once(&overcommit_once, read_overcommit);
     if (overcommit == NEVER && parcel__port_physical_memory() / 16 < spare)
         spare = parcel__port_physical_memory() / 16;
-    if (getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur / 8 < spare)
-        spare = (size_t)limit.rlim_cur / 8;
+    if (getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur / 4 < spare)
+        spare = (size_t)limit.rlim_cur / 4;
     return spare;
 }
 

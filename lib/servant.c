@@ -7,6 +7,7 @@
 #include "servant.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "blas.h"
@@ -35,6 +36,7 @@ struct servant {
     struct parcel__openmp_settings settings; /* before that */
     size_t memory_at_start;
     unsigned serial; /* of the shared blocks that the program has, too */
+    char text[160];  /* of tell_room */
     double weighed;  /* when that was compared last, by the clock */
     double last;     /* when the call before ended, by the clock */
 };
@@ -53,13 +55,24 @@ static void set_phase(struct servant *servant, enum parcel__phase phase)
 
 /* ---- answers ---- */
 
-/* Writes a value. NULL, or why it cannot be sent, a constant. */
+/* Memory is short where addresses are: the machine's memory bounds the room, too. */
+static const char *tell_room(struct servant *servant)
+{
+    snprintf(
+        servant->text, sizeof servant->text,
+        "its result does not fit the memory that a worker shares: there are %zu bytes, as many "
+        "as ulimit -v or the machine lets it have",
+        servant->room.size / 2);
+    return servant->text;
+}
+
+/* Writes a value. NULL, or why it cannot be sent, until the next one is written. */
 static const char *put_value(struct servant *servant, struct parcel__wire_result *result,
                              const parcel_function *function, const void *place)
 {
     const char *why = parcel__wire_check_result(function, place, servant->serial);
     if (!why && !parcel__wire_put_result(result, &servant->room, function, place))
-        why = "its result does not fit the memory that processes share";
+        why = tell_room(servant);
     servant->box->large = servant->room.large;
     return why;
 }
