@@ -368,6 +368,7 @@ int main(void)
 {
     Suite *suite = suite_create("nesting");
     add_tests(tallied_case(suite, "nesting"));
-    add_tests(case_on_processes(suite));
+    if (!SUITE_LOOKS_FOR_RACES)
+        add_tests(case_on_processes(suite));
     return suite_run(suite);
 }
