@@ -525,34 +525,35 @@ static enum ending run_order(struct errand *errand, size_t first, size_t count, 
 
 static struct attempt try_again(struct errand *errand, size_t place);
 
-/* Records what became of a call, if anything did. */
+/* Records what became of a call. */
 static void record(const struct errand *errand, size_t place, struct attempt *attempt)
 {
     attempt->outcome.message = attempt->message;
-    if (attempt->outcome.status != PARCEL_NOT_RUN)
-        parcel__job_record(errand->job, errand->worker, place, &attempt->outcome);
+    parcel__job_record(errand->job, errand->worker, place, &attempt->outcome);
     parcel__memory_free(attempt->message);
 }
 
-/* Records a call that an attempt failed at, or tries it again for as long as that is wanted. A call
- * that was stopped in its last attempt leaves no record. */
+/* Records a call that an attempt failed at, or tries it again for as long as that is wanted. When
+ * the run stops before another attempt begins, the last one holds. */
 static void settle(struct errand *errand, size_t place, struct attempt attempt)
 {
     size_t index = errand->job->options.first_index + place;
     double start = attempt.outcome.start;
     for (int attempts = 1; attempt.outcome.status != PARCEL_OK; attempts++) {
         attempt.outcome.message = attempt.message;
-        attempt.outcome.attempts = attempts;
         if (!parcel__job_retries(errand->job, index, &attempt.outcome))
             break;
+        struct attempt next = try_again(errand, place);
+        if (next.outcome.status == PARCEL_NOT_RUN)
+            break;
         parcel__memory_free(attempt.message);
-        attempt = try_again(errand, place);
+        attempt = next;
         attempt.outcome.attempts = attempts + 1;
     }
     attempt.outcome.duration += attempt.outcome.start - start;
     attempt.outcome.start = start;
     record(errand, place, &attempt);
-    parcel__job_tell_watcher(errand->job, attempt.outcome.status != PARCEL_NOT_RUN);
+    parcel__job_tell_watcher(errand->job, attempt.outcome.status != PARCEL_CANCELLED);
 }
 
 /* When the call after so many answers began, by the clock. */
