@@ -34,8 +34,9 @@ struct seat {
     pthread_t thread;
     struct pool *pool;
     int number;
-    atomic_uint
-        n_jobs; /* that it was called to; it waits on this. Release and acquire: pool->job */
+
+    /* That it was called to, on which it waits. Release and acquire, so that it sees pool->job. */
+    atomic_uint n_jobs;
 };
 
 struct pool {

@@ -12,8 +12,8 @@
 
 #include "blas.h"
 #include "calls.h"
-#include "death.h"
 #include "current.h"
+#include "death.h"
 #include "memory.h"
 #include "openmp.h"
 #include "port.h"
@@ -36,8 +36,8 @@ struct servant {
     struct parcel__openmp_settings settings; /* before that */
     size_t memory_at_start;
     unsigned serial; /* of the shared blocks that the program has, too */
+    double weighed;  /* when the memory was compared last, by the clock */
     char text[160];  /* of tell_room */
-    double weighed;  /* when that was compared last, by the clock */
     double last;     /* when the call before ended, by the clock */
 };
 
