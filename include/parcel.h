@@ -722,11 +722,13 @@ void parcel_close(parcel_executor *executor);
  * needed; an executor keeps them for its next runs. All workers are copies of the program as it was
  * when the keeper was forked, with the thread that ran as their only one. What the program writes
  * to its memory later they do not see, and what a call writes to its memory is the worker's own: it
- * is there for that worker's next calls, and not in the program. The fields of a parcel_token, too:
- * a call stops its run with parcel_stop. Thread-local and threadprivate values are those of the
- * calling thread; when the run begins inside a parallel region a new thread forks, and they begin
- * anew. Under libgomp the team of the calling thread ends before the fork: threadprivate values of
- * its other threads begin anew in the program. Calls may open parallel regions and run Parallel.
+ * is there for that worker's next calls, and not in the program. A call may cancel its run's token
+ * (parcel_cancel), which is then cancelled in the program; others of the program it does not reach.
+ * A library that is loaded later is there in new workers, which its first call starts. Thread-local
+ * and threadprivate values are those of the calling thread; when the run begins inside a parallel
+ * region a new thread forks, and they begin anew. Under libgomp the team of the calling thread ends
+ * before the fork: threadprivate values of its other threads begin anew in the program. Calls may
+ * open parallel regions and run Parallel.
  *
  * Arguments and results. A list or a map is there by the copy; calls that are added or generated
  * later travel, strings, values and the data of arrays included. Results travel, arrays of any size
