@@ -1031,6 +1031,7 @@ int main(void)
     int backends = suite_backends();
     add_cases_to_33(tests, backends);
     add_cases_from_36(tests, backends);
-    add_cases_on_processes(case_on_processes(suite));
+    if (!SUITE_IS_SANITIZED)
+        add_cases_on_processes(case_on_processes(suite));
     return suite_run(suite);
 }

@@ -351,6 +351,7 @@ int main(void)
     TCase *tests = tallied_case(suite, "joblib");
     add_tests(tests);
     tcase_add_test(tests, test_config_scopes); /* it names the backends */
-    add_tests(case_on_processes(suite));
+    if (!SUITE_IS_SANITIZED)
+        add_tests(case_on_processes(suite));
     return suite_run(suite);
 }

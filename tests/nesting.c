@@ -368,7 +368,7 @@ int main(void)
 {
     Suite *suite = suite_create("nesting");
     add_tests(tallied_case(suite, "nesting"));
-    if (!SUITE_LOOKS_FOR_RACES)
+    if (!SUITE_IS_SANITIZED)
         add_tests(case_on_processes(suite));
     return suite_run(suite);
 }

@@ -840,15 +840,20 @@ static void add_input_tests(TCase *tests)
     tcase_add_test(tests, a_call_does_not_wait_for_its_own_stream);
 }
 
+static void add_cases_on_processes(TCase *tests)
+{
+    add_joblib_tests(tests);
+    add_control_tests(tests);
+    add_input_tests(tests);
+}
+
 int main(void)
 {
     Suite *suite = suite_create("streams");
-    TCase *on_processes = case_on_processes(suite);
     add_joblib_tests(tallied_case(suite, "joblib"));
     add_control_tests(tallied_case(suite, "control"));
     add_input_tests(tallied_case(suite, "bad input"));
-    add_joblib_tests(on_processes);
-    add_control_tests(on_processes);
-    add_input_tests(on_processes);
+    if (!SUITE_IS_SANITIZED)
+        add_cases_on_processes(case_on_processes(suite));
     return suite_run(suite);
 }

@@ -27,14 +27,6 @@
 #define SUITE_IS_SANITIZED 0
 #endif
 
-/* Whether clang's race checker does: it cannot follow threads in a process that was forked from one
- * with several. */
-#ifdef __has_feature
-#define SUITE_LOOKS_FOR_RACES __has_feature(thread_sanitizer)
-#else
-#define SUITE_LOOKS_FOR_RACES 0
-#endif
-
 #define LENGTH(array) (sizeof(array) / sizeof *(array))
 #define UNUSED __attribute__((unused))
 

@@ -27,7 +27,8 @@ struct tally {
 extern struct tally *tally;
 
 /* Cases whose tests have a tally. In the second, runs that do not name a backend are on worker
- * processes, but for those inside of calls. */
+ * processes, but for those inside of calls; not for sanitizers, whose own locks another thread may
+ * hold when a process is forked. */
 TCase *tallied_case(Suite *suite, const char *name);
 TCase *case_on_processes(Suite *suite);
 
