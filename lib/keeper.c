@@ -442,13 +442,16 @@ static bool await_start(struct parcel__keeper *keeper, struct seat *seat, char *
 bool parcel__keeper_start(struct parcel__keeper *keeper, int worker, char *why, size_t why_size)
 {
     struct seat *seat = &keeper->seats[worker];
-    if (parcel__keeper_is_alive(keeper, worker))
+    /* Looked at once, before all else: the keeper may make it RUNNING at any moment, and a seat
+     * must not be started twice. It may be one of those that were started at once. */
+    bool is_starting = state_of(seat) == STARTING;
+    if (!is_starting && parcel__keeper_is_alive(keeper, worker))
         return true;
     if (keeper->program != getpid()) {
         snprintf(why, why_size, "this process was forked from the one that keeps the workers");
         return false;
     }
-    if (state_of(seat) != STARTING) { /* it may be one of those that were started at once */
+    if (!is_starting) {
         seat->first_try = 0;
         atomic_store_explicit(&seat->signal, 0, memory_order_relaxed);
         atomic_store_explicit(&seat->state, STARTING, memory_order_release);
