@@ -32,11 +32,6 @@ static int number_of(const struct parcel_job *job, const struct parcel__worker *
     return (int)(worker - job->workers);
 }
 
-static const struct parcel__carrier *carrier_of(const struct parcel__worker *worker)
-{
-    return atomic_load_explicit(&worker->carrier, memory_order_acquire);
-}
-
 /* The units that hold so many calls. */
 static uint32_t units_of(const struct parcel_job *job, size_t calls)
 {
@@ -64,7 +59,7 @@ static uint32_t batch_length(const struct parcel_job *job, const struct parcel__
                                       units_of(job, size ? size : 1));
     if (size > 0)
         return units_of(job, size) < left ? units_of(job, size) : left;
-    if (job->may_share && carrier_of(worker))
+    if (job->may_share && parcel__job_carrier(worker))
         return batch_length_afar(job, worker, left);
     return parcel__schedule_batch(left, job->options.n_workers, units_of(job, worker->last_count),
                                   worker->seconds_per_call * (double)job->unit);
@@ -157,7 +152,7 @@ static struct parcel__worker *find_sharer(const struct parcel_job *job,
 
 static void poke(struct parcel__worker *worker)
 {
-    const struct parcel__carrier *carrier = carrier_of(worker);
+    const struct parcel__carrier *carrier = parcel__job_carrier(worker);
     if (carrier)
         carrier->poke(carrier);
 }
@@ -215,7 +210,7 @@ static parcel__range steal(struct parcel_job *job, struct parcel__worker *worker
         if (somebody_is_busy) {
             parcel__port_yield(); /* whoever is busy may wait for this very cpu */
         } else if ((sharer = find_sharer(job, worker)) != NULL) {
-            const struct parcel__carrier *carrier = carrier_of(sharer);
+            const struct parcel__carrier *carrier = parcel__job_carrier(sharer);
             if (carrier)
                 ask_afar(sharer, carrier, &since);
             else

@@ -192,6 +192,12 @@ void parcel__job_count(struct parcel_job *job, size_t failed, size_t succeeded);
 /* Stops the run when something outside wants it to. Returns whether it does. */
 bool parcel__job_heed(struct parcel_job *job);
 
+/* Who runs the worker's calls elsewhere, or NULL. Threads: any. */
+static inline const struct parcel__carrier *parcel__job_carrier(const struct parcel__worker *worker)
+{
+    return atomic_load_explicit(&worker->carrier, memory_order_acquire);
+}
+
 static inline bool parcel__job_is_stopped(const struct parcel_job *job)
 {
     return atomic_load_explicit(&job->is_stopped, memory_order_relaxed);

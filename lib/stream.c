@@ -369,8 +369,7 @@ static void begin_block(struct parcel__stream *stream, int number, struct parcel
     pthread_mutex_lock(&stream->mutex);
     worker->block = job;
     job->start = stream->team->start;
-    parcel__job_carry(
-        job, 0, atomic_load_explicit(&stream->team->workers[number].carrier, memory_order_relaxed));
+    parcel__job_carry(job, 0, parcel__job_carrier(&stream->team->workers[number]));
     if (stream->is_stopped)
         parcel__job_stop(job, PARCEL__BY_STREAM);
     pthread_mutex_unlock(&stream->mutex);

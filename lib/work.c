@@ -525,15 +525,10 @@ static bool has_state(struct parcel_job *job, struct parcel__worker *worker)
     return true;
 }
 
-static const struct parcel__carrier *carrier_of(struct parcel__worker *worker)
-{
-    return atomic_load_explicit(&worker->carrier, memory_order_relaxed); /* this thread's own */
-}
-
 static void run_batch(struct parcel_job *job, struct parcel__worker *worker, parcel_batch *batch)
 {
     size_t done = 0;
-    const struct parcel__carrier *carrier = carrier_of(worker);
+    const struct parcel__carrier *carrier = parcel__job_carrier(worker);
     worker->is_asked = false;
     bool may_run = carrier || !job->options.states || has_state(job, worker);
     if (worker->last_count == 0) /* it may have waited for what it took from another */
@@ -564,7 +559,7 @@ static void enter(struct parcel_job *job, struct parcel__worker *worker,
 {
     parcel__job_make_ready(job, worker);
     surroundings->settings.changed = false;
-    if (job->options.nest.threads > 0 && !carrier_of(worker))
+    if (job->options.nest.threads > 0 && !parcel__job_carrier(worker))
         parcel__openmp_limit(job->options.nest.threads, &surroundings->settings);
     surroundings->before = parcel__current_enter(&worker->current);
 }
@@ -634,7 +629,7 @@ void parcel_job_work(parcel_job *job, int worker)
     parcel_batch batch;
     if (!parcel__job_has_worker(job, worker))
         return;
-    bool is_cold = job->is_cold && !carrier_of(&job->workers[worker]);
+    bool is_cold = job->is_cold && !parcel__job_carrier(&job->workers[worker]);
     fetch_early(job, worker);
     atomic_store_explicit(&job->workers[worker].has_begun, true, memory_order_relaxed);
     enter(job, &job->workers[worker], &surroundings);

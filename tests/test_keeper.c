@@ -513,6 +513,36 @@ START_TEST(test_core_limit)
 }
 END_TEST
 
+static void count_and_wait(void *context, struct parcel__keeper *keeper, int worker)
+{
+    (void)context;
+    (void)keeper;
+    (void)worker;
+    atomic_fetch_add(&shared->count, 1);
+    for (;;)
+        pause();
+}
+
+/* Whether it runs already, or only just, when its attendant asks for it: there is one of each. */
+START_TEST(test_started_at_once)
+{
+    char why[128];
+    const struct parcel__keeper_options options = {
+        .n_workers = 3, .work = count_and_wait, .n_started = 2};
+    atomic_store(&shared->count, 0);
+    for (int i = 1; i <= 100; i++) {
+        struct parcel__keeper *keeper = parcel__keeper_open(&options, why, sizeof why);
+        ck_assert_ptr_nonnull(keeper);
+        for (int worker = 0; worker < 3; worker++)
+            ck_assert(parcel__keeper_start(keeper, worker, why, sizeof why));
+        while (atomic_load(&shared->count) < 3 * i)
+            sched_yield();
+        parcel__keeper_close(keeper); /* who is not known to it would be waited for */
+        ck_assert_int_eq(atomic_load(&shared->count), 3 * i);
+    }
+}
+END_TEST
+
 START_TEST(test_nobody_started)
 {
     struct parcel__keeper *keeper = open_keeper(1);
@@ -1227,6 +1257,7 @@ int main(int argc, char **argv)
     tcase_add_test(tests, test_texts);
     tcase_add_test(tests, test_out_of_memory);
     tcase_add_test(tests, test_core_limit);
+    tcase_add_test(tests, test_started_at_once);
     tcase_add_test(tests, test_nobody_started);
     tcase_add_test(tests, test_started_twice);
     tcase_add_test(tests, test_many_crashes);
