@@ -154,9 +154,12 @@ static void copy_column(unsigned char *to, size_t to_stride, const unsigned char
         memcpy(to, from, size * count);
         return;
     }
-    for (size_t i = 0; size == 8 && i < count; i++) /* the usual size, without a call of memcpy */
-        memcpy(to + i * to_stride, from + i * from_stride, 8);
-    for (size_t i = 0; size != 8 && i < count; i++)
+    if (size == 8) { /* without a call of memcpy */
+        for (size_t i = 0; i < count; i++)
+            memcpy(to + i * to_stride, from + i * from_stride, 8);
+        return;
+    }
+    for (size_t i = 0; size > 0 && i < count; i++)
         memcpy(to + i * to_stride, from + i * from_stride, size);
 }
 
@@ -617,6 +620,8 @@ struct returning {
     size_t end;       /* of the results */
     size_t end_bytes; /* the bytes should not go beyond */
     int pid;
+    size_t record_at;             /* of the record that was looked up last */
+    struct parcel__record record; /* which calls from there on share */
     struct parcel__wire_away away;
     struct leaving leaving;
 };
@@ -636,17 +641,36 @@ static size_t end_of_marks(const unsigned char *marks, size_t first, size_t end,
     return first;
 }
 
+/* The record of the next call, if it has one. Only the first that is written is looked up in the
+ * middle of those that share one. */
+static bool find_record(struct returning *returning, struct parcel__record *record)
+{
+    const parcel_results *results = returning->results;
+    size_t next = returning->next;
+    unsigned char mark = results->marks[next];
+    if (!(mark & (PARCEL__MARK_FIRST | PARCEL__MARK_SHARED)))
+        return false;
+    if (mark & PARCEL__MARK_FIRST || next == returning->first) {
+        returning->record_at = next;
+        if (!parcel__results_record(results, next, &returning->record))
+            return false;
+        if (returning->record.pid == 0)
+            returning->record.pid = returning->pid;
+    }
+    *record = returning->record;
+    record->start += (double)(next - returning->record_at) * record->duration;
+    return true;
+}
+
 /* The calls from next on that have one function, one status and one record. */
-static struct stretch next_stretch(const struct returning *returning)
+static struct stretch next_stretch(struct returning *returning)
 {
     const parcel_results *results = returning->results;
     size_t first = returning->next;
     unsigned char mark = results->marks[first];
     struct stretch stretch = {.count = 1, .status = mark & PARCEL__MARK_STATUS};
-    if (parcel__results_record(results, first, &stretch.record))
+    if (find_record(returning, &stretch.record))
         stretch.flags |= HAS_RECORD;
-    if (stretch.record.pid == 0)
-        stretch.record.pid = returning->pid;
     if (mark & PARCEL__MARK_SHARED)
         stretch.flags |= IS_SHARED;
     if (results->attempts)

@@ -147,16 +147,20 @@ static const parcel_function *function_at(const struct parcel__span *span,
     return function;
 }
 
-/* The plans of functions that take turns; each has its place. */
+/* The plans of functions that take turns; a new one takes the place of the oldest. */
 struct plans {
     struct plan of[16];
+    size_t n_made;
 };
 
 static const struct plan *plan_of(struct plans *plans, const parcel_function *function)
 {
-    struct plan *plan = &plans->of[parcel__hash_mix(0, (uintptr_t)function) % 16];
-    if (plan->function != function)
-        *plan = plan_for(function);
+    const size_t room = sizeof plans->of / sizeof *plans->of;
+    for (size_t i = 0; i < room && i < plans->n_made; i++)
+        if (plans->of[i].function == function)
+            return &plans->of[i];
+    struct plan *plan = &plans->of[plans->n_made++ % room];
+    *plan = plan_for(function);
     return plan;
 }
 
