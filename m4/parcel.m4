@@ -110,6 +110,7 @@ AC_DEFUN([PARCEL_MPI], [
                   libopenmpi-dev, or mpich and libmpich-dev); without it: --without-mpi])])
   AC_SUBST([MPI_CFLAGS])
   AC_SUBST([MPI_LIBS])
+  AC_SUBST([MPI], [$mpi])
 ])
 
 # PARCEL_MPI_FLAGS: sorts the wrapper's words. Some quote them, and -Xlinker takes the next one.

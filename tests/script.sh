@@ -24,6 +24,12 @@ need()
     done
 }
 
+# MPI names the one that configure found.
+need_mpi()
+{
+    [ "$MPI" != no ] || skip 'this build has no MPI'
+}
+
 # Copies what a release holds, so that it can be built another way, and goes there. What is in
 # the copy is gone when the script ends.
 copy_sources()
