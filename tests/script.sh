@@ -3,7 +3,7 @@
 # shellcheck shell=sh
 set -eu
 : "${TOP_SRCDIR:?a script test is run by make check}"
-unset MAKEFLAGS MAKELEVEL MAKEOVERRIDES MFLAGS
+unset MAKEFLAGS MAKELEVEL MAKEOVERRIDES MFLAGS MPICC MPIEXEC
 
 skip()
 {
@@ -74,7 +74,7 @@ can_build()
 # suites_with FLAGS COMPILER C++-COMPILER TARGET: runs suites that are built so, in the copy.
 suites_with()
 {
-    configure_in "build-$2" CC="$2" CXX="$3" --disable-static --enable-debug \
+    configure_in "build-$2" CC="$2" CXX="$3" --disable-static --enable-debug --without-mpi \
         CFLAGS="-g -O1 $1" CXXFLAGS="-g -O1 $1"
     make -s -C lib >/dev/null
     make -s -k -C tests "$4" VERBOSE=1
