@@ -599,11 +599,12 @@ static void give(struct parcel__exchange *exchange, struct parcel__stream_block 
     let_go(block->origin.shipment);
 }
 
-/* Sends the results that wait if they are so old. */
-static void send_old(struct parcel__exchange *exchange, double age)
+/* Sends the results that wait if they are old, or if this rank needs new calls soon. */
+static void send_old(struct parcel__exchange *exchange)
 {
+    bool is_low = room(exchange) < 4 * (size_t)exchange->n_local;
     pthread_mutex_lock(&exchange->out_mutex);
-    if (exchange->out.used > 0 && (age == 0 || parcel__port_now() - exchange->out_since >= age))
+    if (exchange->out.used > 0 && (is_low || parcel__port_now() - exchange->out_since >= old))
         send_out(exchange);
     pthread_mutex_unlock(&exchange->out_mutex);
 }
@@ -1257,7 +1258,7 @@ static void see_to_it(struct parcel__exchange *exchange)
     look(exchange);
     deal(exchange);
     if (!exchange->is_root)
-        send_old(exchange, old);
+        send_old(exchange);
     if (!parcel__post_is_empty(exchange->ranks->post))
         parcel__ranks_poll(exchange->ranks);
     parcel__stream_deliver(exchange->stream);
@@ -1281,8 +1282,6 @@ static bool attend(struct parcel__exchange *exchange, unsigned n_idle)
             see_to_it(exchange);
         return true;
     }
-    if (!exchange->is_root)
-        send_old(exchange, 0);
     see_to_it(exchange);
     if (is_done(exchange))
         return false;
