@@ -21,6 +21,7 @@
 #include "calls.h"
 #include "memory.h"
 #include "port.h"
+#include "wire.h"
 
 /* What is out at a rank should last so long: many times what an answer takes. */
 static const double cover = 4e-3;
@@ -715,17 +716,34 @@ static void refuse(struct parcel__exchange *exchange, struct child *child, unsig
     parcel__post_let_go(exchange->ranks->post);
 }
 
+/* How many calls of the block may go to other ranks before one that may not, which *why names.
+ * Those of a list were looked at before the run. */
+static size_t count_sendable(const struct parcel__exchange *exchange,
+                             const struct parcel__stream_block *block, size_t at, char **why)
+{
+    static const struct parcel__wire_target target = {.is_rank = true, .is_known = true};
+    size_t count = block->results->count, n = at;
+    if (!exchange->stream->is_generated)
+        return count - at;
+    while (n < count && parcel__wire_check(block->list, block->first_call + n, 1, &target, why))
+        n++;
+    return n - at;
+}
+
 /* Packs and sends calls of a block. Returns how many. */
 static size_t send_calls(struct parcel__exchange *exchange, struct child *child,
                          const struct parcel__stream_block *block, struct work *work)
 {
     struct parcel__bundle bundle = {0};
     char *why = NULL;
-    size_t left = block->results->count - work->offset;
+    size_t left = count_sendable(exchange, block, work->offset, &why);
     work->count = 0;
-    if (parcel__bundle_put(&bundle, work, sizeof *work))
+    if (left > 0 && parcel__bundle_put(&bundle, work, sizeof *work)) {
+        parcel__memory_free(why); /* of a later call, which is looked at again */
+        why = NULL;
         work->count = parcel__bundle_put_calls(
             &bundle, block->list, block->first_call + work->offset, left, MOST_BYTES, &why);
+    }
     if (work->count > 0)
         work->first_offer = offer(exchange, &bundle, 0, false);
     if (work->count == 0 || work->first_offer == SIZE_MAX) {
@@ -1243,8 +1261,8 @@ bool parcel__exchange_await_end(struct parcel__exchange *exchange, parcel_result
     if (!results)
         return false;
     read_end(exchange->endings, results);
-    for (const struct parcel__message *message = exchange->endings->next; message && is_read;
-         message = message->next)
+    const struct parcel__message *message = results->marks ? exchange->endings->next : NULL;
+    for (; message && is_read; message = message->next)
         is_read = read_results(message, results);
     return is_read;
 }
