@@ -74,11 +74,12 @@ static bool make_room(struct parcel__bundle *bundle, size_t size)
 /* So many more bytes, to be written; those of the padding are zero. NULL: out of memory. */
 static unsigned char *extend(struct parcel__bundle *bundle, size_t size)
 {
-    if (size > SIZE_MAX / 8 || !make_room(bundle, padded(size)))
+    size_t whole = padded(size < SIZE_MAX / 2 ? size : SIZE_MAX / 2);
+    if (!make_room(bundle, whole))
         return NULL;
     unsigned char *bytes = bundle->bytes + bundle->used;
-    memset(bytes + size, 0, padded(size) - size);
-    bundle->used += padded(size);
+    memset(bytes + size, 0, whole - size);
+    bundle->used += whole;
     return bytes;
 }
 

@@ -292,6 +292,9 @@ static bool get_value(struct input *input, unsigned char *place)
 {
     parcel_value value;
     memcpy(&value, place, sizeof value);
+    bool has_content = value.tag >= PARCEL_TAG_STRING && value.tag <= PARCEL_TAG_ARRAY;
+    if (input->away && has_content && !value.as.pointer) /* None stands for it */
+        return false;
     if (value.tag == PARCEL_TAG_STRING)
         return get_string(input, place + offsetof(parcel_value, as));
     if (value.tag == PARCEL_TAG_POINTER && input->away)
