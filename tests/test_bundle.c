@@ -411,8 +411,9 @@ START_TEST(test_registered_function)
 {
     char *why = NULL;
     struct parcel__bundle bundle = {0}, large = {0};
-    parcel_function function = *parcel_function_of(half);
+    static parcel_function function;
     parcel_call call = delayed(half)(1);
+    function = *parcel_function_of(half);
     call.function = &function;
     parcel_calls *calls = parcel_calls_new(), *list = parcel_calls_new();
     ck_assert_ptr_null(parcel__identity_register("half by name", &function));

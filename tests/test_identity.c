@@ -146,16 +146,19 @@ END_TEST
 
 START_TEST(test_registered)
 {
-    const parcel_function on_stack = *parcel_function_of(twice), other = *parcel_function_of(half);
+    static parcel_function named, other;
+    const parcel_function on_stack = *parcel_function_of(twice);
     struct parcel__identity identity;
+    named = on_stack;
+    other = *parcel_function_of(half);
     ck_assert(!parcel__identity_of(&on_stack, &identity));
-    ck_assert_ptr_null(parcel__identity_register("twice as much", &on_stack));
-    ck_assert_ptr_null(parcel__identity_register("twice as much", &on_stack));
-    identity = identity_of(&on_stack);
+    ck_assert_ptr_null(parcel__identity_register("twice as much", &named));
+    ck_assert_ptr_null(parcel__identity_register("twice as much", &named));
+    identity = identity_of(&named);
     ck_assert_uint_eq(identity.object, 0);
-    ck_assert_ptr_eq(parcel__identity_find(identity, sizeof(parcel_function)), &on_stack);
+    ck_assert_ptr_eq(parcel__identity_find(identity, sizeof(parcel_function)), &named);
     ck_contains(parcel__identity_register("twice as much", &other), "another function");
-    ck_contains(parcel__identity_register("2 x", &on_stack), "another name");
+    ck_contains(parcel__identity_register("2 x", &named), "another name");
     ck_assert_ptr_null(parcel__identity_register("half", &other));
     ck_assert(!is_same(identity, identity_of(&other)));
     ck_contains(parcel__identity_register(NULL, &other), "name");
