@@ -76,6 +76,8 @@ static bool put_bytes(struct output *output, const void *content, size_t size)
         return false;
     if (output->bytes && size > 0)
         memcpy(output->bytes + output->used, content, size);
+    if (output->bytes && output->away) /* nothing else of our memory leaves the process */
+        memset(output->bytes + output->used + size, 0, padded(size) - size);
     output->used += padded(size);
     return true;
 }
