@@ -45,18 +45,25 @@ enum {
     PARCEL__KILL_AFTER,
     PARCEL__CORE_DUMPS,
     PARCEL__READ_ONLY,
+    PARCEL__ISOLATE,
+    PARCEL__MPI_RESULTS,
+    PARCEL__MPI_TIMEOUT,
     PARCEL__N_OPTIONS
 };
 
 struct parcel__plan {
-    int n_jobs_asked; /* as it is shown in the lines of progress */
-    int n_jobs;       /* workers, given enough calls */
+    int n_jobs_asked;     /* as it is shown in the lines of progress */
+    int n_jobs;           /* workers, given enough calls */
+    bool is_n_jobs_unset; /* by anybody: all cpus */
     int verbose;
     size_t batch_size; /* 0: adaptive */
     bool collect;
     struct parcel__callbacks callbacks;
     struct parcel__limits limits; /* when it stops, and what its calls may take */
     struct parcel__worker_limits worker_limits;
+    bool isolate;       /* the calls of each rank run in processes that it forks */
+    bool all_ranks;     /* not rank 0 only has the results */
+    double mpi_timeout; /* seconds to wait for the other ranks' run; INFINITY when not set */
     parcel_schedule schedule;
     bool is_timed; /* each call of about a microsecond and more has its own time */
     const parcel_backend *backend;

@@ -133,6 +133,13 @@ void parcel__results_set_error(parcel_results *results, char *error)
     results->owns_error = error != NULL;
 }
 
+void parcel__results_set_hosts(parcel_results *results, struct parcel__hosts *hosts)
+{
+    struct parcel__hosts *before = results->hosts;
+    results->hosts = parcel__hosts_hold(hosts);
+    parcel__hosts_release(before);
+}
+
 /* Where the record of a call that is marked FIRST stands. */
 static struct parcel__record *record_at(const parcel_results *results, size_t first)
 {
@@ -262,6 +269,7 @@ void parcel__results_free(parcel_results *results)
     if (results->owns_error)
         parcel__memory_free(results->error);
     parcel__memory_free(results->warnings);
+    parcel__hosts_release(results->hosts);
     parcel__memory_free(results);
 }
 
@@ -370,6 +378,18 @@ int parcel_results_pid(const parcel_results *results, size_t index)
     return first == SIZE_MAX ? -1 : pid_of(record_at(results, first));
 }
 
+int parcel_results_rank(const parcel_results *results, size_t index)
+{
+    int worker = parcel_results_worker(results, index);
+    return worker < 0 ? -1 : parcel__hosts_rank(results->hosts, worker);
+}
+
+const char *parcel_results_host(const parcel_results *results, size_t index)
+{
+    int worker = parcel_results_worker(results, index);
+    return worker < 0 ? NULL : parcel__hosts_name(results->hosts, worker);
+}
+
 int parcel_results_attempts(const parcel_results *results, size_t index)
 {
     if (record_of(results, index) == SIZE_MAX)
@@ -440,6 +460,7 @@ void parcel__results_read(const parcel_results *results, size_t index, size_t *f
                               .duration = NAN,
                               .worker = -1,
                               .pid = -1,
+                              .rank = -1,
                               .estimated = (mark & PARCEL__MARK_SHARED) != 0};
     if (mark & PARCEL__MARK_FIRST)
         *first = index;
@@ -450,6 +471,8 @@ void parcel__results_read(const parcel_results *results, size_t index, size_t *f
     record->duration = read->duration;
     record->worker = read->worker;
     record->pid = pid_of(read);
+    record->rank = parcel__hosts_rank(results->hosts, read->worker);
+    record->host = parcel__hosts_name(results->hosts, read->worker);
     record->attempts = parcel_results_attempts(results, index);
 }
 

@@ -4,6 +4,7 @@
 
 #include <parcel.h>
 
+#include "hosts.h"
 #include "memory.h"
 
 /* When and where a call ran. Calls that share their batch's time share the record of the first of
@@ -47,6 +48,7 @@ struct parcel_results {
     size_t slowest;          /* SIZE_MAX while nothing ran */
     double wall_time;
     double total_time;
+    struct parcel__hosts *hosts;   /* where the workers were; NULL: in this process */
     struct parcel__pulled *pulled; /* the stream that is pulled, or NULL */
     struct parcel__arena arenas[]; /* one for each worker: what slots point at */
 };
@@ -129,6 +131,9 @@ void parcel__results_note_attempts(parcel_results *results, size_t index, int at
 
 /* Frees what the call allocated itself and gave us: a char * or an array's data. */
 void parcel__results_free_taken(const parcel_results *results, size_t index);
+
+/* Lets the records tell where their workers were. hosts: held; NULL: in this process. */
+void parcel__results_set_hosts(parcel_results *results, struct parcel__hosts *hosts);
 
 /* The error of the run, taken. The first holds; a later one is freed. */
 void parcel__results_set_error(parcel_results *results, char *error);

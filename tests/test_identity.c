@@ -111,16 +111,16 @@ START_TEST(test_functions_and_code)
 {
     struct parcel__identity one = identity_of(parcel_function_of(twice));
     struct parcel__identity other = identity_of(parcel_function_of(half));
-    struct parcel__identity code = identity_of((const void *)(uintptr_t)&strtol);
+    struct parcel__identity code = identity_of((const void *)(uintptr_t)&lldiv);
     ck_assert_uint_eq(one.object, parcel__identity_build());
     ck_assert_uint_eq(one.object, other.object);
     ck_assert_uint_ne(one.offset, other.offset);
     ck_assert_uint_ne(code.object, one.object);
     ck_assert_ptr_eq(parcel__identity_find(one, sizeof(parcel_function)),
                      parcel_function_of(twice));
-    ck_assert_ptr_eq(parcel__identity_find(code, 1), (const void *)(uintptr_t)&strtol);
+    ck_assert_ptr_eq(parcel__identity_find(code, 1), (const void *)(uintptr_t)&lldiv);
     ck_assert_str_eq(parcel__identity_object_name(parcel_function_of(twice)), "the program");
-    ck_contains(parcel__identity_object_name((const void *)(uintptr_t)&strtol), "libc");
+    ck_contains(parcel__identity_object_name((const void *)(uintptr_t)&lldiv), "libc");
 }
 END_TEST
 
