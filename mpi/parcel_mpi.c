@@ -218,7 +218,7 @@ static const char *agree(const struct parcel__mpi_transport *transport, enum pro
         return NULL;
     memcpy(account.host, transport->host, sizeof account.host);
     MPI_Bcast(&account, sizeof account, MPI_BYTE, lowest / N_PROBLEMS, transport->messages);
-    return describe(lowest % N_PROBLEMS, lowest / N_PROBLEMS, &account);
+    return describe((enum problem)(lowest % N_PROBLEMS), lowest / N_PROBLEMS, &account);
 }
 
 /* One rank that ran out of memory must not leave the others waiting. What they have opened is never
