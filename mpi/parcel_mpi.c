@@ -84,10 +84,11 @@ static int at_mpi_finalize(MPI_Comm self, int key, void *attribute, void *extra)
     return MPI_SUCCESS;
 }
 
+/* Where MPI itself leaves, another rank has ended the job, and told why. */
 static void at_exit(void)
 {
     int is_finalised;
-    if (getpid() != job.process)
+    if (getpid() != job.process || parcel__mpi_transport_is_calling())
         return;
     MPI_Finalized(&is_finalised);
     if (is_finalised)
