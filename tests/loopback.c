@@ -332,18 +332,17 @@ const struct parcel__transport *loopback_transport(struct loopback *loopback, in
     return &loopback->seats[rank].transport;
 }
 
-/* Tells what is in the queue, since a test fails then. What has no bytes may come to a rank that
- * has just said good-bye. */
+/* Tells what is in the queue and should not be, since a test fails then. */
 static size_t free_queue(struct packet *first)
 {
     size_t count = 0;
     while (first) {
         struct packet *packet = first;
         first = packet->next;
-        if (packet->size > 0)
+        if (packet->sends)
             fprintf(stderr, "loopback: nobody took %zu bytes with tag %d from rank %d to %d\n",
                     packet->size, packet->tag, packet->from, packet->to);
-        count += packet->size > 0;
+        count += packet->sends != NULL;
         free_packet(packet);
     }
     return count;

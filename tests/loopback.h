@@ -11,7 +11,8 @@
 struct loopback_options {
     int n_ranks;
     int fan_out;       /* of the tree; 0: the usual number */
-    size_t most_eager; /* bytes of what is sent without waiting for who takes it */
+    size_t most_eager; /* bytes of what is sent without waiting for who takes it; as with any MPI,
+                        * the small messages of a run may come when it is over */
     unsigned seed; /* 0: what is sent is there at once; else at random late, so that what several
                     * ranks send comes in any order */
 };
@@ -24,7 +25,7 @@ struct loopback *loopback_open(const struct loopback_options *options);
 /* What the rank has; as long as the loopback. */
 const struct parcel__transport *loopback_transport(struct loopback *loopback, int rank);
 
-/* Returns how many messages with bytes, and data, were never taken. */
+/* Returns how many messages and data that somebody waits for were never taken. */
 size_t loopback_close(struct loopback *loopback);
 
 /* What a rank does, in a thread of its own: backend "mpi" finds its ranks there. */

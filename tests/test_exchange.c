@@ -118,7 +118,7 @@ enum { RANKS = 5, FAN_OUTS = 3, SETTINGS = RANKS * FAN_OUTS * 2 * 2 };
 static struct play play_of(int number, play_act *act)
 {
     static const int ranks[RANKS] = {7, 3, 2, 4, 1}, fan_outs[FAN_OUTS] = {1, 2, 32};
-    static const size_t most_eager[] = {256, 0, SIZE_MAX};
+    static const size_t most_eager[] = {256, 64, SIZE_MAX};
     unsigned n = (unsigned)number;
     return (struct play){.options = {.n_ranks = ranks[n % RANKS],
                                      .fan_out = fan_outs[n / RANKS % FAN_OUTS],
