@@ -172,7 +172,7 @@ END_TEST
 
 static bool sit_down(int guests)
 {
-    return meet(&tally->meeting, guests);
+    return meet(&shared->meeting, guests);
 }
 DELAYED(bool, sit_down, int);
 
@@ -293,7 +293,7 @@ static int visit(int team, int guests)
     if (team != last_team)
         visits = 0;
     last_team = team;
-    return meet(&tally->meeting, guests) ? ++visits : -1;
+    return meet(&shared->meeting, guests) ? ++visits : -1;
 }
 DELAYED(int, visit, int, int);
 
@@ -1001,7 +1001,7 @@ static void add_cases_from_36(TCase *tests, int backends)
 }
 
 /* Not those that name a backend, look at threads, or write to memory of their own. */
-static void add_cases_on_processes(TCase *tests)
+static void add_cases_elsewhere(TCase *tests)
 {
     tcase_add_test(tests, test_05_parallel_pretty_print);
     tcase_add_test(tests, test_07_nested_parallel_warnings);
@@ -1032,6 +1032,6 @@ int main(void)
     add_cases_to_33(tests, backends);
     add_cases_from_36(tests, backends);
     if (!SUITE_IS_SANITIZED)
-        add_cases_on_processes(case_on_processes(suite));
+        add_cases_elsewhere(case_elsewhere(suite));
     return suite_run(suite);
 }

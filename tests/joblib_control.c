@@ -352,6 +352,6 @@ int main(void)
     add_tests(tests);
     tcase_add_test(tests, test_config_scopes); /* it names the backends */
     if (!SUITE_IS_SANITIZED)
-        add_tests(case_on_processes(suite));
+        add_tests(case_elsewhere(suite));
     return suite_run(suite);
 }
