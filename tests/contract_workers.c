@@ -15,7 +15,7 @@ static void *start(void *state, int worker)
 {
     struct scratch *scratch = malloc(sizeof *scratch);
     *scratch = (struct scratch){.thread = pthread_self(), .worker = worker};
-    bool is_right = state == tally && parcel_worker() == worker && parcel_index() == SIZE_MAX &&
+    bool is_right = state == shared && parcel_worker() == worker && parcel_index() == SIZE_MAX &&
                     !parcel_worker_state() && !parcel_cancelled();
     atomic_fetch_add(&tally->started, 1);
     atomic_fetch_add(&tally->wrong, !is_right);
@@ -27,7 +27,7 @@ static void end(void *state, int worker, void *worker_state)
     struct scratch *scratch = worker_state;
     atomic_fetch_add(&tally->ended, 1);
     atomic_fetch_add(&tally->wrong,
-                     state != tally || scratch->worker != worker || scratch->uses == 0);
+                     state != shared || scratch->worker != worker || scratch->uses == 0);
     free(scratch);
 }
 
@@ -50,7 +50,7 @@ static parcel_calls *uses(size_t count)
 }
 
 #define WITH_STATES(shape) \
-    SHAPED(shape, .on_worker_start = start, .on_worker_end = end, .worker_state = tally)
+    SHAPED(shape, .on_worker_start = start, .on_worker_end = end, .worker_state = shared)
 
 static void count_from_none(void)
 {

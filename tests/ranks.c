@@ -89,6 +89,18 @@ static void step(void)
         ck_abort_msg("rank %d: the other ranks are elsewhere", ranks_rank());
 }
 
+/* Ranks that are no longer in step cannot go on. */
+static void give_up(void)
+{
+    if (srunner_ntests_failed(runner) > 0) {
+        printf("rank %d: ", ranks_rank());
+        srunner_print(runner, CK_NORMAL);
+    }
+    fflush(NULL);
+    step();
+    _exit(EXIT_FAILURE);
+}
+
 void ranks_begin_test(void)
 {
     enum { MOST_SECONDS = 120 };
@@ -101,7 +113,7 @@ void ranks_begin_test(void)
         atomic_store(&common->has_failed, true);
     step();
     if (atomic_load(&common->has_failed))
-        ck_abort_msg("rank %d: a test before failed", ranks_rank());
+        give_up();
     if (ranks_rank() == 0)
         renew();
     memset(&own_tally, 0, sizeof own_tally);
@@ -168,7 +180,7 @@ static bool is_mode(const char *word)
     return strcmp(mode ? mode : "served", word) == 0;
 }
 
-static int fail(const char *error)
+static int tell(const char *error)
 {
     fprintf(stderr, "rank %d: %s\n", ranks_rank(), error);
     return EXIT_FAILURE;
@@ -177,7 +189,7 @@ static int fail(const char *error)
 static int serve(void)
 {
     const char *error = parcel_mpi_serve();
-    return error ? fail(error) : EXIT_SUCCESS;
+    return error ? tell(error) : EXIT_SUCCESS;
 }
 
 static void set_environment(void)
@@ -206,11 +218,11 @@ int ranks_run_suite(Suite *suite)
 {
     const char *error = parcel_mpi_init(MPI_COMM_WORLD);
     if (error)
-        return fail(error);
+        return tell(error);
     process = getpid();
     are_together = is_mode("together");
     if (!share_memory())
-        return fail("no memory that all ranks share");
+        return tell("no memory that all ranks share");
     if (ranks_rank() == 0)
         suite_share_meeting(&common->step);
     MPI_Barrier(MPI_COMM_WORLD);

@@ -5,8 +5,8 @@
  * .isolate; "together": each rank runs each test, in step, and has the results.
  *
  * A test that fails holds nobody up for long: a rank that waits for others in a run gives up after
- * seconds (PARCEL_MPI_TIMEOUT), one that waits for them between two runs as well, and the tests
- * behind it are not run by any rank. What hangs all the same is killed by an alarm.
+ * seconds (PARCEL_MPI_TIMEOUT), one that waits for them between two runs as well, and where all run
+ * the tests they end there. What hangs all the same is killed by an alarm.
  */
 #ifndef RANKS_H
 #define RANKS_H
