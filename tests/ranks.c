@@ -22,15 +22,17 @@ static struct tally own_tally; /* what this rank reads between runs, when all ru
 static bool are_together;
 static SRunner *runner;
 static pid_t process;
+static int own_rank;
+static int count;
 
 int ranks_rank(void)
 {
-    return parcel_mpi_rank();
+    return own_rank;
 }
 
 int ranks_count(void)
 {
-    return parcel_mpi_ranks();
+    return count;
 }
 
 bool ranks_are_together(void)
@@ -155,6 +157,11 @@ parcel_results *ranks_run(const parcel_options *options, const parcel_calls *cal
     return results;
 }
 
+parcel_results *ranks_run_alone(const parcel_options *options, const parcel_calls *calls)
+{
+    return parcel_run(options, calls);
+}
+
 parcel_results *ranks_executor_run(parcel_executor *executor, const parcel_calls *calls)
 {
     bool has_entered = enter();
@@ -195,7 +202,7 @@ static int serve(void)
 static void set_environment(void)
 {
     setenv("PARCEL_MPI_TIMEOUT", "10", 1);
-    if (are_together)
+    if (is_mode("together"))
         setenv("PARCEL_MPI_RESULTS", "all_ranks", 1);
     if (is_mode("isolated"))
         setenv("PARCEL_ISOLATE", "yes", 1);
@@ -220,7 +227,9 @@ int ranks_run_suite(Suite *suite)
     if (error)
         return tell(error);
     process = getpid();
-    are_together = is_mode("together");
+    own_rank = parcel_mpi_rank();
+    count = parcel_mpi_ranks();
+    are_together = is_mode("together") || is_mode("apart");
     if (!share_memory())
         return tell("no memory that all ranks share");
     if (ranks_rank() == 0)

@@ -2,7 +2,8 @@
  * ranks.h: the suites on the ranks of an MPI job, in programs of their own (-DSUITE_ON_RANKS).
  * Check forks no tests there, since MPI would not bear it. SUITE_RANKS in the environment says how:
  * "served" (or nothing): rank 0 runs the tests, and the others serve; "isolated": the same, with
- * .isolate; "together": each rank runs each test, in step, and has the results.
+ * .isolate; "together": each rank runs each test, in step, and has the results; "apart": each rank
+ * runs each test, and rank 0 has the results.
  *
  * A test that fails holds nobody up for long: a rank that waits for others in a run gives up after
  * seconds (PARCEL_MPI_TIMEOUT), one that waits for them between two runs as well, and where all run
@@ -37,6 +38,9 @@ void ranks_end_test(void);
 parcel_results *ranks_run(const parcel_options *options, const parcel_calls *calls);
 parcel_results *ranks_executor_run(parcel_executor *executor, const parcel_calls *calls);
 void ranks_close(parcel_executor *executor);
+
+/* parcel_run itself, of ranks that are not in step. */
+parcel_results *ranks_run_alone(const parcel_options *options, const parcel_calls *calls);
 
 #ifndef RANKS_PLAIN_NAMES
 #define parcel_run ranks_run
