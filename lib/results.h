@@ -82,6 +82,13 @@ void parcel__results_release_all(parcel_results *results);
 void parcel__results_read(const parcel_results *results, size_t index, size_t *first,
                           parcel_record *record);
 
+/* The record of one call, with a start of its own when it is shared. False: there is none. */
+bool parcel__results_record(const parcel_results *results, size_t index,
+                            struct parcel__record *record);
+
+/* The function of one call. */
+const parcel_function *parcel__results_function(const parcel_results *results, size_t index);
+
 /* The lowest index whose call failed, timed out or was lost; there is one. */
 size_t parcel__results_first_failure(const parcel_results *results);
 
@@ -102,6 +109,11 @@ parcel_results *parcel__results_of_error(const char *error, size_t count);
 /* Marks calls as run, with one record: count > 1 shares its time evenly. */
 void parcel__results_mark(parcel_results *results, size_t first, size_t count, parcel_status status,
                           struct parcel__record record);
+
+/* The same, where the duration is that of each call; is_shared: it is a mean, as it must be of more
+ * than one. */
+void parcel__results_mark_each(parcel_results *results, size_t first, size_t count,
+                               parcel_status status, bool is_shared, struct parcel__record record);
 
 /* Notes that a backend holds a batch, so that one which it forgets is found. */
 void parcel__results_hand_out(parcel_results *results, size_t first, size_t count);

@@ -100,16 +100,21 @@ AC_DEFUN([PARCEL_MPI], [
   AS_CASE([$with_mpi],
     [no], [MPICC=],
     [maybe|yes], [AC_PATH_PROGS([MPICC], [mpicc mpiicc])],
-    [AC_PATH_PROG([MPICC], [$with_mpi])])
+    [*/*], [MPICC=$with_mpi],
+    [MPICC=
+     AC_PATH_PROG([MPICC], [$with_mpi])])
   mpi=no
   AS_IF([test -n "$MPICC"], [PARCEL_MPI_FLAGS
                              PARCEL_MPI_NAME])
   AS_IF([test "$mpi" != no], [PARCEL_MPIEXEC],
     [test "$with_mpi" != no && test "$with_mpi" != maybe],
-    [AC_MSG_ERROR([no program of MPI 3 links by what '${MPICC:-mpicc} -show' says (Debian's packages:
-                  libopenmpi-dev, or mpich and libmpich-dev); without it: --without-mpi])])
+    [AC_MSG_ERROR([no program of MPI 3 links by what '${MPICC:-mpicc} -show' says (Debian's
+                  packages: libopenmpi-dev, or mpich and libmpich-dev); without it: --without-mpi])])
   AC_SUBST([MPI_CFLAGS])
   AC_SUBST([MPI_LIBS])
+  AC_SUBST([MPI], [$mpi])
+  AS_IF([test "$mpi" = no], [WITH_MPI=no], [WITH_MPI=$MPICC])
+  AC_SUBST([WITH_MPI])
 ])
 
 # PARCEL_MPI_FLAGS: sorts the wrapper's words. Some quote them, and -Xlinker takes the next one.

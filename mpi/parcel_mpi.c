@@ -42,11 +42,14 @@ static const char *say(const char *format, ...)
 
 /* ---- the end ---- */
 
-/* A call that ends its process would leave the others waiting for it, as would a goodbye. */
+/* A process that ends in a run would leave the others waiting for it, as would a goodbye. */
 static void refuse_to_end(const char *what)
 {
-    fprintf(stderr, "parcel: rank %d (%s): %s while a run went on: this ends the job\n",
-            job.transport.seam.rank, job.transport.host, what);
+    char call[64] = "";
+    if (parcel_current())
+        snprintf(call, sizeof call, " in call %zu", parcel_index());
+    fprintf(stderr, "parcel: rank %d (%s): %s%s while a run went on: this ends the job\n",
+            job.transport.seam.rank, job.transport.host, what, call);
     job.process = 0;
     MPI_Abort(job.transport.messages, EXIT_FAILURE);
 }

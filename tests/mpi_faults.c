@@ -1,5 +1,5 @@
 /*
- * mpi_faults.c: what ends a job, or needs one of its own: check-ranks.sh runs each case and looks
+ * mpi_faults.c: what ends a job, or needs one of its own: mpi-ranks.sh runs each case and looks
  * at what it says. Each rank says it in a line of its own.
  */
 #include <mpi.h>
