@@ -1,5 +1,5 @@
 /*
- * mpi.c: what only ranks have. Each rank runs each test, in step; see ranks.h. What ends a job is
+ * mpi.c: what only ranks have. Each rank runs each test, in step; see mpi_ranks.h. What ends a job is
  * in mpi_faults.c.
  */
 #include "tally.h"

@@ -17,7 +17,7 @@
 #include <parcel/backend.h>
 
 #ifdef SUITE_ON_RANKS
-#include "ranks.h"
+#include "mpi_ranks.h"
 #endif
 
 /* Whether a sanitizer looks on. It takes memory of its own, which then cannot be limited; and its

@@ -1,5 +1,5 @@
 /*
- * ranks.h: the suites on the ranks of an MPI job, in programs of their own (-DSUITE_ON_RANKS).
+ * mpi_ranks.h: the suites on the ranks of an MPI job, in programs of their own (-DSUITE_ON_RANKS).
  * Check forks no tests there, since MPI would not bear it. SUITE_RANKS in the environment says how:
  * "served" (or nothing): rank 0 runs the tests, and the others serve; "isolated": the same, with
  * .isolate; "together": each rank runs each test, in step, and has the results; "apart": each rank
@@ -9,8 +9,8 @@
  * seconds (PARCEL_MPI_TIMEOUT), one that waits for them between two runs as well, and where all run
  * the tests they end there. What hangs all the same is killed by an alarm.
  */
-#ifndef RANKS_H
-#define RANKS_H
+#ifndef MPI_RANKS_H
+#define MPI_RANKS_H
 
 #include <check.h>
 #include <parcel.h>

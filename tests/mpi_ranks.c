@@ -1,5 +1,6 @@
-/* ranks.c: see ranks.h. */
+/* mpi_ranks.c: see mpi_ranks.h. */
 #define RANKS_PLAIN_NAMES
+#include "mpi_suite.h"
 #include "tally.h"
 
 #include <fcntl.h>
@@ -94,10 +95,9 @@ static void step(void)
 /* Ranks that are no longer in step cannot go on. */
 static void give_up(void)
 {
-    if (srunner_ntests_failed(runner) > 0) {
-        printf("rank %d: ", ranks_rank());
+    if (ranks_rank() == 0)
         srunner_print(runner, CK_NORMAL);
-    }
+    mpi_suite_tell(runner, ranks_rank());
     fflush(NULL);
     step();
     _exit(EXIT_FAILURE);
@@ -208,27 +208,14 @@ static void set_environment(void)
         setenv("PARCEL_ISOLATE", "yes", 1);
 }
 
-/* One voice is enough while all goes well. */
-static int run_tests(Suite *suite)
-{
-    runner = srunner_create(suite);
-    srunner_set_fork_status(runner, CK_NOFORK);
-    srunner_run_all(runner, ranks_rank() == 0 ? CK_ENV : CK_SILENT);
-    int failed = srunner_ntests_failed(runner);
-    if (failed > 0 && ranks_rank() > 0)
-        srunner_print(runner, CK_NORMAL);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
-}
-
 int ranks_run_suite(Suite *suite)
 {
     const char *error = parcel_mpi_init(MPI_COMM_WORLD);
     if (error)
         return tell(error);
     process = getpid();
-    own_rank = parcel_mpi_rank();
-    count = parcel_mpi_ranks();
+    own_rank = mpi_rank();
+    count = mpi_ranks();
     are_together = is_mode("together") || is_mode("apart");
     if (!share_memory())
         return tell("no memory that all ranks share");
@@ -238,5 +225,6 @@ int ranks_run_suite(Suite *suite)
     if (!are_together && ranks_rank() > 0)
         return serve();
     set_environment();
-    return run_tests(suite);
+    runner = srunner_create(suite);
+    return mpi_suite_run_all(runner);
 }
