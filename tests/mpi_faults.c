@@ -1,229 +1,119 @@
-/*
- * mpi_faults.c: what ends a job, or needs one of its own: mpi-ranks.sh runs each case and looks
- * at what it says. Each rank says it in a line of its own.
+/* mpi_faults.c: what ends a job, or leaves some of its ranks alone, each time in a job of its own.
  */
-#include <mpi.h>
-#include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
+#include "mpi_job.h"
 
-#include <parcel_mpi.h>
-
-static int rank;
-
-static int square(int x)
+static const struct job *run_on(int ranks, const char *word)
 {
-    return x * x;
-}
-DELAYED(int, square, int);
-
-static parcel_calls *squares(int count)
-{
-    parcel_calls *calls = parcel_calls_new();
-    for (int i = 0; i < count; i++)
-        parcel_calls_add(calls, delayed(square)(i));
-    return calls;
+    return job_on(ranks, "mpi_faults_program", word);
 }
 
-/* Begins, and says why not. */
-static void begin(void)
+/* Fails when the job ended well, or only when mpi-run's time was over. */
+static void check_ended_badly(const struct job *job)
 {
-    const char *error = parcel_mpi_init(MPI_COMM_WORLD);
-    rank = parcel_mpi_rank();
-    if (error)
-        printf("init: %s\n", error);
+    enum { TIME_IS_OVER = 124 };
+    ck_assert_int_ne(job->status, 0);
+    ck_assert_msg(job->status != TIME_IS_OVER, "%s", job->output);
 }
 
-/* Runs the calls and says what became of them. */
-static void run(const parcel_options *options, parcel_calls *calls)
+START_TEST(a_job_without_faults_runs)
 {
-    parcel_results *results = parcel_run(options, calls);
-    const char *error = parcel_results_error(results);
-    const char *warnings = parcel_results_warnings(results);
-    printf("rank %d: %s\n", rank, error ? error : "all is well");
-    if (warnings)
-        printf("rank %d warns: %s", rank, warnings);
-    fflush(stdout);
-    parcel_results_free(results);
-    parcel_calls_free(calls);
+    ck_says(run_on(2, "well"), "rank 0: all is well", "rank 1: all is well");
 }
+END_TEST
 
-static const parcel_options plain = {.backend = "mpi", .n_jobs = 1};
-
-static void run_well(void)
+START_TEST(without_init_a_run_says_what_to_call)
 {
-    begin();
-    run(&plain, squares(100));
+    const struct job *job = run_on(1, "no-init");
+    ck_says(job, "rank 0: ", "parcel_mpi_init", "lparcel_mpi");
 }
+END_TEST
 
-static void run_without_init(void)
+START_TEST(at_a_low_level_runs_say_what_init_said)
 {
-    run(&plain, squares(100));
+    const struct job *job = run_on(2, "low-level");
+    ck_says(job, "init: parcel_mpi_init: MPI was initialised at MPI_THREAD_SINGLE",
+            "rank 0: parcel_mpi_init: MPI was initialised at MPI_THREAD_SINGLE");
 }
+END_TEST
 
-static void run_at_a_low_level(void)
+START_TEST(the_users_own_finalize_ends_in_order)
 {
-    int level;
-    MPI_Init_thread(NULL, NULL, MPI_THREAD_SINGLE, &level);
-    begin();
-    run(&plain, squares(100));
-    MPI_Finalize();
+    ck_says(run_on(3, "finalize"), "rank 0: all is well", "rank 1: all is well",
+            "rank 2: all is well");
 }
+END_TEST
 
-static void run_and_finalize(void)
+START_TEST(ranks_serve_until_rank_0_exits)
 {
-    int level;
-    MPI_Init_thread(NULL, NULL, MPI_THREAD_SERIALIZED, &level);
-    begin();
-    run(&plain, squares(100));
-    MPI_Finalize();
+    ck_says(run_on(1, "serve"), "rank 0: all is well");
+    ck_says(run_on(3, "serve"), "rank 0: all is well", "rank 1 served: all is well",
+            "rank 2 served: all is well");
 }
+END_TEST
 
-/* Rank 0 leaves, by MPI_Finalize or at exit, while the others serve. */
-static void serve_until_rank_0_is_done(void)
+START_TEST(a_call_that_exits_ends_the_job_with_a_sentence)
 {
-    begin();
-    if (rank > 0) {
-        const char *error = parcel_mpi_serve();
-        printf("rank %d served: %s\n", rank, error ? error : "all is well");
-        return;
-    }
-    run(&plain, squares(100));
-    run(&plain, squares(0));
-    run(&plain, squares(1));
+    const struct job *job = run_on(2, "exit");
+    check_ended_badly(job);
+    ck_contains(job->output, "parcel: rank ");
+    ck_contains(job->output, ": exit was called while a run went on: this ends the job");
 }
+END_TEST
 
-static void exit_at(int i)
+START_TEST(a_call_that_exits_in_a_worker_costs_its_record)
 {
-    if (i == 50)
-        exit(0);
+    ck_says(run_on(2, "exit-isolated"),
+            "rank 0: 1 of 100 calls failed; first: call 50, exit_at(50): worker exited",
+            "rank 1: 1 of 100 calls failed; first: call 50, exit_at(50): worker exited");
 }
-DELAYED(void, exit_at, int);
+END_TEST
 
-static void run_a_call_that_exits(void)
+START_TEST(a_rank_that_dies_ends_the_job)
 {
-    begin();
-    parcel_calls *calls = parcel_calls_new();
-    for (int i = 0; i < 100; i++)
-        parcel_calls_add(calls, delayed(exit_at)(i));
-    run(&plain, calls);
+    check_ended_badly(run_on(2, "die"));
+    check_ended_badly(run_on(2, "sigterm"));
 }
+END_TEST
 
-static void die_at(int i)
+START_TEST(ranks_that_miss_a_run_are_named)
 {
-    if (i == 50)
-        raise(SIGKILL);
+    ck_says(run_on(3, "miss-last"), "rank 0: all is well", "rank 1: all is well",
+            "rank 2: all is well");
+    ck_contains(run_on(3, "miss-last")->output, "rank 0: rank 2 ");
+    ck_contains(run_on(3, "miss-0")->output, "rank 1: rank 0 ");
 }
-DELAYED(void, die_at, int);
+END_TEST
 
-static void run_a_call_that_kills_its_rank(void)
+/* Rank 0's first run meets the others' second, which is another; its second meets nobody. */
+START_TEST(ranks_out_of_step_are_told)
 {
-    begin();
-    parcel_calls *calls = parcel_calls_new();
-    for (int i = 0; i < 100; i++)
-        parcel_calls_add(calls, delayed(die_at)(i));
-    run(&plain, calls);
+    const struct job *job = run_on(2, "out-of-step");
+    ck_says(job, "rank 0: ", "rank 1: ");
+    ck_assert_msg(!strstr(job->output, "rank 0: all is well"), "%s", job->output);
 }
+END_TEST
 
-static void exit_in_worker(void)
+START_TEST(more_workers_than_cpus_are_warned_of)
 {
-    parcel_options options = plain;
-    options.isolate = PARCEL_YES;
-    options.on_error = PARCEL_COLLECT;
-    begin();
-    parcel_calls *calls = parcel_calls_new();
-    for (int i = 0; i < 100; i++)
-        parcel_calls_add(calls, delayed(exit_at)(i));
-    run(&options, calls);
+    ck_contains(job_run("taskset -c 0 ./mpi-run 2 ./mpi_faults_program cpus")->output,
+                "rank 0 warns: ");
 }
+END_TEST
 
-/* The last rank does not come to the second run, or rank 0 does not. */
-static void miss_a_run(int who)
+int main(void)
 {
-    parcel_options options = plain;
-    options.mpi_timeout = 1;
-    begin();
-    if (who < 0)
-        who = parcel_mpi_ranks() - 1;
-    run(&options, squares(100));
-    if (rank != who)
-        run(&options, squares(100));
-    sleep(rank == who ? 4 : 0);
-}
-
-static void miss_the_last_rank(void)
-{
-    miss_a_run(-1);
-}
-
-static void miss_rank_0(void)
-{
-    miss_a_run(0);
-}
-
-/* Some come to another list than others, for one of them too often. */
-static void run_out_of_step(void)
-{
-    parcel_options options = plain;
-    options.mpi_timeout = 1;
-    begin();
-    if (rank == 0)
-        run(&options, squares(10));
-    run(&options, squares(20));
-}
-
-static void want_more_workers_than_cpus(void)
-{
-    parcel_options options = plain;
-    options.n_jobs = 2;
-    begin();
-    run(&options, squares(100));
-}
-
-/* A signal that nobody handles ends the job, as it does without Parcel. */
-static void wait_for_signal(int i)
-{
-    if (i == 50)
-        raise(SIGTERM);
-}
-DELAYED(void, wait_for_signal, int);
-
-static void raise_sigterm(void)
-{
-    begin();
-    parcel_calls *calls = parcel_calls_new();
-    for (int i = 0; i < 100; i++)
-        parcel_calls_add(calls, delayed(wait_for_signal)(i));
-    run(&plain, calls);
-}
-
-static const struct {
-    const char *name;
-    void (*run)(void);
-} cases[] = {
-    {"well", run_well},
-    {"no-init", run_without_init},
-    {"low-level", run_at_a_low_level},
-    {"finalize", run_and_finalize},
-    {"serve", serve_until_rank_0_is_done},
-    {"exit", run_a_call_that_exits},
-    {"exit-isolated", exit_in_worker},
-    {"die", run_a_call_that_kills_its_rank},
-    {"sigterm", raise_sigterm},
-    {"miss-last", miss_the_last_rank},
-    {"miss-0", miss_rank_0},
-    {"out-of-step", run_out_of_step},
-    {"cpus", want_more_workers_than_cpus},
-};
-
-int main(int argc, char **argv)
-{
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
-        if (argc == 2 && strcmp(argv[1], cases[i].name) == 0) {
-            cases[i].run();
-            return 0;
-        }
-    return 2;
+    Suite *suite = suite_create("mpi_faults");
+    TCase *tests = suite_case(suite, "faults");
+    tcase_add_test(tests, a_job_without_faults_runs);
+    tcase_add_test(tests, without_init_a_run_says_what_to_call);
+    tcase_add_test(tests, at_a_low_level_runs_say_what_init_said);
+    tcase_add_test(tests, the_users_own_finalize_ends_in_order);
+    tcase_add_test(tests, ranks_serve_until_rank_0_exits);
+    tcase_add_test(tests, a_call_that_exits_ends_the_job_with_a_sentence);
+    tcase_add_test(tests, a_call_that_exits_in_a_worker_costs_its_record);
+    tcase_add_test(tests, a_rank_that_dies_ends_the_job);
+    tcase_add_test(tests, ranks_that_miss_a_run_are_named);
+    tcase_add_test(tests, ranks_out_of_step_are_told);
+    tcase_add_test(tests, more_workers_than_cpus_are_warned_of);
+    return suite_run(suite);
 }
