@@ -74,6 +74,11 @@ bool has_ranks(struct shape shape)
     return shape.backend->capabilities & PARCEL_MANY_HOSTS;
 }
 
+bool next_shape_of_threads(int backend, struct shape *shape)
+{
+    return next_shape(backend, shape) && !has_ranks(*shape);
+}
+
 static void count_run(int i)
 {
     atomic_fetch_add(&tally->ran[i], 1);
@@ -337,7 +342,7 @@ static bool run_in_threads(struct shared_run *run)
 
 START_TEST(several_threads_run_one_list_at_once)
 {
-    for (struct shape shape = {0}; next_shape_of_one_program(_i, &shape);) {
+    for (struct shape shape = {0}; next_shape_of_threads(_i, &shape);) {
         parcel_calls *calls = squares(shape.size);
         struct shared_run run = {*SHAPED(shape, 0), calls, NULL, shape.size, 0};
         HOLDS(shape, run_in_threads(&run));
@@ -348,7 +353,7 @@ END_TEST
 
 START_TEST(an_executor_serves_several_runs_and_threads)
 {
-    for (struct shape shape = {0}; next_shape_of_one_program(_i, &shape);) {
+    for (struct shape shape = {0}; next_shape_of_threads(_i, &shape);) {
         parcel_calls *calls = squares(shape.size);
         struct shared_run run = {.calls = calls, .size = shape.size};
         run.executor = parcel_open(SHAPED(shape, 0));

@@ -30,6 +30,10 @@ bool next_shape(int backend, struct shape *shape);
  * streams, or with results that it takes as they come: none where each rank runs the test. */
 bool next_shape_of_one_program(int backend, struct shape *shape);
 
+/* The same for tests whose threads run at the same time: none of a backend whose runs are made one
+ * after the other, as its workers belong to other programs, too. */
+bool next_shape_of_threads(int backend, struct shape *shape);
+
 #define HOLDS(shape, condition) \
     ck_assert_msg(condition, "%s, %d workers, %zu calls, schedule %d, timing %d", \
                   (shape).backend->name, (shape).workers, (shape).size, (int)(shape).schedule, \

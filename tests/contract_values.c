@@ -280,7 +280,7 @@ static void *run_repeatedly(void *argument)
 START_TEST(a_char_pointer_is_a_private_copy_in_each_run)
 {
     struct shape shape = {0};
-    if (!next_shape_of_one_program(_i, &shape))
+    if (!next_shape_of_threads(_i, &shape))
         return;
     char text[] = "abc";
     parcel_calls *calls = parcel_calls_new();

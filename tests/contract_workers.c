@@ -130,7 +130,7 @@ static void *run_crowded(void *argument)
 /* The state is no atomic: runs that shared one would lose uses, which the race checker sees. */
 START_TEST(runs_at_the_same_time_share_no_state)
 {
-    for (struct shape shape = {0}; next_shape_of_one_program(_i, &shape);) {
+    for (struct shape shape = {0}; next_shape_of_threads(_i, &shape);) {
         count_from_none();
         parcel_calls *calls = uses(shape.size);
         struct crowded crowded = {parcel_open(WITH_STATES(shape)), calls, 0};
