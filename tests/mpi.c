@@ -1,6 +1,6 @@
 /*
- * mpi.c: what only ranks have. Each rank runs each test, in step; see mpi_ranks.h. What ends a job is
- * in mpi_faults.c.
+ * mpi.c: what only ranks have. Each rank runs each test, in step; see mpi_ranks.h. What ends a job
+ * is in mpi_faults.c.
  */
 #include "tally.h"
 
@@ -115,7 +115,7 @@ START_TEST(lists_that_differ_are_found_before_anything_runs)
         return;
     bool differs = ranks_rank() == last_rank();
     parcel_results *results = RUN(1, new_list((enum difference)_i, differs), 0);
-    check_same_counts(results);
+    check_same_error(results);
     snprintf(rank, sizeof rank, "rank %d", last_rank());
     ck_contains(parcel_results_error(results), rank);
     ck_contains(parcel_results_error(results), _i == COUNT ? "501" : "call 321");
