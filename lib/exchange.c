@@ -21,6 +21,7 @@
 #include "calls.h"
 #include "memory.h"
 #include "port.h"
+#include "wire.h"
 
 /* What is out at a rank should last so long: many times what an answer takes. */
 static const double cover = 4e-3;
@@ -599,11 +600,12 @@ static void give(struct parcel__exchange *exchange, struct parcel__stream_block 
     let_go(block->origin.shipment);
 }
 
-/* Sends the results that wait if they are so old. */
-static void send_old(struct parcel__exchange *exchange, double age)
+/* Sends the results that wait if they are old, or if this rank needs new calls soon. */
+static void send_old(struct parcel__exchange *exchange)
 {
+    bool is_low = room(exchange) < 4 * (size_t)exchange->n_local;
     pthread_mutex_lock(&exchange->out_mutex);
-    if (exchange->out.used > 0 && (age == 0 || parcel__port_now() - exchange->out_since >= age))
+    if (exchange->out.used > 0 && (is_low || parcel__port_now() - exchange->out_since >= old))
         send_out(exchange);
     pthread_mutex_unlock(&exchange->out_mutex);
 }
@@ -714,17 +716,34 @@ static void refuse(struct parcel__exchange *exchange, struct child *child, unsig
     parcel__post_let_go(exchange->ranks->post);
 }
 
+/* How many calls of the block may go to other ranks before one that may not, which *why names.
+ * Those of a list were looked at before the run. */
+static size_t count_sendable(const struct parcel__exchange *exchange,
+                             const struct parcel__stream_block *block, size_t at, char **why)
+{
+    static const struct parcel__wire_target target = {.is_rank = true, .is_known = true};
+    size_t count = block->results->count, n = at;
+    if (!exchange->stream->is_generated)
+        return count - at;
+    while (n < count && parcel__wire_check(block->list, block->first_call + n, 1, &target, why))
+        n++;
+    return n - at;
+}
+
 /* Packs and sends calls of a block. Returns how many. */
 static size_t send_calls(struct parcel__exchange *exchange, struct child *child,
                          const struct parcel__stream_block *block, struct work *work)
 {
     struct parcel__bundle bundle = {0};
     char *why = NULL;
-    size_t left = block->results->count - work->offset;
+    size_t left = count_sendable(exchange, block, work->offset, &why);
     work->count = 0;
-    if (parcel__bundle_put(&bundle, work, sizeof *work))
+    if (left > 0 && parcel__bundle_put(&bundle, work, sizeof *work)) {
+        parcel__memory_free(why); /* of a later call, which is looked at again */
+        why = NULL;
         work->count = parcel__bundle_put_calls(
             &bundle, block->list, block->first_call + work->offset, left, MOST_BYTES, &why);
+    }
     if (work->count > 0)
         work->first_offer = offer(exchange, &bundle, 0, false);
     if (work->count == 0 || work->first_offer == SIZE_MAX) {
@@ -1242,8 +1261,8 @@ bool parcel__exchange_await_end(struct parcel__exchange *exchange, parcel_result
     if (!results)
         return false;
     read_end(exchange->endings, results);
-    for (const struct parcel__message *message = exchange->endings->next; message && is_read;
-         message = message->next)
+    const struct parcel__message *message = results->marks ? exchange->endings->next : NULL;
+    for (; message && is_read; message = message->next)
         is_read = read_results(message, results);
     return is_read;
 }
@@ -1257,7 +1276,7 @@ static void see_to_it(struct parcel__exchange *exchange)
     look(exchange);
     deal(exchange);
     if (!exchange->is_root)
-        send_old(exchange, old);
+        send_old(exchange);
     if (!parcel__post_is_empty(exchange->ranks->post))
         parcel__ranks_poll(exchange->ranks);
     parcel__stream_deliver(exchange->stream);
@@ -1281,8 +1300,6 @@ static bool attend(struct parcel__exchange *exchange, unsigned n_idle)
             see_to_it(exchange);
         return true;
     }
-    if (!exchange->is_root)
-        send_old(exchange, 0);
     see_to_it(exchange);
     if (is_done(exchange))
         return false;
