@@ -12,6 +12,7 @@
 #include "exchange.h"
 #include "job.h"
 #include "memory.h"
+#include "port.h"
 #include "progress.h"
 #include "pulled.h"
 #include "threads.h"
@@ -280,6 +281,7 @@ struct run {
     int n_jobs;                        /* workers that it might have in this process, */
     int n_workers;                     /* that it has here, */
     int first_worker;                  /* and the number of the first of them */
+    double start;                      /* when other ranks were told to begin; 0: there are none */
     struct parcel__terms *terms;       /* of a run on several ranks, or NULL */
     struct parcel__exchange *exchange; /* the same */
     struct parcel__progress progress;
@@ -345,6 +347,7 @@ static struct parcel__job_options job_options(struct run *run)
         .is_timed = plan->is_timed,
         .schedule = plan->schedule,
         .n_workers = run->n_workers,
+        .start = run->start,
         .nest = parcel__config_nest(parcel__current_get(), run->n_jobs, run->n_workers),
         .control = &run->control,
         .states = run->states,
@@ -743,6 +746,7 @@ static const char *begin(struct run *run, struct parcel__plan *plan)
     run->results = new_rank_results(run);
     run->exchange = parcel__exchange_open(run->team->ranks, run->terms);
     if (run->results) {
+        run->start = parcel__port_now(); /* no rank begins sooner */
         parcel__ranks_announce(run->team->ranks, run->terms);
         return NULL;
     }
