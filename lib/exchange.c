@@ -135,13 +135,12 @@ struct work {
     size_t first_offer; /* of the large arrays in it */
 };
 
-/* Some results of a block. The sums and failures are of all of it, and stand in its first piece. */
+/* Some results of a block. The sums are of all of it, and stand in its first piece. */
 struct piece {
     unsigned block;
     size_t offset;
     size_t count;
     size_t size; /* bytes of it, behind this */
-    size_t n_failed;
     size_t first_offer;
     struct parcel__sums sums;
 };
@@ -553,10 +552,8 @@ static size_t pack(struct parcel__exchange *exchange, const struct parcel__strea
 {
     struct parcel__bundle *out = &exchange->out;
     size_t start = out->used, n_large = out->n_large;
-    struct piece piece = {.block = block->origin.block,
-                          .offset = block->origin.offset + at,
-                          .n_failed = at == 0 ? block->results->failures : 0,
-                          .sums = {.longest = -1}};
+    struct piece piece = {
+        .block = block->origin.block, .offset = block->origin.offset + at, .sums = {.longest = -1}};
     if (at == 0)
         piece.sums = block->sums;
     if (!parcel__bundle_put(out, &piece, sizeof piece))
@@ -895,6 +892,17 @@ static void note_speed(struct parcel__exchange *exchange, struct child *child,
     pthread_mutex_unlock(&exchange->mutex);
 }
 
+/* A result may have failed to travel, too. */
+static size_t count_failures(const parcel_results *results, size_t first, size_t count)
+{
+    size_t n = 0;
+    for (size_t i = first; i < first + count; i++) {
+        parcel_status status = parcel_results_status(results, i);
+        n += status == PARCEL_FAILED || status == PARCEL_TIMED_OUT || status == PARCEL_LOST;
+    }
+    return n;
+}
+
 /* Reads a piece of results. */
 static void hear_piece(struct parcel__exchange *exchange, struct child *child,
                        const struct piece *piece, unsigned char *bytes)
@@ -906,11 +914,11 @@ static void hear_piece(struct parcel__exchange *exchange, struct child *child,
     bool is_read = parcel__bundle_get_results(bytes, piece->size, block->results, piece->offset,
                                               piece->count, arena, &large);
     if (is_read) {
-        block->results->failures += piece->n_failed;
+        size_t n_failed = count_failures(block->results, piece->offset, piece->count);
+        block->results->failures += n_failed;
         add_sums(&block->sums, &piece->sums);
         want_results(exchange, child, piece, &large);
-        parcel__stream_count(exchange->stream, piece->n_failed,
-                             piece->sums.n_ran - piece->n_failed);
+        parcel__stream_count(exchange->stream, n_failed, piece->sums.n_ran - n_failed);
     } else {
         fail_calls(exchange, child, block, piece->offset, piece->count, "out of memory");
     }

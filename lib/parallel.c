@@ -837,9 +837,10 @@ static bool run_part(struct run *run)
 static parcel_results *new_part_results(const struct run *run)
 {
     int n_workers = parcel__terms_first_worker(run->terms, run->terms->n_ranks);
-    parcel_results *results = run->terms->all_ranks && !parcel__calls_are_generated(run->calls)
-                                  ? parcel__results_new(run->calls, n_workers)
-                                  : parcel__results_new_empty(n_workers);
+    parcel_results *results =
+        run->terms->all_ranks && run->calls && !parcel__calls_are_generated(run->calls)
+            ? parcel__results_new(run->calls, n_workers)
+            : parcel__results_new_empty(n_workers);
     if (results) {
         results->backend = "mpi";
         results->are_elsewhere = !results->marks;
