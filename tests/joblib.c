@@ -1000,7 +1000,8 @@ static void add_cases_from_36(TCase *tests, int backends)
     tcase_add_test(tests, test_76_executor_reuses_workers);
 }
 
-/* Not those that name a backend, look at threads, or write to memory of their own. */
+/* Not those that name a backend, look at threads, or write to memory of their own; and not on
+ * ranks, of which each has so many workers, and whose memory is another program's. */
 static void add_cases_elsewhere(TCase *tests)
 {
     tcase_add_test(tests, test_05_parallel_pretty_print);
@@ -1019,8 +1020,10 @@ static void add_cases_elsewhere(TCase *tests)
     tcase_add_test(tests, test_54_abort_backend);
     tcase_add_test(tests, test_64_backend_hinting_always_running);
     tcase_add_test(tests, test_65_fallback_of_a_constraint_is_told);
-    tcase_add_test(tests, test_67_nested_parallelism_limit);
     tcase_add_test(tests, test_69_parallel_thread_limit);
+    if (SUITE_IS_ON_RANKS)
+        return;
+    tcase_add_test(tests, test_67_nested_parallelism_limit);
     tcase_add_test(tests, test_72_globals_update_at_each_parallel_call);
 }
 

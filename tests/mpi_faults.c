@@ -32,7 +32,8 @@ START_TEST(at_a_low_level_runs_say_what_init_said)
 {
     const struct job *job = run_on(2, "low-level");
     ck_says(job, "init: parcel_mpi_init: MPI was initialised at MPI_THREAD_SINGLE",
-            "rank 0: backend 'mpi' is not available: parcel_mpi_init: MPI was initialised at MPI_THREAD_SINGLE");
+            "rank 0: backend 'mpi' is not available: parcel_mpi_init: MPI was initialised at "
+            "MPI_THREAD_SINGLE");
 }
 END_TEST
 

@@ -805,7 +805,8 @@ static void add_joblib_tests(TCase *tests)
 {
     tcase_add_test(tests, test_18_timeout_with_generator);
     tcase_add_test(tests, test_20_error_in_task_iterator);
-    tcase_add_test(tests, test_21_dispatch_one_job);
+    if (!SUITE_IS_ON_RANKS) /* each of which has one worker */
+        tcase_add_test(tests, test_21_dispatch_one_job);
     tcase_add_test(tests, test_22_dispatch_multiprocessing);
     tcase_add_test(tests, test_48_exhausted_iterator);
     tcase_add_test(tests, test_52_return_order);
@@ -821,7 +822,8 @@ static void add_control_tests(TCase *tests)
     tcase_add_test(tests, a_match_ends_a_stream_without_an_error);
     tcase_add_test(tests, a_token_ends_a_stream_that_nobody_reads);
     tcase_add_test(tests, calls_of_a_stream_are_retried);
-    tcase_add_test(tests, workers_of_a_stream_have_their_state);
+    if (!SUITE_IS_ON_RANKS) /* of which those that serve have no functions of rank 0's options */
+        tcase_add_test(tests, workers_of_a_stream_have_their_state);
     tcase_add_test(tests, a_part_of_unknown_calls_is_refused);
     tcase_add_test(tests, a_stream_is_asked_for_in_the_call);
     tcase_add_test(tests, generated_calls_that_did_not_run_say_why);

@@ -16,8 +16,12 @@
 #include <parcel.h>
 #include <parcel/backend.h>
 
+/* Whether the tests run on the ranks of a job: see mpi_ranks.h. */
 #ifdef SUITE_ON_RANKS
 #include "mpi_ranks.h"
+#define SUITE_IS_ON_RANKS 1
+#else
+#define SUITE_IS_ON_RANKS 0
 #endif
 
 /* Whether a sanitizer looks on. It takes memory of its own, which then cannot be limited; and its
