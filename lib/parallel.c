@@ -15,6 +15,7 @@
 #include "port.h"
 #include "progress.h"
 #include "pulled.h"
+#include "signals.h"
 #include "threads.h"
 #include "wire.h"
 
@@ -281,6 +282,8 @@ struct run {
     int n_jobs;                        /* workers that it might have in this process, */
     int n_workers;                     /* that it has here, */
     int first_worker;                  /* and the number of the first of them */
+    bool catches_signals;              /* since this rank came to the run, */
+    unsigned signals_before;           /* when there had been so many */
     double start;                      /* when other ranks were told to begin; 0: there are none */
     struct parcel__terms *terms;       /* of a run on several ranks, or NULL */
     struct parcel__exchange *exchange; /* the same */
@@ -323,6 +326,8 @@ static bool open_control(struct run *run, const parcel_current_call *around)
 {
     bool opened = parcel__control_open(&run->control, &run->plan->limits,
                                        parcel_calls_count(run->calls), around);
+    if (run->catches_signals)
+        run->control.signals_before = run->signals_before;
     run->states = run->team->states
                       ? parcel__states_take(run->team->states, run->first_worker, run->n_workers)
                       : NULL;
@@ -926,7 +931,14 @@ static parcel_results *run_on_ranks(struct run *run)
     if (is_streaming || atomic_exchange_explicit(&ranks->is_busy, true, memory_order_acquire))
         return parcel__results_of_error(is_streaming ? already_streaming : ranks_are_busy,
                                         parcel_calls_count(run->calls));
-    return ranks->transport->rank == 0 ? lead(run) : follow(run);
+    /* One that comes before the calls, as when a job is ended, stops the run as any other. */
+    run->catches_signals = run->plan->limits.handles_signals;
+    if (run->catches_signals)
+        run->signals_before = parcel__signals_open();
+    parcel_results *results = ranks->transport->rank == 0 ? lead(run) : follow(run);
+    if (run->catches_signals)
+        parcel__signals_close();
+    return results;
 }
 
 /* Serves one run of rank 0. False: there are no more; error says why, unless rank 0 is done. */
