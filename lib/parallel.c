@@ -849,6 +849,8 @@ static parcel_results *new_part_results(const struct run *run)
     if (results) {
         results->backend = "mpi";
         results->are_elsewhere = !results->marks;
+        if (results->marks && run->terms->limits.retry.most > 0)
+            (void)parcel__results_keep_attempts(results); /* without them each was tried once */
     }
     if (results && run->terms->all_ranks)
         (void)parcel__terms_set_hosts(run->terms, results); /* without them all is told of here */
