@@ -19,6 +19,11 @@ bool next_shape_of_one_program(int backend, struct shape *shape)
     return !ranks_are_together() && next_shape(backend, shape);
 }
 
+bool next_shape_with_functions(int backend, struct shape *shape)
+{
+    return (ranks_are_together() || ranks_count() == 1) && next_shape(backend, shape);
+}
+
 #else
 
 static int ranks_count(void)
@@ -35,6 +40,11 @@ bool can_run(const parcel_backend *backend)
 static const int n_jobs[] = {1, 2, 3, 7};
 
 bool next_shape_of_one_program(int backend, struct shape *shape)
+{
+    return next_shape(backend, shape);
+}
+
+bool next_shape_with_functions(int backend, struct shape *shape)
 {
     return next_shape(backend, shape);
 }

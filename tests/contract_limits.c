@@ -237,7 +237,7 @@ static bool is_even(void *state, size_t index, const char *message, int attempts
 
 START_TEST(a_predicate_says_which_failures_are_tried_again)
 {
-    for (struct shape shape = {0}; next_shape(_i, &shape);) {
+    for (struct shape shape = {0}; next_shape_with_functions(_i, &shape);) {
         atomic_int wrong = 0;
         parcel_results *results =
             run_tries(SHAPED(shape, .retries = 5, .retry_if = is_even, .retry_state = &wrong,
@@ -262,7 +262,7 @@ static bool always(void *state, size_t index, const char *message, int attempts)
 
 START_TEST(a_call_that_timed_out_is_tried_again_only_when_the_predicate_says_so)
 {
-    for (struct shape shape = {0}; next_shape(_i, &shape);)
+    for (struct shape shape = {0}; next_shape_with_functions(_i, &shape);)
         for (int asks = 0; asks < 2 && shape.size == 2; asks++) {
             parcel_calls *calls = parcel_calls_new();
             parcel_calls_add(calls, delayed(last_until_asked)(LONG_FIRST));
@@ -298,7 +298,7 @@ DELAYED(void, fail_always);
 
 START_TEST(a_wait_for_a_retry_ends_when_the_run_is_cancelled)
 {
-    for (struct shape shape = {0}; next_shape_of_one_program(_i, &shape);) {
+    for (struct shape shape = {0}; next_shape_of_threads(_i, &shape);) {
         parcel_token token = {0};
         pthread_t thread;
         if (shape.size != 2)

@@ -75,7 +75,7 @@ static int workers_that_ran(struct shape shape, const parcel_results *results)
 
 START_TEST(each_worker_that_runs_something_has_a_state_of_its_own)
 {
-    for (struct shape shape = {0}; next_shape(_i, &shape);) {
+    for (struct shape shape = {0}; next_shape_with_functions(_i, &shape);) {
         count_from_none();
         parcel_results *results = run_and_free(WITH_STATES(shape), uses(shape.size));
         HOLDS(shape, workers_that_ran(shape, results) == atomic_load(&tally->started));
@@ -89,7 +89,7 @@ END_TEST
 
 START_TEST(an_executor_keeps_the_states_for_the_next_run)
 {
-    for (struct shape shape = {0}; next_shape(_i, &shape);) {
+    for (struct shape shape = {0}; next_shape_with_functions(_i, &shape);) {
         count_from_none();
         parcel_executor *executor = parcel_open(WITH_STATES(shape));
         parcel_calls *calls = uses(shape.size);
@@ -158,7 +158,7 @@ static void *fail_to_start(void *state, int worker)
 
 START_TEST(a_worker_that_cannot_start_stops_the_run)
 {
-    for (struct shape shape = {0}; next_shape(_i, &shape);) {
+    for (struct shape shape = {0}; next_shape_with_functions(_i, &shape);) {
         if (shape.size == 0)
             continue;
         count_from_none();
@@ -186,7 +186,7 @@ static void count_end(void *state, int worker, void *worker_state)
 
 START_TEST(an_end_without_a_start_is_called_for_who_ran)
 {
-    for (struct shape shape = {0}; next_shape(_i, &shape);) {
+    for (struct shape shape = {0}; next_shape_with_functions(_i, &shape);) {
         count_from_none();
         HOLDS(shape, squares_run(SHAPED(shape, .on_worker_end = count_end), shape.size));
         HOLDS(shape, (atomic_load(&tally->ended) >= 1) == (shape.size > 0));
