@@ -284,6 +284,7 @@ void parcel__exchange_end(struct parcel__exchange *exchange)
     pthread_mutex_unlock(&exchange->courier_mutex);
     pthread_join(exchange->courier, NULL);
     exchange->has_courier = false;
+    exchange->stream = NULL; /* who stops the run now comes too late */
 }
 
 /* Calls that are handed out all the same are answered as not run. */
