@@ -230,6 +230,10 @@ typedef enum parcel_schedule {
     PARCEL_GUIDED = 4
 } parcel_schedule;
 
+/* Which ranks have the values and records of a run on several. All of them have its error, its
+ * counts and its times. Since 0.1. */
+typedef enum parcel_mpi_results { PARCEL_RANK_0 = 1, PARCEL_ALL_RANKS = 2 } parcel_mpi_results;
+
 /* What a run gives back: all results, or a stream of them that is pulled with parcel_results_next,
  * in order or as the calls complete. Since 0.1. */
 typedef enum parcel_return_as {
@@ -250,6 +254,8 @@ typedef struct parcel_record {
     bool estimated;
     int attempts;
     int pid; /* of the process that ran it; -1 when it did not run */
+    int rank;
+    const char *host; /* borrowed from the result */
 } parcel_record;
 
 /* Takes the result of one call; false stops the run. value and record: borrowed for the call, what
@@ -457,7 +463,22 @@ typedef struct parcel_options {
      * Environment: PARCEL_READ_ONLY=yes or no. */
     parcel_switch read_only;
 
-    const void *parcel__reserved[16]; /* must be zero: room to grow without breaking programs */
+    /* ---- workers on several hosts (the backend "mpi") ---- */
+
+    /* PARCEL_YES: each rank's calls run in worker processes that it forks, as those of the backend
+     * "processes" do, so that a call which crashes costs its own record and no rank. Default:
+     * PARCEL_NO. Environment: PARCEL_ISOLATE=yes or no. */
+    parcel_switch isolate;
+
+    /* Default: PARCEL_RANK_0. Environment: PARCEL_MPI_RESULTS=rank_0 or all_ranks. */
+    parcel_mpi_results mpi_results;
+
+    /* Seconds that a rank waits for the others to begin the same run; then the run is an error that
+     * names those that are missing. Above 0, up to 1e9. Default: it waits for as long as it takes.
+     * Environment: PARCEL_MPI_TIMEOUT. */
+    double mpi_timeout;
+
+    const void *parcel__reserved[14]; /* must be zero: room to grow without breaking programs */
     int parcel__first;                /* what the macros set, so that no initialiser is empty */
 } parcel_options;
 
@@ -547,6 +568,12 @@ int parcel_results_worker(const parcel_results *results, size_t index);
 
 /* The process that ran the call, or last tried to; -1 when it did not run. */
 int parcel_results_pid(const parcel_results *results, size_t index);
+
+/* The rank that ran the call: 0 where one process runs all; -1 when it did not run. */
+int parcel_results_rank(const parcel_results *results, size_t index);
+
+/* The name of the host where the call ran; NULL when it did not run. */
+const char *parcel_results_host(const parcel_results *results, size_t index);
 
 /* How often the call was tried (see retries); 0 when it did not run. */
 int parcel_results_attempts(const parcel_results *results, size_t index);

@@ -7,6 +7,7 @@
 #include "config.h"
 
 #include <limits.h>
+#include <math.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -193,6 +194,27 @@ static const struct option {
                            PARCEL_YES,
                            PARCEL_NO,
                            {{"yes", "PARCEL_YES"}, {"no", "PARCEL_NO"}}},
+    [PARCEL__ISOLATE] = {"isolate",
+                         "PARCEL_ISOLATE",
+                         offsetof(parcel_options, isolate),
+                         CHOICE,
+                         PARCEL_YES,
+                         PARCEL_NO,
+                         {{"yes", "PARCEL_YES"}, {"no", "PARCEL_NO"}}},
+    [PARCEL__MPI_RESULTS] = {"mpi_results",
+                             "PARCEL_MPI_RESULTS",
+                             offsetof(parcel_options, mpi_results),
+                             CHOICE,
+                             PARCEL_RANK_0,
+                             PARCEL_ALL_RANKS,
+                             {{"rank_0", "PARCEL_RANK_0"}, {"all_ranks", "PARCEL_ALL_RANKS"}}},
+    [PARCEL__MPI_TIMEOUT] = {"mpi_timeout",
+                             "PARCEL_MPI_TIMEOUT",
+                             offsetof(parcel_options, mpi_timeout),
+                             REAL,
+                             0,
+                             MOST_SECONDS,
+                             {{0}}},
 };
 
 /* An option's value, all of it zero when it is not set: a number, or a name or a pointer that is
@@ -708,6 +730,16 @@ static void resolve_worker_limits(struct parcel__plan *plan, const struct settin
     };
 }
 
+/* ---- workers on several hosts ---- */
+
+static void resolve_ranks(struct parcel__plan *plan, const struct setting *settings)
+{
+    double seconds = settings[PARCEL__MPI_TIMEOUT].real;
+    plan->isolate = settings[PARCEL__ISOLATE].number == PARCEL_YES;
+    plan->all_ranks = settings[PARCEL__MPI_RESULTS].number == PARCEL_ALL_RANKS;
+    plan->mpi_timeout = seconds > 0 ? seconds : INFINITY;
+}
+
 /* ---- streams ---- */
 
 static bool resolve_pre_dispatch(struct parcel__plan *plan, const char *expression,
@@ -838,6 +870,7 @@ bool parcel__config_resolve(struct parcel__plan *plan, const parcel_options *opt
                          : PARCEL_ADAPTIVE;
     find_sink(plan, &sources);
     resolve_worker_limits(plan, settings);
+    resolve_ranks(plan, settings);
     if (!is_plain && !resolve_limits(plan, &sources, settings, error))
         return false;
     return resolve_backend(plan, settings, error) && resolve_stream(plan, settings, error);
@@ -923,8 +956,23 @@ static void put_worker_limit(struct parcel__text *text, const struct parcel__wor
                        : PARCEL_NO);
 }
 
+/* Those of workers on several hosts. */
+static void put_rank_option(struct parcel__text *text, const struct parcel__plan *plan, int option)
+{
+    if (option == PARCEL__ISOLATE)
+        put_choice(text, option, plan->isolate ? PARCEL_YES : PARCEL_NO);
+    else if (option == PARCEL__MPI_RESULTS)
+        put_choice(text, option, plan->all_ranks ? PARCEL_ALL_RANKS : PARCEL_RANK_0);
+    else
+        put_real(text, isfinite(plan->mpi_timeout) ? plan->mpi_timeout : 0, " s");
+}
+
 static void put_value(struct parcel__text *text, const struct parcel__plan *plan, int option)
 {
+    if (option >= PARCEL__ISOLATE) {
+        put_rank_option(text, plan, option);
+        return;
+    }
     if (option >= PARCEL__MAX_CALLS_PER_WORKER) {
         put_worker_limit(text, &plan->worker_limits, option);
         return;

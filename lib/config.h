@@ -45,6 +45,9 @@ enum {
     PARCEL__KILL_AFTER,
     PARCEL__CORE_DUMPS,
     PARCEL__READ_ONLY,
+    PARCEL__ISOLATE,
+    PARCEL__MPI_RESULTS,
+    PARCEL__MPI_TIMEOUT,
     PARCEL__N_OPTIONS
 };
 
@@ -57,6 +60,9 @@ struct parcel__plan {
     struct parcel__callbacks callbacks;
     struct parcel__limits limits; /* when it stops, and what its calls may take */
     struct parcel__worker_limits worker_limits;
+    bool isolate;       /* the calls of each rank run in processes that it forks */
+    bool all_ranks;     /* not rank 0 only has the results */
+    double mpi_timeout; /* seconds to wait for the other ranks' run; INFINITY when not set */
     parcel_schedule schedule;
     bool is_timed; /* each call of about a microsecond and more has its own time */
     const parcel_backend *backend;

@@ -144,6 +144,8 @@ static void note_vain_limits(struct parcel__text *text, const struct parcel__pla
                              const parcel_backend *backend)
 {
     const struct parcel__worker_limits *limits = &plan->worker_limits;
+    if (plan->isolate && !(backend->capabilities & (PARCEL_SURVIVES_CRASH | PARCEL_MANY_HOSTS)))
+        parcel__text_format(text, "isolate is for ranks: backend %s has none\n", backend->name);
     if (backend->capabilities & PARCEL_SURVIVES_CRASH)
         return;
     if (limits->max_calls > 0)

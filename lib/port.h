@@ -74,6 +74,9 @@ size_t parcel__port_spare_addresses(void);
  * when all its files are closed, the most that it ever had. */
 size_t parcel__port_memory(void);
 
+/* The name of this host, read once. */
+const char *parcel__port_host(void);
+
 /* A variable of the environment, or NULL when it is missing or empty. */
 const char *parcel__port_variable(const char *name);
 

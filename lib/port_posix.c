@@ -160,6 +160,21 @@ size_t parcel__port_physical_memory(void)
     return pages > 0 && size > 0 ? (size_t)pages * (size_t)size : (size_t)1 << 30;
 }
 
+static char host[256]; /* its last byte stays zero */
+static pthread_once_t host_once = PTHREAD_ONCE_INIT;
+
+static void read_host(void)
+{
+    if (gethostname(host, sizeof host - 1) != 0)
+        strcpy(host, "localhost");
+}
+
+const char *parcel__port_host(void)
+{
+    pthread_once(&host_once, read_host);
+    return host;
+}
+
 int parcel__port_online_cpus(void)
 {
     long online = sysconf(_SC_NPROCESSORS_ONLN);

@@ -133,6 +133,13 @@ void parcel__results_set_error(parcel_results *results, char *error)
     results->owns_error = error != NULL;
 }
 
+void parcel__results_set_hosts(parcel_results *results, struct parcel__hosts *hosts)
+{
+    struct parcel__hosts *before = results->hosts;
+    results->hosts = parcel__hosts_hold(hosts);
+    parcel__hosts_release(before);
+}
+
 /* Where the record of a call that is marked FIRST stands. */
 static struct parcel__record *record_at(const parcel_results *results, size_t first)
 {
@@ -141,18 +148,24 @@ static struct parcel__record *record_at(const parcel_results *results, size_t fi
                : &results->records[first];
 }
 
-void parcel__results_mark(parcel_results *results, size_t first, size_t count, parcel_status status,
-                          struct parcel__record record)
+void parcel__results_mark_each(parcel_results *results, size_t first, size_t count,
+                               parcel_status status, bool is_shared, struct parcel__record record)
 {
-    unsigned char shared = count > 1 ? PARCEL__MARK_SHARED : 0;
+    unsigned char shared = is_shared ? PARCEL__MARK_SHARED : 0;
     assert(count > 0 && first + count <= results->count);
     assert(results->marks[first] == PARCEL_NOT_RUN); /* exactly once */
-    record.duration /= (double)count;
     unsigned char place = count >> PARCEL__LONG_SHIFT ? PARCEL__MARK_LONG : 0;
     if (count > 1)
         memset(results->marks + first + 1, (int)status | shared, count - 1);
     results->marks[first] = (unsigned char)(status | PARCEL__MARK_FIRST | shared | place);
     *record_at(results, first) = record;
+}
+
+void parcel__results_mark(parcel_results *results, size_t first, size_t count, parcel_status status,
+                          struct parcel__record record)
+{
+    record.duration /= (double)count;
+    parcel__results_mark_each(results, first, count, status, count > 1, record);
 }
 
 void parcel__results_hand_out(parcel_results *results, size_t first, size_t count)
@@ -196,7 +209,7 @@ void parcel__results_note_attempts(parcel_results *results, size_t index, int at
 
 /* ---- freeing ---- */
 
-static const parcel_function *function_of(const parcel_results *results, size_t index)
+const parcel_function *parcel__results_function(const parcel_results *results, size_t index)
 {
     return results->functions ? results->functions[index] : results->function;
 }
@@ -208,7 +221,7 @@ static bool has_value(const parcel_results *results, size_t index)
 
 void parcel__results_free_taken(const parcel_results *results, size_t index)
 {
-    const parcel_parameter *result = &function_of(results, index)->result;
+    const parcel_parameter *result = &parcel__results_function(results, index)->result;
     const unsigned char *slot = results->slots + index * results->slot_size;
     if (result->kind == PARCEL_WRITABLE_STRING) {
         char *string;
@@ -256,6 +269,7 @@ void parcel__results_free(parcel_results *results)
     if (results->owns_error)
         parcel__memory_free(results->error);
     parcel__memory_free(results->warnings);
+    parcel__hosts_release(results->hosts);
     parcel__memory_free(results);
 }
 
@@ -318,13 +332,21 @@ static size_t record_of(const parcel_results *results, size_t index)
     return results->marks[first] & PARCEL__MARK_FIRST ? first : SIZE_MAX;
 }
 
-double parcel_results_start(const parcel_results *results, size_t index)
+bool parcel__results_record(const parcel_results *results, size_t index,
+                            struct parcel__record *record)
 {
     size_t first = record_of(results, index);
     if (first == SIZE_MAX)
-        return NAN;
-    const struct parcel__record *record = record_at(results, first);
-    return record->start + (double)(index - first) * record->duration;
+        return false;
+    *record = *record_at(results, first);
+    record->start += (double)(index - first) * record->duration;
+    return true;
+}
+
+double parcel_results_start(const parcel_results *results, size_t index)
+{
+    struct parcel__record record;
+    return parcel__results_record(results, index, &record) ? record.start : NAN;
 }
 
 double parcel_results_duration(const parcel_results *results, size_t index)
@@ -354,6 +376,18 @@ int parcel_results_pid(const parcel_results *results, size_t index)
 {
     size_t first = record_of(results, index);
     return first == SIZE_MAX ? -1 : pid_of(record_at(results, first));
+}
+
+int parcel_results_rank(const parcel_results *results, size_t index)
+{
+    int worker = parcel_results_worker(results, index);
+    return worker < 0 ? -1 : parcel__hosts_rank(results->hosts, worker);
+}
+
+const char *parcel_results_host(const parcel_results *results, size_t index)
+{
+    int worker = parcel_results_worker(results, index);
+    return worker < 0 ? NULL : parcel__hosts_name(results->hosts, worker);
 }
 
 int parcel_results_attempts(const parcel_results *results, size_t index)
@@ -426,6 +460,7 @@ void parcel__results_read(const parcel_results *results, size_t index, size_t *f
                               .duration = NAN,
                               .worker = -1,
                               .pid = -1,
+                              .rank = -1,
                               .estimated = (mark & PARCEL__MARK_SHARED) != 0};
     if (mark & PARCEL__MARK_FIRST)
         *first = index;
@@ -436,6 +471,8 @@ void parcel__results_read(const parcel_results *results, size_t index, size_t *f
     record->duration = read->duration;
     record->worker = read->worker;
     record->pid = pid_of(read);
+    record->rank = parcel__hosts_rank(results->hosts, read->worker);
+    record->host = parcel__hosts_name(results->hosts, read->worker);
     record->attempts = parcel_results_attempts(results, index);
 }
 
@@ -450,7 +487,7 @@ static void copy_calls(parcel_results *results, size_t first, const parcel_resul
     for (size_t i = 0; i < part->count; i++) {
         memcpy(results->slots + (first + i) * results->slot_size, part->slots + i * part->slot_size,
                part->slot_size);
-        results->functions[first + i] = function_of(part, i);
+        results->functions[first + i] = parcel__results_function(part, i);
         if (part->attempts)
             parcel__results_note_attempts(results, first + i, part->attempts[i]);
         if (part->marks[i] & PARCEL__MARK_FIRST)
@@ -533,7 +570,7 @@ static const void *place_of(const parcel_results *results, size_t index)
 {
     const unsigned char *slot = results->slots + index * results->slot_size;
     const void *place = slot;
-    if (!parcel__function_result_is_inline(function_of(results, index)))
+    if (!parcel__function_result_is_inline(parcel__results_function(results, index)))
         memcpy(&place, slot, sizeof place);
     return place;
 }
@@ -542,7 +579,7 @@ parcel_value parcel_results_value(const parcel_results *results, size_t index)
 {
     if (!is_readable(results, index) || !has_value(results, index))
         return parcel_value_none();
-    const parcel_parameter *result = &function_of(results, index)->result;
+    const parcel_parameter *result = &parcel__results_function(results, index)->result;
     return parcel__function_box(result, place_of(results, index));
 }
 
@@ -559,7 +596,7 @@ static bool read_value(const parcel_results *results, size_t index, parcel_kind 
                        void *place)
 {
     if (is_readable(results, index) && has_value(results, index)) {
-        const parcel_parameter *result = &function_of(results, index)->result;
+        const parcel_parameter *result = &parcel__results_function(results, index)->result;
         if (result->kind == kind && result->size == size) {
             memcpy(place, place_of(results, index), size);
             return true;
@@ -588,7 +625,7 @@ bool parcel__results_holds(const parcel_results *results, size_t index, parcel_k
     } copy;
     if (!is_readable(results, index) || !has_value(results, index))
         return false;
-    const parcel_parameter *result = &function_of(results, index)->result;
+    const parcel_parameter *result = &parcel__results_function(results, index)->result;
     if (result->kind == kind && result->size == size)
         return true;
     return size <= sizeof copy && read_value(results, index, kind, size, copy.bytes);

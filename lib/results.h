@@ -4,6 +4,7 @@
 
 #include <parcel.h>
 
+#include "hosts.h"
 #include "memory.h"
 
 /* When and where a call ran. Calls that share their batch's time share the record of the first of
@@ -47,6 +48,7 @@ struct parcel_results {
     size_t slowest;          /* SIZE_MAX while nothing ran */
     double wall_time;
     double total_time;
+    struct parcel__hosts *hosts;   /* where the workers were; NULL: in this process */
     struct parcel__pulled *pulled; /* the stream that is pulled, or NULL */
     struct parcel__arena arenas[]; /* one for each worker: what slots point at */
 };
@@ -80,6 +82,13 @@ void parcel__results_release_all(parcel_results *results);
 void parcel__results_read(const parcel_results *results, size_t index, size_t *first,
                           parcel_record *record);
 
+/* The record of one call, with a start of its own when it is shared. False: there is none. */
+bool parcel__results_record(const parcel_results *results, size_t index,
+                            struct parcel__record *record);
+
+/* The function of one call. */
+const parcel_function *parcel__results_function(const parcel_results *results, size_t index);
+
 /* The lowest index whose call failed, timed out or was lost; there is one. */
 size_t parcel__results_first_failure(const parcel_results *results);
 
@@ -101,6 +110,11 @@ parcel_results *parcel__results_of_error(const char *error, size_t count);
 void parcel__results_mark(parcel_results *results, size_t first, size_t count, parcel_status status,
                           struct parcel__record record);
 
+/* The same, where the duration is that of each call; is_shared: it is a mean, as it must be of more
+ * than one. */
+void parcel__results_mark_each(parcel_results *results, size_t first, size_t count,
+                               parcel_status status, bool is_shared, struct parcel__record record);
+
 /* Notes that a backend holds a batch, so that one which it forgets is found. */
 void parcel__results_hand_out(parcel_results *results, size_t first, size_t count);
 
@@ -117,6 +131,9 @@ void parcel__results_note_attempts(parcel_results *results, size_t index, int at
 
 /* Frees what the call allocated itself and gave us: a char * or an array's data. */
 void parcel__results_free_taken(const parcel_results *results, size_t index);
+
+/* Lets the records tell where their workers were. hosts: held; NULL: in this process. */
+void parcel__results_set_hosts(parcel_results *results, struct parcel__hosts *hosts);
 
 /* The error of the run, taken. The first holds; a later one is freed. */
 void parcel__results_set_error(parcel_results *results, char *error);

@@ -82,8 +82,7 @@ static void put_answer(struct servant *servant, struct parcel__answer *answer, s
 {
     parcel_results *results = servant->results;
     const unsigned char *slot = results->slots + place * results->slot_size;
-    const parcel_function *function =
-        results->functions ? results->functions[place] : results->function;
+    const parcel_function *function = parcel__results_function(results, place);
     const void *content = slot;
     answer->status = (unsigned)parcel_results_status(results, place);
     if (answer->status != PARCEL_OK || !parcel__function_result_is_inline(function))

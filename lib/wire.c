@@ -7,7 +7,8 @@
  *
  * Where an argument holds a pointer to content, the message holds what is needed to find its end:
  * a string's size (0 for NULL), and of arrays and bytes that it is not NULL, since they know their
- * own size. So content has no lengths of its own, and the reader finds all of it on one walk.
+ * own size. So content has no lengths of its own, and the reader finds all of it on one walk. To a
+ * process that is no fork of ours, a pointer's content is the identity of what it points at.
  */
 #include "wire.h"
 
@@ -15,7 +16,9 @@
 #include <string.h>
 
 #include "function.h"
+#include "identity.h"
 #include "shared.h"
+#include "structure.h"
 #include "value.h"
 
 enum { UNIT = 16, LARGE_ALIGNMENT = 64 << 10 /* at least a page, wherever */ };
@@ -64,6 +67,7 @@ struct output {
     unsigned char *bytes;
     size_t room;
     size_t used;
+    struct parcel__wire_away *away; /* NULL: to a fork */
 };
 
 static bool put_bytes(struct output *output, const void *content, size_t size)
@@ -85,10 +89,52 @@ static bool size_data(const parcel_array *array, size_t *size)
     return !__builtin_mul_overflow(array->count, array->element_size, size) && *size <= largest;
 }
 
+static bool is_pointer(unsigned kind)
+{
+    return kind == PARCEL_POINTER || kind == PARCEL_STRING || kind == PARCEL_WRITABLE_STRING;
+}
+
+/* Pointers side by side, each by its identity; NULL is none. */
+static bool put_pointers(struct output *output, const unsigned char *place, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct parcel__identity identity = {0, 0};
+        const void *pointer;
+        memcpy(&pointer, place + i * sizeof pointer, sizeof pointer);
+        output->away->is_unknown = pointer && !parcel__identity_of(pointer, &identity);
+        if (output->away->is_unknown || !put_bytes(output, &identity, sizeof identity))
+            return false;
+    }
+    return true;
+}
+
+/* What is only counted is told of when it is written. */
+static bool leave_out(struct parcel__wire_away *away, bool is_counted, void *data, size_t size)
+{
+    away->has_no_memory = !is_counted && !away->leave_out(away->state, away->part, data, size);
+    return !away->has_no_memory;
+}
+
+static bool put_data_away(struct output *output, const parcel_array *array, size_t size)
+{
+    struct parcel__wire_away *away = output->away;
+    if (is_pointer(array->kind))
+        return put_pointers(output, array->data, array->count);
+    away->is_unknown = parcel__wire_has_pointers(array);
+    if (away->is_unknown)
+        return false;
+    return size >= away->least ? leave_out(away, !output->bytes, array->data, size)
+                               : put_bytes(output, array->data, size);
+}
+
 static bool put_data(struct output *output, const parcel_array *array)
 {
     size_t size;
-    return !array->data || (size_data(array, &size) && put_bytes(output, array->data, size));
+    if (!array->data)
+        return true;
+    if (!size_data(array, &size))
+        return false;
+    return output->away ? put_data_away(output, array, size) : put_bytes(output, array->data, size);
 }
 
 /* The string that place points at; its size takes its place. */
@@ -113,20 +159,30 @@ static bool put_value(struct output *output, unsigned char *place)
     case PARCEL_TAG_ARRAY:
         return !value.as.array || (put_bytes(output, value.as.array, sizeof(parcel_array)) &&
                                    put_data(output, value.as.array));
+    case PARCEL_TAG_POINTER:
+        return !output->away || put_pointers(output, place + offsetof(parcel_value, as), 1);
     default:
         return true;
     }
 }
 
-/* Adds what the arguments point at, and makes them what the reader needs. */
-static bool put_content(struct output *output, const parcel_function *function,
-                        unsigned char *arguments)
+static struct parcel__wire_layout layout_of(const parcel_function *function)
+{
+    return (struct parcel__wire_layout){function->parameters, function->n_parameters,
+                                        function->argument_bytes};
+}
+
+/* Adds what the object points at, and makes it what the reader needs. */
+static bool put_content(struct output *output, const struct parcel__wire_layout *layout,
+                        unsigned char *object)
 {
     bool is_put = true;
-    for (unsigned i = 0; is_put && i < function->n_parameters; i++) {
-        unsigned char *place = arguments + function->parameters[i].offset;
-        unsigned kind = function->parameters[i].kind;
+    for (unsigned i = 0; is_put && i < layout->n_parts; i++) {
+        unsigned char *place = object + layout->parts[i].offset;
+        unsigned kind = layout->parts[i].kind;
         parcel_array array;
+        if (output->away)
+            output->away->part = i;
         if (kind == PARCEL_STRING || kind == PARCEL_WRITABLE_STRING) {
             is_put = put_string(output, place);
         } else if (kind == PARCEL_VALUE) {
@@ -134,6 +190,8 @@ static bool put_content(struct output *output, const parcel_function *function,
         } else if (kind == PARCEL_ARRAY) {
             memcpy(&array, place, sizeof array);
             is_put = put_data(output, &array);
+        } else if (kind == PARCEL_POINTER && output->away) {
+            is_put = put_pointers(output, place, 1);
         }
     }
     return is_put;
@@ -143,6 +201,7 @@ static bool put_content(struct output *output, const parcel_function *function,
 struct input {
     unsigned char *next;
     size_t left;
+    struct parcel__wire_away *away; /* NULL: from a fork */
 };
 
 /* The next so many bytes, or NULL. */
@@ -168,6 +227,40 @@ static bool get_string(struct input *input, unsigned char *place)
     return string && string[size - 1] == '\0';
 }
 
+/* Makes pointers of identities; place may be where these stand. */
+static bool get_pointers(struct input *input, unsigned char *place, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct parcel__identity identity;
+        const unsigned char *bytes = get_bytes(input, sizeof identity);
+        if (!bytes)
+            return false;
+        memcpy(&identity, bytes, sizeof identity);
+        bool is_null = identity.object == 0 && identity.offset == 0;
+        const void *pointer = is_null ? NULL : parcel__identity_find(identity, 1);
+        input->away->is_unknown = !is_null && !pointer;
+        if (input->away->is_unknown)
+            return false;
+        memcpy(place + i * sizeof pointer, &pointer, sizeof pointer);
+    }
+    return true;
+}
+
+static bool get_data_away(struct input *input, parcel_array *array, size_t size)
+{
+    struct parcel__wire_away *away = input->away;
+    if (is_pointer(array->kind)) {
+        array->data = input->next;
+        return get_pointers(input, input->next, array->count);
+    }
+    if (size >= away->least) {
+        array->data = NULL;
+        return leave_out(away, false, NULL, size);
+    }
+    array->data = get_bytes(input, size);
+    return array->data && !parcel__wire_has_pointers(array);
+}
+
 /* Makes the array that stands at place point at its data. */
 static bool get_data(struct input *input, unsigned char *place)
 {
@@ -176,9 +269,23 @@ static bool get_data(struct input *input, unsigned char *place)
     memcpy(&array, place, sizeof array);
     if (!array.data)
         return true;
-    array.data = size_data(&array, &size) ? get_bytes(input, size) : NULL;
+    if (!size_data(&array, &size))
+        return false;
+    bool is_sound = true;
+    if (input->away)
+        is_sound = get_data_away(input, &array, size);
+    else
+        array.data = get_bytes(input, size);
     memcpy(place, &array, sizeof array);
-    return array.data != NULL;
+    return is_sound && (array.data || input->away);
+}
+
+/* True when who reads the bytes as what they are said to be does not read behind them. */
+static bool is_sound_size(parcel_value value)
+{
+    size_t size = parcel__kind_size(value.kind);
+    const parcel_structure *structure = value.type ? parcel__structure_at(value.type) : NULL;
+    return (size == 0 || size == value.size) && (!structure || structure->size == value.size);
 }
 
 static bool get_value(struct input *input, unsigned char *place)
@@ -187,28 +294,34 @@ static bool get_value(struct input *input, unsigned char *place)
     memcpy(&value, place, sizeof value);
     if (value.tag == PARCEL_TAG_STRING)
         return get_string(input, place + offsetof(parcel_value, as));
+    if (value.tag == PARCEL_TAG_POINTER && input->away)
+        return get_pointers(input, place + offsetof(parcel_value, as), 1);
     bool is_array = value.tag == PARCEL_TAG_ARRAY;
     if ((!is_array && value.tag != PARCEL_TAG_BYTES) || !value.as.pointer)
         return true;
     unsigned char *bytes = get_bytes(input, is_array ? sizeof(parcel_array) : value.size);
     value.as.bytes = bytes;
     memcpy(place, &value, sizeof value);
-    return bytes && (!is_array || get_data(input, bytes));
+    return bytes && (is_array ? get_data(input, bytes) : is_sound_size(value));
 }
 
-static bool get_content(struct input *input, const parcel_function *function,
-                        unsigned char *arguments)
+static bool get_content(struct input *input, const struct parcel__wire_layout *layout,
+                        unsigned char *object)
 {
     bool is_sound = true;
-    for (unsigned i = 0; is_sound && i < function->n_parameters; i++) {
-        unsigned char *place = arguments + function->parameters[i].offset;
-        unsigned kind = function->parameters[i].kind;
+    for (unsigned i = 0; is_sound && i < layout->n_parts; i++) {
+        unsigned char *place = object + layout->parts[i].offset;
+        unsigned kind = layout->parts[i].kind;
+        if (input->away)
+            input->away->part = i;
         if (kind == PARCEL_STRING || kind == PARCEL_WRITABLE_STRING)
             is_sound = get_string(input, place);
         else if (kind == PARCEL_VALUE)
             is_sound = get_value(input, place);
         else if (kind == PARCEL_ARRAY)
             is_sound = get_data(input, place);
+        else if (kind == PARCEL_POINTER && input->away)
+            is_sound = get_pointers(input, place, 1);
     }
     return is_sound;
 }
@@ -218,10 +331,11 @@ static bool get_content(struct input *input, const parcel_function *function,
 size_t parcel__wire_call_size(const parcel_function *function, const unsigned char *arguments)
 {
     unsigned char copy[PARCEL_MAX_ARGUMENT_BYTES];
-    struct output output = {NULL, SIZE_MAX, sizeof(struct header)};
+    struct output output = {NULL, SIZE_MAX, sizeof(struct header), NULL};
+    const struct parcel__wire_layout layout = layout_of(function);
     memcpy(copy, arguments, function->argument_bytes);
     bool is_counted = put_bytes(&output, arguments, function->argument_bytes) &&
-                      put_content(&output, function, copy);
+                      put_content(&output, &layout, copy);
     return is_counted ? output.used : 0;
 }
 
@@ -229,16 +343,17 @@ size_t parcel__wire_put_call(unsigned char *bytes, size_t room, const parcel_fun
                              const unsigned char *arguments)
 {
     struct header header = header_of(function);
-    struct output output = {bytes, room, 0};
+    struct output output = {bytes, room, 0, NULL};
+    const struct parcel__wire_layout layout = layout_of(function);
     bool is_put = put_bytes(&output, &header, sizeof header) &&
                   put_bytes(&output, arguments, function->argument_bytes) &&
-                  put_content(&output, function, bytes + sizeof header);
+                  put_content(&output, &layout, bytes + sizeof header);
     return is_put ? output.used : 0;
 }
 
 size_t parcel__wire_get_call(unsigned char *bytes, size_t size, parcel_call *call)
 {
-    struct input input = {bytes, size};
+    struct input input = {bytes, size, NULL};
     struct header header;
     if (!get_bytes(&input, sizeof header))
         return 0;
@@ -250,7 +365,44 @@ size_t parcel__wire_get_call(unsigned char *bytes, size_t size, parcel_call *cal
     call->function = function;
     call->parcel__reserved = NULL;
     memcpy(call->arguments, arguments, function->argument_bytes);
-    return get_content(&input, function, call->arguments) ? size - input.left : 0;
+    const struct parcel__wire_layout layout = layout_of(function);
+    return get_content(&input, &layout, call->arguments) ? size - input.left : 0;
+}
+
+/* ---- objects for processes that are no forks ---- */
+
+size_t parcel__wire_size_away(const struct parcel__wire_layout *layout, const void *object,
+                              struct parcel__wire_away *away)
+{
+    unsigned char copy[PARCEL_MAX_ARGUMENT_BYTES];
+    struct output output = {NULL, SIZE_MAX, 0, away};
+    if (!put_bytes(&output, object, layout->size))
+        return 0;
+    if (layout->n_parts == 1 && layout->size > sizeof copy) /* a result, a struct: no content */
+        return output.used;
+    memcpy(copy, object, layout->size);
+    return put_content(&output, layout, copy) ? output.used : 0;
+}
+
+size_t parcel__wire_put_away(unsigned char *bytes, size_t room,
+                             const struct parcel__wire_layout *layout, const void *object,
+                             struct parcel__wire_away *away)
+{
+    struct output output = {bytes, room, 0, away};
+    bool is_put = put_bytes(&output, object, layout->size) && put_content(&output, layout, bytes);
+    return is_put ? output.used : 0;
+}
+
+size_t parcel__wire_get_away(unsigned char *bytes, size_t size,
+                             const struct parcel__wire_layout *layout, void *object,
+                             struct parcel__wire_away *away)
+{
+    struct input input = {bytes, size, away};
+    const unsigned char *read = get_bytes(&input, layout->size);
+    if (!read)
+        return 0;
+    memcpy(object, read, layout->size);
+    return get_content(&input, layout, object) ? size - input.left : 0;
 }
 
 /* ---- results ---- */
@@ -266,7 +418,7 @@ static size_t begin_of_views(size_t size)
 static bool put_small(struct parcel__wire_result *result, struct parcel__wire_room *room,
                       const void *content, size_t size)
 {
-    struct output output = {room->base, begin_of_views(room->size), room->used};
+    struct output output = {room->base, begin_of_views(room->size), room->used, NULL};
     if (!put_bytes(&output, content, size))
         return false;
     result->offset = room->used;
@@ -314,7 +466,7 @@ static bool put_array_result(struct parcel__wire_result *result, struct parcel__
 static bool put_value_result(struct parcel__wire_result *result, struct parcel__wire_room *room,
                              const void *place)
 {
-    struct output output = {room->base, begin_of_views(room->size), room->used};
+    struct output output = {room->base, begin_of_views(room->size), room->used, NULL};
     memcpy(result->value, place, sizeof(parcel_value));
     if (!put_value(&output, result->value))
         return false;
@@ -424,7 +576,7 @@ static const char *get_value_result(const struct parcel__wire_result *result,
                                     unsigned char *place)
 {
     parcel_value value;
-    struct input input = {NULL, result->size};
+    struct input input = {NULL, result->size, NULL};
     if (!content)
         return not_sound;
     input.next = parcel__arena_new(arena, input.left, UNIT);

@@ -25,6 +25,44 @@ size_t parcel__wire_put_call(unsigned char *bytes, size_t room, const parcel_fun
  * completed there. Returns the bytes read, or 0: not sound. */
 size_t parcel__wire_get_call(unsigned char *bytes, size_t size, parcel_call *call);
 
+/* The other end is a process of the same build that is no fork of ours: pointers go as identities,
+ * and the data of large arrays may be left out. */
+struct parcel__wire_away {
+    size_t least; /* bytes of an array whose data is left out */
+    /* Told of such data, in this order at both ends; NULL where it is read. False: no memory. */
+    bool (*leave_out)(void *state, unsigned part, void *data, size_t size);
+    void *state;
+    unsigned part;   /* that was looked at last, the one that failed */
+    bool is_unknown; /* since it points at what the other end, or this one, does not have */
+    bool has_no_memory;
+};
+
+/* What may stand in the arguments of a call, or in one result. */
+struct parcel__wire_layout {
+    const parcel_parameter *parts;
+    unsigned n_parts;
+    size_t size;
+};
+
+/* Bytes that an object takes, content included but for what is left out, of which nobody is told
+ * yet. 0: it cannot go. */
+size_t parcel__wire_size_away(const struct parcel__wire_layout *layout, const void *object,
+                              struct parcel__wire_away *away);
+
+/* Writes an object. Returns the bytes written, or 0: no room, or it cannot go. */
+size_t parcel__wire_put_away(unsigned char *bytes, size_t room,
+                             const struct parcel__wire_layout *layout, const void *object,
+                             struct parcel__wire_away *away);
+
+/* Reads an object, which then points into bytes. Returns the bytes read, or 0: not sound, or it
+ * points at what is not here. */
+size_t parcel__wire_get_away(unsigned char *bytes, size_t size,
+                             const struct parcel__wire_layout *layout, void *object,
+                             struct parcel__wire_away *away);
+
+/* True when elements of the array are, or have, pointers that are not NULL. */
+bool parcel__wire_has_pointers(const parcel_array *array);
+
 /* One result on its way. What fits 16 bytes stands in it; the rest lies in the sender's pages. */
 struct parcel__wire_result {
     _Alignas(16) unsigned char value[16];

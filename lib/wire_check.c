@@ -154,6 +154,12 @@ static bool find_in_elements(struct walk *walk)
     return walk->pointer != NULL;
 }
 
+bool parcel__wire_has_pointers(const parcel_array *array)
+{
+    struct walk walk = {.elements = elements_of(array)};
+    return find_in_elements(&walk);
+}
+
 static bool find_in_call(struct walk *walk)
 {
     while (!find_in_elements(walk)) {

@@ -87,3 +87,85 @@ AC_DEFUN([PARCEL_BENCH_PEERS], [
       [ac_cv_path_PYTHON3=python3])])
   AC_SUBST([PYTHON3], [$ac_cv_path_PYTHON3])
 ])
+
+# PARCEL_MPI: brings --with-mpi, finds MPI by what its compiler wrapper says, and sets MPI_CFLAGS
+# and MPI_LIBS. mpi is its name and version, or no. The wrapper itself is no compiler here: libtool
+# links shared libraries with CC, and would forget them.
+AC_DEFUN([PARCEL_MPI], [
+  AC_ARG_WITH([mpi],
+    [AS_HELP_STRING([--with-mpi@<:@=MPICC@:>@],
+      [libparcel_mpi, with the MPI of this wrapper (mpicc; without it when there is none)])],
+    [], [with_mpi=maybe])
+  AC_ARG_VAR([MPIEXEC], [starts the MPI programs of make check])
+  AS_CASE([$with_mpi],
+    [no], [MPICC=],
+    [maybe|yes], [AC_PATH_PROGS([MPICC], [mpicc mpiicc])],
+    [*/*], [MPICC=$with_mpi],
+    [MPICC=
+     AC_PATH_PROG([MPICC], [$with_mpi])])
+  mpi=no
+  AS_IF([test -n "$MPICC"], [PARCEL_MPI_FLAGS
+                             PARCEL_MPI_NAME])
+  AS_IF([test "$mpi" != no], [PARCEL_MPIEXEC],
+    [test "$with_mpi" != no && test "$with_mpi" != maybe],
+    [AC_MSG_ERROR([no program of MPI 3 links by what '${MPICC:-mpicc} -show' says (Debian's
+                  packages: libopenmpi-dev, or mpich and libmpich-dev); without it: --without-mpi])])
+  AC_SUBST([MPI_CFLAGS])
+  AC_SUBST([MPI_LIBS])
+  AC_SUBST([MPI], [$mpi])
+  AS_IF([test "$mpi" = no], [WITH_MPI=no], [WITH_MPI=$MPICC])
+  AC_SUBST([WITH_MPI])
+])
+
+# PARCEL_MPI_FLAGS: sorts the wrapper's words. Some quote them, and -Xlinker takes the next one.
+AC_DEFUN([PARCEL_MPI_FLAGS], [
+  MPI_CFLAGS=
+  MPI_LIBS=
+  for word in `$MPICC -show 2>/dev/null | sed "s/[[\"']]//g; s/-Xlinker  */-Wl,/g"`; do
+    AS_CASE([$word],
+      [-I*|-D*], [AS_VAR_APPEND([MPI_CFLAGS], [" $word"])],
+      [-L*|-l*|-Wl,-rpath*|-Wl,/*|-pthread], [AS_VAR_APPEND([MPI_LIBS], [" $word"])])
+  done
+])
+
+# PARCEL_MPI_NAME: sets mpi, when a program links. MPI 3 has matched probes.
+AC_DEFUN([PARCEL_MPI_NAME], [
+  AC_MSG_CHECKING([for the MPI of $MPICC])
+  parcel_cppflags=$CPPFLAGS
+  parcel_libs=$LIBS
+  CPPFLAGS="$CPPFLAGS $MPI_CFLAGS"
+  LIBS="$MPI_LIBS $LIBS"
+  AC_LINK_IFELSE([AC_LANG_PROGRAM([[
+#include <mpi.h>
+#if MPI_VERSION < 3
+#error too old
+#endif]], [[MPI_Init(0, 0);]])], [
+    AC_LANG_CONFTEST([AC_LANG_SOURCE([[
+#include <mpi.h>
+#if defined OPEN_MPI
+parcel: "Open_MPI_" OMPI_MAJOR_VERSION.OMPI_MINOR_VERSION.OMPI_RELEASE_VERSION
+#elif defined I_MPI_VERSION
+parcel: "Intel_MPI_" I_MPI_VERSION
+#elif defined MPICH_VERSION
+parcel: "MPICH_" MPICH_VERSION
+#else
+parcel: "MPI_" MPI_VERSION.MPI_SUBVERSION
+#endif]])])
+    mpi=`$CC -E -P $CPPFLAGS conftest.c 2>/dev/null | tr -d '\n" ' |
+         sed 's/.*parcel://' | tr _ ' '`
+  ])
+  CPPFLAGS=$parcel_cppflags
+  LIBS=$parcel_libs
+  AC_MSG_RESULT([$mpi])
+])
+
+# PARCEL_MPIEXEC: the launcher that stands beside the wrapper. Where several MPIs share a directory,
+# the plain name need not be of the same one.
+AC_DEFUN([PARCEL_MPIEXEC], [
+  AS_CASE([$mpi],
+    [Open*], [parcel_mpiexec=mpiexec.openmpi],
+    [MPICH*], [parcel_mpiexec=mpiexec.mpich],
+    [parcel_mpiexec=mpiexec.hydra])
+  AC_PATH_PROGS([MPIEXEC], [$parcel_mpiexec mpiexec srun], [mpiexec],
+    [`AS_DIRNAME(["$MPICC"])`$PATH_SEPARATOR$PATH])
+])

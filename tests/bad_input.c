@@ -106,15 +106,27 @@ START_TEST(limits_of_processes_out_of_range_are_refused_by_name)
 }
 END_TEST
 
+START_TEST(options_of_ranks_out_of_range_are_refused_by_name)
+{
+    check_also_in_scope(&(parcel_options){.isolate = (parcel_switch)3}, "isolate");
+    check_also_in_scope(&(parcel_options){.mpi_results = (parcel_mpi_results)3}, "mpi_results");
+    check_also_in_scope(&(parcel_options){.mpi_timeout = -1}, "mpi_timeout");
+    check_also_in_scope(&(parcel_options){.mpi_timeout = NAN}, "mpi_timeout");
+    check_also_in_scope(&(parcel_options){.mpi_timeout = INFINITY}, "mpi_timeout");
+}
+END_TEST
+
 /* They must not seem to hold. */
 START_TEST(limits_of_processes_that_mean_nothing_are_warned_of)
 {
-    const parcel_options options = {.n_jobs = 2, .max_calls_per_worker = 1, .max_worker_memory = 1};
+    const parcel_options options = {
+        .n_jobs = 2, .max_calls_per_worker = 1, .max_worker_memory = 1, .isolate = PARCEL_YES};
     parcel_results *results = run_and_free(&options, counted_calls(4));
     ck_ran_well(results);
     ck_contains(parcel_results_warnings(results),
                 "max_calls_per_worker is for processes: backend threading has none\n");
     ck_contains(parcel_results_warnings(results), "max_worker_memory is for processes");
+    ck_contains(parcel_results_warnings(results), "isolate is for ranks: backend threading");
     parcel_results_free(results);
 }
 END_TEST
@@ -193,6 +205,9 @@ START_TEST(bad_variables_are_refused_by_name)
         {"PARCEL_KILL_AFTER", "-1"},
         {"PARCEL_CORE_DUMPS", "1"},
         {"PARCEL_READ_ONLY", "true"},
+        {"PARCEL_ISOLATE", "1"},
+        {"PARCEL_MPI_RESULTS", "all"},
+        {"PARCEL_MPI_TIMEOUT", "0"},
     };
     for (size_t i = 0; i < LENGTH(variables); i++) {
         const char *told = strcmp(variables[i][1], "nope") == 0 ? "nope" : variables[i][0];
@@ -688,6 +703,7 @@ static void add_option_tests(TCase *tests)
     tcase_add_test(tests, options_out_of_range_are_refused_by_name);
     tcase_add_test(tests, limits_out_of_range_are_refused_by_name);
     tcase_add_test(tests, limits_of_processes_out_of_range_are_refused_by_name);
+    tcase_add_test(tests, options_of_ranks_out_of_range_are_refused_by_name);
     tcase_add_test(tests, limits_of_processes_that_mean_nothing_are_warned_of);
     tcase_add_test(tests, options_at_the_end_of_their_range_run);
     tcase_add_test(tests, an_unknown_backend_is_refused_and_the_known_ones_are_named);

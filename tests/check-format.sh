@@ -8,5 +8,5 @@ need clang-format
 clang-format --version | grep -q 'version 14\.' || skip 'clang-format is not of version 14'
 
 cd "$TOP_SRCDIR"
-find include lib tests bench examples '(' -name '*.[ch]' -o -name '*.cc' ')' \
+find include lib mpi tests bench examples '(' -name '*.[ch]' -o -name '*.cc' ')' \
     -exec clang-format --dry-run -Werror {} +

@@ -11,9 +11,10 @@ echo '#include <omp.h>' | clang -fopenmp -E - >/dev/null 2>&1 || skip 'clang has
 # more where no shared one stands beside it.
 install_built_by()
 {
-    configure_in "build-$1" CC="$1" --prefix="$copy/$1"
+    configure_in "build-$1" CC="$1" --prefix="$copy/$1" --with-mpi="$WITH_MPI"
     make -s -C include install >/dev/null
     make -s -C lib install >/dev/null
+    make -s -C mpi install >/dev/null
     mkdir "$copy/$1/static"
     cp "$copy/$1/lib/libparcel.a" "$copy/$1/static/"
 }
@@ -35,6 +36,33 @@ try_library()
     ./static || fail "library of $1, program of $2, static"
 }
 
+# try_mpi COMPILER-OF-LIBRARY COMPILER-OF-PROGRAM
+try_mpi()
+{
+    echo "a library of $1 in a program of $2: MPI"
+    # shellcheck disable=SC2046
+    $2 -std=c11 -Wall -Wextra -pedantic -Werror -fopenmp "$copy/tests/installed_mpi.c" -o mpi \
+        $(pkg-config --cflags --libs parcel-mpi)
+    LD_LIBRARY_PATH=$copy/$1/lib "$copy/build-$1/tests/mpi-run" 2 ./mpi ||
+        fail "library of $1, program of $2, MPI"
+}
+
+# A program in C++, which reads the header and uses what it declares.
+try_mpi_in_cplusplus()
+{
+    cat >mpi.cc <<'END'
+#include <parcel_mpi.h>
+int main()
+{
+    return parcel_mpi_ranks() == 1 && parcel_mpi_rank() == 0 ? 0 : 1;
+}
+END
+    # shellcheck disable=SC2046
+    g++ -std=c++11 -Wall -Wextra -pedantic -Werror mpi.cc -o mpi \
+        $(pkg-config --cflags --libs parcel-mpi)
+    LD_LIBRARY_PATH=$copy/gcc/lib ./mpi || fail 'MPI in C++'
+}
+
 copy_sources installed
 program=$copy/tests/installed.c
 for library in gcc clang; do
@@ -46,5 +74,10 @@ cd "$copy/elsewhere"
 for library in gcc clang; do
     for compiler in gcc clang; do
         try_library $library $compiler
+        [ "$MPI" = no ] || try_mpi $library $compiler
     done
 done
+if [ "$MPI" != no ] && command -v g++ >/dev/null; then
+    export PKG_CONFIG_PATH="$copy/gcc/lib/pkgconfig"
+    try_mpi_in_cplusplus
+fi

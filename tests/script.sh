@@ -3,7 +3,7 @@
 # shellcheck shell=sh
 set -eu
 : "${TOP_SRCDIR:?a script test is run by make check}"
-unset MAKEFLAGS MAKELEVEL MAKEOVERRIDES MFLAGS
+unset MAKEFLAGS MAKELEVEL MAKEOVERRIDES MFLAGS MPICC MPIEXEC
 
 skip()
 {
@@ -22,6 +22,12 @@ need()
     for tool; do
         command -v "$tool" >/dev/null || skip "there is no $tool"
     done
+}
+
+# MPI names the one that configure found.
+need_mpi()
+{
+    [ "$MPI" != no ] || skip 'this build has no MPI'
 }
 
 # Copies what a release holds, so that it can be built another way, and goes there. What is in
@@ -68,7 +74,7 @@ can_build()
 # suites_with FLAGS COMPILER C++-COMPILER TARGET: runs suites that are built so, in the copy.
 suites_with()
 {
-    configure_in "build-$2" CC="$2" CXX="$3" --disable-static --enable-debug \
+    configure_in "build-$2" CC="$2" CXX="$3" --disable-static --enable-debug --without-mpi \
         CFLAGS="-g -O1 $1" CXXFLAGS="-g -O1 $1"
     make -s -C lib >/dev/null
     make -s -k -C tests "$4" VERBOSE=1

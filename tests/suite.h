@@ -77,7 +77,10 @@ static inline void suite_clear_environment(void)
                                         "PARCEL_MAX_WORKER_MEMORY",
                                         "PARCEL_KILL_AFTER",
                                         "PARCEL_CORE_DUMPS",
-                                        "PARCEL_READ_ONLY"};
+                                        "PARCEL_READ_ONLY",
+                                        "PARCEL_ISOLATE",
+                                        "PARCEL_MPI_RESULTS",
+                                        "PARCEL_MPI_TIMEOUT"};
     for (size_t i = 0; i < LENGTH(names); i++)
         unsetenv(names[i]);
 }

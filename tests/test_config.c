@@ -178,6 +178,33 @@ START_TEST(test_limits)
 }
 END_TEST
 
+/* Those of workers on several hosts, from each source in turn. */
+START_TEST(test_ranks)
+{
+    ck_assert(resolve(NULL));
+    ck_assert(!plan.isolate && !plan.all_ranks);
+    ck_assert_double_infinite(plan.mpi_timeout);
+    setenv("PARCEL_ISOLATE", "yes", 1);
+    setenv("PARCEL_MPI_RESULTS", "all_ranks", 1);
+    setenv("PARCEL_MPI_TIMEOUT", "1.5", 1);
+    ck_assert(resolve(NULL));
+    ck_assert(plan.isolate && plan.all_ranks);
+    ck_assert_double_eq(plan.mpi_timeout, 1.5);
+    ck_assert(parcel_config_push(.isolate = PARCEL_NO, .mpi_timeout = 2.5));
+    ck_assert(resolve(&(parcel_options){.mpi_results = PARCEL_RANK_0}));
+    ck_assert(!plan.isolate && !plan.all_ranks);
+    ck_assert_double_eq(plan.mpi_timeout, 2.5);
+    ck_assert(resolve(&(parcel_options){.isolate = PARCEL_YES, .mpi_timeout = 3.5}));
+    ck_assert(plan.isolate && plan.all_ranks);
+    ck_assert_double_eq(plan.mpi_timeout, 3.5);
+    ck_assert(parcel_config_pop());
+    unsetenv("PARCEL_ISOLATE");
+    unsetenv("PARCEL_MPI_RESULTS");
+    unsetenv("PARCEL_MPI_TIMEOUT");
+    forget();
+}
+END_TEST
+
 START_TEST(test_defaults)
 {
     unsetenv("OMP_NUM_THREADS");
@@ -279,6 +306,10 @@ static const struct {
     {{.deadline = 1e300}, {"deadline = 1e+300"}},
     {{.deadline = INFINITY}, {"deadline = inf"}},
     {{.deadline = NAN}, {"deadline = ", "nan"}},
+    {{.isolate = (parcel_switch)3}, {"isolate = 3", "PARCEL_YES or PARCEL_NO is allowed"}},
+    {{.mpi_results = (parcel_mpi_results)-1},
+     {"mpi_results = -1", "PARCEL_RANK_0 or PARCEL_ALL_RANKS is allowed"}},
+    {{.mpi_timeout = -1}, {"mpi_timeout = -1", "above 0", "1000000000"}},
     {{.window = -1}, {"window = -1", "positive", "not set"}},
     {{.return_as = (parcel_return_as)4}, {"return_as = 4", "PARCEL_GENERATOR_UNORDERED"}},
     {{.pre_dispatch = "2 *"}, {"pre_dispatch", "'2 *'"}},
@@ -373,6 +404,12 @@ static const struct {
     {"PARCEL_KILL_AFTER", "0", "a number above 0 and up to 1000000000 is allowed"},
     {"PARCEL_CORE_DUMPS", "no", NULL},
     {"PARCEL_READ_ONLY", "maybe", "PARCEL_READ_ONLY=maybe: yes or no is allowed"},
+    {"PARCEL_ISOLATE", "YES", "PARCEL_ISOLATE=YES: yes or no is allowed"},
+    {"PARCEL_ISOLATE", "yes", NULL},
+    {"PARCEL_MPI_RESULTS", "rank0", "PARCEL_MPI_RESULTS=rank0: rank_0 or all_ranks is allowed"},
+    {"PARCEL_MPI_RESULTS", "all_ranks", NULL},
+    {"PARCEL_MPI_TIMEOUT", "inf", "a number above 0 and up to 1000000000 is allowed"},
+    {"PARCEL_MPI_TIMEOUT", "0.5", NULL},
     {"PARCEL_BACKEND", "nobody", "Invalid backend: nobody"},
     {"PARCEL_BACKEND", "openmp", NULL},
 };
@@ -634,6 +671,11 @@ START_TEST(test_explain)
     ck_assert_msg(has_line(text, "timing", "PARCEL_NO", "given"), "%s", text);
     free(text);
     unsetenv("PARCEL_SCHEDULE");
+    text = explain(&(parcel_options){.mpi_results = PARCEL_ALL_RANKS, .mpi_timeout = 2}, true);
+    ck_assert_msg(has_line(text, "isolate", "PARCEL_NO", "default"), "%s", text);
+    ck_assert_msg(has_line(text, "mpi_results", "PARCEL_ALL_RANKS", "given"), "%s", text);
+    ck_assert_msg(has_line(text, "mpi_timeout", "2 s", "given"), "%s", text);
+    free(text);
     ck_assert(parcel_config_pop());
     setenv("PARCEL_BATCH_SIZE", "many", 1);
     text = explain(NULL, false);
@@ -650,6 +692,7 @@ int main(void)
     TCase *tests = suite_case(suite, "options");
     tcase_add_loop_test(tests, test_precedence, 0, LENGTH(variables));
     tcase_add_test(tests, test_limits);
+    tcase_add_test(tests, test_ranks);
     tcase_add_test(tests, test_defaults);
     tcase_add_test(tests, test_strings);
     tcase_add_test(tests, test_sinks);

@@ -6,6 +6,7 @@
 
 #include <math.h>
 #include <stdint.h>
+#include <unistd.h>
 
 struct triple {
     double x, y, z;
@@ -71,6 +72,8 @@ static void check_not_run(const parcel_results *results, size_t index)
     ck_assert_double_nan(parcel_results_start(results, index));
     ck_assert_double_nan(parcel_results_duration(results, index));
     ck_assert_int_eq(parcel_results_worker(results, index), -1);
+    ck_assert_int_eq(parcel_results_rank(results, index), -1);
+    ck_assert_ptr_null(parcel_results_host(results, index));
     ck_assert(!parcel_results_estimated(results, index));
     ck_assert_int_eq(parcel_results_status(results, index), PARCEL_NOT_RUN);
     ck_assert_ptr_null(parcel_results_message(results, index));
@@ -150,6 +153,63 @@ START_TEST(test_lost_calls_have_no_record)
     ck_assert_int_eq(parcel_results_worker(results, 1), -1);
     ck_assert_str_eq(parcel_results_message(results, 1), "gone");
     parcel_results_free(results);
+}
+END_TEST
+
+static struct parcel__hosts *new_hosts(void)
+{
+    const int first_worker[] = {0, 2, 2, 3};
+    const char *const names[] = {"north", "idle", "south"};
+    return parcel__hosts_new(3, first_worker, names);
+}
+
+START_TEST(test_records_tell_rank_and_host)
+{
+    static const int workers[] = {2, 0, 1}, ranks[] = {2, 0, 0};
+    static const char *const names[] = {"south", "north", "north"};
+    parcel_results *results = empty_results(4);
+    struct parcel__hosts *hosts = new_hosts();
+    parcel__results_set_hosts(results, hosts);
+    parcel__results_set_hosts(results, hosts);
+    parcel__hosts_release(hosts); /* the results hold them */
+    for (size_t i = 0; i < 3; i++)
+        parcel__results_mark(results, i, 1, PARCEL_OK,
+                             (struct parcel__record){.worker = workers[i], .pid = 7});
+    for (size_t i = 0, first = 0; i < 3; i++) {
+        parcel_record record;
+        parcel__results_read(results, i, &first, &record);
+        ck_assert_int_eq(record.rank, ranks[i]);
+        ck_assert_str_eq(record.host, names[i]);
+        ck_assert_int_eq(parcel_results_rank(results, i), ranks[i]);
+        ck_assert_str_eq(parcel_results_host(results, i), names[i]);
+    }
+    check_not_run(results, 3);
+    parcel_results_free(results);
+}
+END_TEST
+
+START_TEST(test_one_process_is_rank_0)
+{
+    char name[256];
+    parcel_record record;
+    size_t first = 0;
+    parcel_results *results = empty_results(2);
+    parcel__results_mark(results, 0, 1, PARCEL_OK, (struct parcel__record){.worker = 1});
+    ck_assert_int_eq(parcel_results_rank(results, 0), 0);
+    ck_assert_int_eq(gethostname(name, sizeof name), 0);
+    ck_assert_str_eq(parcel_results_host(results, 0), name);
+    parcel__results_read(results, 1, &first, &record);
+    ck_assert_int_eq(record.rank, -1);
+    ck_assert_ptr_null(record.host);
+    parcel_results_free(results);
+}
+END_TEST
+
+START_TEST(test_no_memory_for_hosts)
+{
+    parcel__memory_fail_from(1);
+    ck_assert_ptr_null(new_hosts());
+    parcel__memory_fail_from(0);
 }
 END_TEST
 
@@ -369,6 +429,9 @@ int main(void)
     tcase_add_test(tests, test_neighbouring_records);
     tcase_add_test(tests, test_long_records);
     tcase_add_test(tests, test_lost_calls_have_no_record);
+    tcase_add_test(tests, test_records_tell_rank_and_host);
+    tcase_add_test(tests, test_one_process_is_rank_0);
+    tcase_add_test(tests, test_no_memory_for_hosts);
     tcase_add_test(tests, test_each_status_is_printed);
     tcase_add_test(tests, test_long_lists_are_printed);
     tcase_add_test(tests, test_print_fails);

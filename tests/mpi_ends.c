@@ -1,0 +1,166 @@
+/* mpi_ends.c: how the use of MPI begins and ends, each time in a job of its own. */
+#include "suite.h"
+
+#include <sys/wait.h>
+
+/* A job's output, on stdout and stderr, and what became of it. */
+struct job {
+    char output[1 << 14];
+    int status; /* of exit; -1: it did not exit */
+};
+
+static const struct job *run(const char *command)
+{
+    static struct job job;
+    char line[512];
+    snprintf(line, sizeof line, "%s 2>&1", command);
+    FILE *pipe = popen(line, "r");
+    ck_assert_ptr_nonnull(pipe);
+    size_t length = fread(job.output, 1, sizeof job.output - 1, pipe);
+    job.output[length] = '\0';
+    int status = pclose(pipe);
+    job.status = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+    return &job;
+}
+
+static const struct job *run_on(int ranks, const char *word)
+{
+    char command[256];
+    snprintf(command, sizeof command, "./mpi-run %d ./mpi_program %s", ranks, word);
+    return run(command);
+}
+
+/* Fails when the job ended badly or a text is not in its output. The last is NULL. */
+#define ck_says(job, ...) \
+    suite_says(__FILE__, __LINE__, job, (const char *const[]){__VA_ARGS__, NULL})
+
+static void suite_says(const char *file, int line, const struct job *job, const char *const *texts)
+{
+    ck_assert_msg(job->status == 0, "%s:%d: exit status %d: %s", file, line, job->status,
+                  job->output);
+    for (; *texts; texts++)
+        suite_contains(file, line, job->output, *texts);
+}
+
+START_TEST(init_finds_the_ranks)
+{
+    ck_says(run_on(3, "plain"), "0 of 3: fine\n", "1 of 3: fine\n", "2 of 3: fine\n");
+}
+END_TEST
+
+START_TEST(without_a_launcher_there_is_one_rank)
+{
+    ck_says(run("./mpi_program plain"), "0 of 1: fine\n");
+}
+END_TEST
+
+START_TEST(without_init_serve_says_what_to_call)
+{
+    ck_says(run("./mpi_program none"), "0 of 1: parcel_mpi_serve: call parcel_mpi_init first\n",
+            "0 of 1: fine\n");
+}
+END_TEST
+
+START_TEST(a_second_init_ends_the_first)
+{
+    ck_says(run_on(3, "twice"), "0 of 3: fine\n", "1 of 3: fine\n", "2 of 3: fine\n",
+            "0 of 2: fine\n", "1 of 2: fine\n", "0 of 1: fine\n");
+}
+END_TEST
+
+START_TEST(no_communicator_is_a_sentence_and_may_be_mended)
+{
+    const char *sentence = "0 of 1: parcel_mpi_init: the communicator is MPI_COMM_NULL\n";
+    const struct job *job = run_on(2, "null");
+    ck_says(job, sentence, "0 of 2: fine\n", "1 of 2: fine\n");
+    /* init's and serve's, of the two ranks */
+    int count = 0;
+    for (const char *at = job->output; (at = strstr(at, sentence)); at++)
+        count++;
+    ck_assert_int_eq(count, 4);
+}
+END_TEST
+
+START_TEST(an_intercommunicator_is_a_sentence)
+{
+    ck_says(run_on(2, "two_sides"), "an intercommunicator has two groups of ranks");
+}
+END_TEST
+
+START_TEST(a_low_level_is_a_sentence)
+{
+    ck_says(run_on(2, "low"),
+            "parcel_mpi_init: MPI was initialised at MPI_THREAD_FUNNELED on rank 0",
+            "needs MPI_THREAD_SERIALIZED at least");
+}
+END_TEST
+
+START_TEST(init_after_finalize_is_a_sentence)
+{
+    ck_says(run_on(2, "late"), "parcel_mpi_init: MPI was finalised before");
+}
+END_TEST
+
+START_TEST(another_build_is_named)
+{
+    ck_says(run("./mpi-run 2 ./mpi_program plain : -n 1 ./mpi_other_program plain"),
+            "parcel_mpi_init: rank 2 (", ") runs another build of the program than rank 0");
+}
+END_TEST
+
+START_TEST(a_programs_own_mpi_stays_its_own)
+{
+    ck_says(run_on(2, "own"), "0 of 2: fine\n", "1 of 2: fine\n", "0 of 1: fine\n");
+}
+END_TEST
+
+START_TEST(servers_return_when_rank_0_ends)
+{
+    ck_says(run_on(3, "serve"), "1 of 3: fine\n", "2 of 3: fine\n");
+}
+END_TEST
+
+START_TEST(the_end_of_a_child_is_not_the_end_of_its_rank)
+{
+    ck_says(run_on(2, "fork"), "0 of 2: fine\n", "1 of 2: fine\n");
+}
+END_TEST
+
+START_TEST(init_inside_a_call_is_a_sentence)
+{
+    ck_says(run("./mpi_program inside"), "parcel_mpi_init was called inside a call");
+}
+END_TEST
+
+START_TEST(functions_are_registered_before_init)
+{
+    ck_says(run_on(2, "register"), "0 of 1: fine\n", "0 of 2: fine\n", "1 of 2: fine\n");
+}
+END_TEST
+
+static Suite *suite(void)
+{
+    Suite *suite = suite_create("mpi_ends");
+    TCase *begins = suite_case(suite, "begins");
+    tcase_add_test(begins, init_finds_the_ranks);
+    tcase_add_test(begins, without_a_launcher_there_is_one_rank);
+    tcase_add_test(begins, without_init_serve_says_what_to_call);
+    tcase_add_test(begins, a_second_init_ends_the_first);
+    tcase_add_test(begins, no_communicator_is_a_sentence_and_may_be_mended);
+    tcase_add_test(begins, an_intercommunicator_is_a_sentence);
+    tcase_add_test(begins, a_low_level_is_a_sentence);
+    tcase_add_test(begins, init_after_finalize_is_a_sentence);
+    tcase_add_test(begins, another_build_is_named);
+    tcase_add_test(begins, init_inside_a_call_is_a_sentence);
+    tcase_add_test(begins, functions_are_registered_before_init);
+    TCase *ends = suite_case(suite, "ends");
+    tcase_add_test(ends, a_programs_own_mpi_stays_its_own);
+    tcase_add_test(ends, servers_return_when_rank_0_ends);
+    tcase_add_test(ends, the_end_of_a_child_is_not_the_end_of_its_rank);
+    return suite;
+}
+
+int main(void)
+{
+    return suite_run(suite());
+}
