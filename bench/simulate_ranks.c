@@ -7,7 +7,8 @@
  *
  * What messages cost here, bench/message_costs prints in these words. Without them the figures are
  * those of TCP between two network namespaces of one machine. The first tables compare rank 0,
- * which deals to all, with a tree; the last looks for the fan-out.
+ * which deals to all, with a tree; the last looks for the fan-out. An efficiency that rank 0
+ * cannot reach even if it does nothing but take results is given as such.
  */
 #include "simulate_ranks.h"
 
@@ -29,6 +30,7 @@ enum {
     N_COUNTS = sizeof counts / sizeof *counts,
     N_FAN_OUTS = sizeof fan_outs / sizeof *fan_outs,
     N_LENGTHS = sizeof lengths / sizeof *lengths,
+    FIRST_LOGNORMAL = 2,   /* shorter ones are like equal ones: many are dealt at once */
     N_CELLS = 2 * N_COUNTS /* a line: flat, then the tree */
 };
 
@@ -94,11 +96,28 @@ static bool read_word(struct settings *settings, const char *word)
 
 /* ---- the tables ---- */
 
+/* What is below this is not simulated, but said to be below it. */
+static const double hopeless = 0.05;
+
+/* The efficiency at which rank 0 does nothing but take results; no run has a better one. */
+static double bound_by_rank_0(const struct settings *settings, double call, int n_ranks,
+                              int fan_out)
+{
+    const struct rank_costs *costs = &settings->costs;
+    double part = settings->policy.window / settings->policy.parts;
+    double messages = fan_out < n_ranks ? 0 : 2 * costs->message / (part > call ? part / call : 1);
+    double each = costs->record + costs->byte * costs->result + messages;
+    return call / (n_ranks * settings->n_workers * each);
+}
+
 static struct rank_outcome simulate(const struct settings *settings, const struct length *length,
                                     bool is_lognormal, int n_ranks, int fan_out)
 {
     struct rank_policy policy = settings->policy;
+    double bound = bound_by_rank_0(settings, length->seconds, n_ranks, fan_out);
     policy.fan_out = fan_out;
+    if (bound < hopeless)
+        return (struct rank_outcome){bound, 1, 0};
     return simulate_on_ranks(&(struct rank_run){.n_ranks = n_ranks,
                                                 .n_workers = settings->n_workers,
                                                 .call = length->seconds,
@@ -110,7 +129,10 @@ static struct rank_outcome simulate(const struct settings *settings, const struc
 /* A field of the tables: efficiency, and rank 0's load in percent. */
 static void put_outcome(const struct rank_outcome *outcome)
 {
-    printf("  %5.3f %3.0f %%", outcome->efficiency, 100 * outcome->load);
+    if (outcome->efficiency < hopeless)
+        printf("  < %4.2f      ", hopeless);
+    else
+        printf("  %5.3f %3.0f %%", outcome->efficiency, 100 * outcome->load);
 }
 
 static void print_heading(const struct settings *settings, const char *what, const char *first)
@@ -149,7 +171,7 @@ static void ask_lengths(const struct settings *settings, bool is_lognormal)
     if (!settings->csv)
         print_heading(settings, is_lognormal ? "Calls of lognormal lengths" : "Equal calls",
                       "a call takes");
-    for (int row = 0; row < N_LENGTHS; row++) {
+    for (int row = is_lognormal ? FIRST_LOGNORMAL : 0; row < N_LENGTHS; row++) {
         struct rank_outcome outcomes[N_CELLS];
 #pragma omp parallel for schedule(dynamic, 1)
         for (int i = N_CELLS - 1; i >= 0; i--) {
