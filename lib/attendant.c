@@ -59,6 +59,13 @@ struct attempt {
     char *message;
 };
 
+/* Of the worker whose process runs the calls. */
+static int number_in_run(const struct errand *errand)
+{
+    int first = errand->worker->current.worker - errand->own->number;
+    return first + errand->attendant->number;
+}
+
 /* True when a call's time is limited, now or as soon as there is a median. */
 static bool is_limited(const struct errand *errand)
 {
@@ -164,7 +171,7 @@ static size_t send(struct errand *errand, size_t first, size_t count)
         .is_watched = errand->job->control->watches,
         .is_limited = is_limited(errand),
         .allowed = parcel__control_allowed(errand->job->control),
-        .worker = errand->attendant->number,
+        .worker = number_in_run(errand),
         .nest = options->nest,
         .settings = errand->attendant->snapshot->settings,
     };
@@ -335,7 +342,7 @@ static struct attempt read_answer(const struct errand *errand, size_t i)
     struct attempt attempt = {.outcome = {.status = (parcel_status)answer.status,
                                           .start = answer.end - answer.duration,
                                           .duration = answer.duration,
-                                          .worker = errand->attendant->number,
+                                          .worker = number_in_run(errand),
                                           .pid = errand->pid,
                                           .attempts = 1}};
     if (answer.status == PARCEL_OK)
@@ -363,7 +370,7 @@ static struct attempt read_death(const struct errand *errand, double start)
     struct attempt attempt = {.outcome = {.status = PARCEL_LOST,
                                           .start = start,
                                           .duration = now - start,
-                                          .worker = attendant->number,
+                                          .worker = number_in_run(errand),
                                           .pid = errand->pid,
                                           .attempts = 1}};
     if (errand->killed > 0 && !errand->is_late) {
@@ -615,7 +622,7 @@ static struct attempt unsent(struct errand *errand)
 {
     struct attempt attempt = {.outcome = {.status = PARCEL_FAILED,
                                           .start = parcel__port_now(),
-                                          .worker = errand->attendant->number,
+                                          .worker = number_in_run(errand),
                                           .attempts = 1},
                               .message = errand->refusal};
     errand->refusal = NULL;

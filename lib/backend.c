@@ -86,6 +86,16 @@ const parcel_backend *parcel__backend_fallback(void)
     return &parcel__backend_sequential;
 }
 
+bool parcel__backend_spans_ranks(const parcel_backend *backend)
+{
+    return backend == &parcel__backend_mpi;
+}
+
+const parcel_backend *parcel__backend_threads(void)
+{
+    return &parcel__backend_openmp;
+}
+
 void parcel__backend_put_names(struct parcel__text *text)
 {
     const parcel_backend *backend;

@@ -13,6 +13,13 @@ const parcel_backend *parcel__backend_find(const char *name);
 const parcel_backend *parcel__backend_default(void);
 const parcel_backend *parcel__backend_fallback(void);
 
+/* True for the one whose runs are made by several ranks together. */
+bool parcel__backend_spans_ranks(const parcel_backend *backend);
+
+/* What such a rank runs its own part on. */
+const parcel_backend *parcel__backend_threads(void);
+extern const parcel_backend parcel__backend_processes;
+
 /* Adds "['sequential', 'threading']". */
 void parcel__backend_put_names(struct parcel__text *text);
 

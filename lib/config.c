@@ -512,6 +512,7 @@ static void resolve_workers(struct parcel__plan *plan, const struct setting *set
     const struct parcel_current_call *current = parcel__current_get();
     int wanted = count_workers(setting->number, current);
     int limit = limit_threads(wanted);
+    plan->is_n_jobs_unset = !setting->number && !is_default_from_openmp();
     plan->n_jobs_asked = setting->number ? (int)setting->number : wanted;
     plan->n_jobs = parcel__config_limit(current, wanted);
     if (plan->n_jobs > limit) {

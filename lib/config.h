@@ -52,8 +52,9 @@ enum {
 };
 
 struct parcel__plan {
-    int n_jobs_asked; /* as it is shown in the lines of progress */
-    int n_jobs;       /* workers, given enough calls */
+    int n_jobs_asked;     /* as it is shown in the lines of progress */
+    int n_jobs;           /* workers, given enough calls */
+    bool is_n_jobs_unset; /* by anybody: all cpus */
     int verbose;
     size_t batch_size; /* 0: adaptive */
     bool collect;

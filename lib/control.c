@@ -191,17 +191,21 @@ void parcel__control_stop(struct parcel__control *control, enum parcel__reason r
                                             memory_order_relaxed, memory_order_relaxed);
 }
 
-void parcel__control_stop_at_worker(struct parcel__control *control, int worker, char *why)
+void parcel__control_set_fault(struct parcel__control *control, char *fault)
 {
-    struct parcel__text text = {0};
     char *none = NULL;
-    parcel__text_format(&text, "worker %d could not start: %s", worker,
-                        why ? why : "out of memory");
-    parcel__memory_free(why);
-    char *fault = parcel__text_take(&text);
     if (fault && !atomic_compare_exchange_strong_explicit(
                      &control->fault, &none, fault, memory_order_relaxed, memory_order_relaxed))
         parcel__memory_free(fault);
+}
+
+void parcel__control_stop_at_worker(struct parcel__control *control, int worker, char *why)
+{
+    struct parcel__text text = {0};
+    parcel__text_format(&text, "worker %d could not start: %s", worker,
+                        why ? why : "out of memory");
+    parcel__memory_free(why);
+    parcel__control_set_fault(control, parcel__text_take(&text));
 }
 
 bool parcel__control_count(struct parcel__control *control, size_t failed, size_t succeeded)

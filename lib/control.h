@@ -93,6 +93,9 @@ enum parcel__reason parcel__control_due(const struct parcel__control *control);
 /* Notes why the run stops, unless it does already. */
 void parcel__control_stop(struct parcel__control *control, enum parcel__reason reason);
 
+/* Says why a run that is stopped BY_WORKER is; the sentence is taken, NULL: nothing. */
+void parcel__control_set_fault(struct parcel__control *control, char *fault);
+
 /* The same for a worker that could not start, for a reason that is taken; NULL: out of memory. */
 void parcel__control_stop_at_worker(struct parcel__control *control, int worker, char *why);
 

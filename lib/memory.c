@@ -53,6 +53,16 @@ void *parcel__memory_new(size_t size)
     return failure_is_due() ? NULL : malloc(size ? size : 1);
 }
 
+/* Tests let none of these fail: they would wait for ever. */
+void *parcel__memory_await(size_t size)
+{
+    static const double pause = 1e-3;
+    void *memory;
+    while ((memory = malloc(size ? size : 1)) == NULL)
+        parcel__port_sleep(pause);
+    return memory;
+}
+
 void *parcel__memory_resize(void *memory, size_t size)
 {
     return failure_is_due() ? NULL : realloc(memory, size ? size : 1);

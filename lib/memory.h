@@ -11,6 +11,9 @@ void *parcel__memory_resize(void *memory, size_t size);
 void parcel__memory_free(void *memory);
 char *parcel__memory_copy_string(const char *string);
 
+/* The same where others would wait in vain if it failed: waits until there is memory. */
+void *parcel__memory_await(size_t size);
+
 /* For tests: the n-th allocation from now on fails, and all after it; 0 turns it off. Counts in
  * all threads. Returns how many allocations there were since the last call. */
 size_t parcel__memory_fail_from(size_t n);

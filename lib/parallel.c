@@ -2,10 +2,14 @@
 #include "parallel.h"
 
 #include <limits.h>
+#include <math.h>
+#include <stdio.h>
 
 #include "backend.h"
 #include "blas.h"
 #include "calls.h"
+#include "digest.h"
+#include "exchange.h"
 #include "job.h"
 #include "memory.h"
 #include "progress.h"
@@ -31,6 +35,9 @@ static bool is_streamed(const struct parcel__plan *plan, const parcel_calls *cal
 
 /* ---- the team ---- */
 
+/* A team for ranks has room for so many workers. */
+enum { ENOUGH_WORKERS = 64 };
+
 /* The number of workers, or what open returned when there are none. */
 static int open_backend(struct parcel__team *team, const parcel_backend *backend, int n_workers,
                         char *why, size_t why_size)
@@ -53,12 +60,35 @@ static bool open_states(struct parcel__team *team, const struct parcel__plan *pl
     return team->states != NULL;
 }
 
+/* The backend that runs the plan's calls in this process, and *ranks when others run some. A run
+ * inside of a call is this rank's own. NULL: error says why there is none. */
+static const parcel_backend *find_local(const struct parcel__plan *plan,
+                                        struct parcel__ranks **ranks, struct parcel__text *error)
+{
+    const char *why;
+    *ranks = NULL;
+    if (!parcel__backend_spans_ranks(plan->backend))
+        return plan->backend;
+    if (!parcel__current_get() && !(*ranks = parcel__ranks_used(&why))) {
+        parcel__text_format(error, "backend '%s' is not available: %s", plan->backend->name, why);
+        return NULL;
+    }
+    return plan->isolate ? &parcel__backend_processes : parcel__backend_threads();
+}
+
 bool parcel__parallel_open(struct parcel__team *team, struct parcel__plan *plan,
                            struct parcel__text *error)
 {
     char why[512];
+    struct parcel__ranks *ranks;
+    const parcel_backend *local = find_local(plan, &ranks, error);
+    if (!local)
+        return false;
     why[0] = '\0';
-    int active = open_backend(team, plan->backend, plan->n_jobs, why, sizeof why);
+    /* Rank 0 says how many workers a run has on each rank. */
+    int n_workers = ranks && plan->n_jobs < ENOUGH_WORKERS ? ENOUGH_WORKERS : plan->n_jobs;
+    int active = open_backend(team, local, n_workers, why, sizeof why);
+    team->ranks = ranks;
     if (active < 0 && plan->fallback) {
         parcel__text_format(&plan->warnings, "%s; backend %s runs instead\n", why,
                             plan->fallback->name);
@@ -219,7 +249,7 @@ static parcel_results *refuse_owned(char *error, size_t count)
  * it; but for one that does more than to be fast. */
 static bool is_plain_loop(const struct parcel__plan *plan, const struct parcel__team *team)
 {
-    return plan->n_jobs == 1 &&
+    return plan->n_jobs == 1 && !team->ranks &&
            !(team->backend->capabilities & (PARCEL_SURVIVES_CRASH | PARCEL_MANY_HOSTS));
 }
 
@@ -247,7 +277,11 @@ struct run {
     const struct parcel__team *team;
     const parcel_calls *calls;
     parcel_results *results;
-    int n_jobs; /* workers that it might have */
+    int n_jobs;                        /* workers that it might have in this process, */
+    int n_workers;                     /* that it has here, */
+    int first_worker;                  /* and the number of the first of them */
+    struct parcel__terms *terms;       /* of a run on several ranks, or NULL */
+    struct parcel__exchange *exchange; /* the same */
     struct parcel__progress progress;
     struct parcel__control control;
     struct parcel__state_set *states; /* of the workers; NULL: they have none */
@@ -272,7 +306,7 @@ static void open_progress(struct run *run)
         .sink = plan->sink,
         .sink_state = plan->sink_state};
     if (plan->verbose > 0)
-        parcel__progress_open(&run->progress, run->team->backend->name, run->results->n_workers,
+        parcel__progress_open(&run->progress, run->results->backend, run->results->n_workers,
                               run->results->warnings);
 }
 
@@ -287,8 +321,9 @@ static bool open_control(struct run *run, const parcel_current_call *around)
 {
     bool opened = parcel__control_open(&run->control, &run->plan->limits,
                                        parcel_calls_count(run->calls), around);
-    run->states =
-        run->team->states ? parcel__states_take(run->team->states, run->results->n_workers) : NULL;
+    run->states = run->team->states
+                      ? parcel__states_take(run->team->states, run->first_worker, run->n_workers)
+                      : NULL;
     return opened && (!run->team->states || run->states);
 }
 
@@ -309,8 +344,8 @@ static struct parcel__job_options job_options(struct run *run)
         .collect = plan->collect,
         .is_timed = plan->is_timed,
         .schedule = plan->schedule,
-        .n_workers = run->results->n_workers,
-        .nest = parcel__config_nest(parcel__current_get(), run->n_jobs, run->results->n_workers),
+        .n_workers = run->n_workers,
+        .nest = parcel__config_nest(parcel__current_get(), run->n_jobs, run->n_workers),
         .control = &run->control,
         .states = run->states,
         .worker_limits = &plan->worker_limits,
@@ -347,13 +382,17 @@ static bool run_into(struct run *run)
 static void run_team(void *context, struct parcel_job *job)
 {
     const struct run *run = context;
+    if (run->exchange)
+        parcel__exchange_begin(run->exchange, job->options.work_state);
     run_job(job, run->plan, run->team);
+    if (run->exchange)
+        parcel__exchange_end(run->exchange);
 }
 
 static struct parcel__stream_options stream_options(struct run *run)
 {
     const struct parcel__plan *plan = run->plan;
-    return (struct parcel__stream_options){
+    struct parcel__stream_options options = {
         .calls = run->calls,
         .job = job_options(run),
         .window = plan->window,
@@ -364,6 +403,9 @@ static struct parcel__stream_options stream_options(struct run *run)
         .on_result = plan->on_result,
         .on_result_state = plan->on_result_state,
     };
+    if (run->exchange)
+        parcel__exchange_prepare(run->exchange, &options);
+    return options;
 }
 
 /* Runs the calls as a stream, and waits. False: out of memory. */
@@ -414,12 +456,30 @@ static parcel_results *new_results(const struct parcel__plan *plan, const struct
                                                        : parcel__results_new(calls, n_workers);
     if (!results)
         return NULL;
-    results->backend = team->backend->name;
+    results->backend = plan->backend->name;
     note_warnings(results, plan, team->backend, calls, wanted);
     return results;
 }
 
 /* ---- pulled streams ---- */
+
+/* Ends this rank's part in a run. */
+static void leave_ranks(struct run *run)
+{
+    struct parcel__ranks *ranks = run->team->ranks;
+    if (run->exchange)
+        parcel__exchange_close(run->exchange);
+    parcel__memory_free(run->terms);
+    atomic_store_explicit(&ranks->is_busy, false, memory_order_release);
+}
+
+/* Tells the others what became of a run that rank 0 has led, and ends it. */
+static void conclude(struct run *run)
+{
+    if (!parcel__exchange_tell_end(run->exchange, run->results))
+        parcel__results_set_error(run->results, NULL);
+    leave_ranks(run);
+}
 
 /* The stream is over: what it held is free for others. */
 static void end_pulled(void *context)
@@ -428,6 +488,8 @@ static void end_pulled(void *context)
     close_progress(&pulled->run);
     close_control(&pulled->run);
     parcel__calls_end_run(pulled->run.calls);
+    if (pulled->run.exchange)
+        conclude(&pulled->run);
     if (pulled->run.streaming)
         atomic_store_explicit(pulled->run.streaming, NULL, memory_order_release);
     else
@@ -490,7 +552,7 @@ static const char *claim_and_start(const struct run *run)
 static const char *execute(struct run *run)
 {
     bool is_pulled = !run->plan->on_result && run->plan->return_as != PARCEL_LIST;
-    bool is_stream = is_streamed(run->plan, run->calls);
+    bool is_stream = run->exchange || is_streamed(run->plan, run->calls);
     parcel__calls_begin_run(run->calls);
     const char *fault = is_pulled                                       ? claim_and_start(run)
                         : (is_stream ? run_stream(run) : run_into(run)) ? NULL
@@ -527,6 +589,7 @@ static parcel_results *run_on_team(struct run *run)
         return refuse_owned(why, count);
     run->n_jobs = parcel__config_limit(parcel__current_get(), team->n_workers);
     run->results = new_results(run->plan, team, run->calls, run->n_jobs);
+    run->n_workers = run->results ? run->results->n_workers : 0;
     fault = run->results ? execute(run) : "out of memory";
     if (!fault)
         return run->results;
@@ -534,12 +597,377 @@ static parcel_results *run_on_team(struct run *run)
     return parcel__results_of_error(fault, count);
 }
 
+/* ---- a run on several ranks ---- */
+
+static const char ranks_are_busy[] =
+    "another run of this process is using the ranks: such runs are made one after the other";
+
+/* What a rank says of its calls; fault: why it cannot run them, or NULL. */
+static void introduce(const struct run *run, const char *fault, struct parcel__hello *hello)
+{
+    const parcel_calls *calls = run->calls;
+    char *why = NULL;
+    parcel__ranks_introduce(run->team->ranks, hello);
+    if (hello->n_most > run->team->n_workers)
+        hello->n_most = run->team->n_workers;
+    if (!fault && !check_pointers(run, &why))
+        fault = why ? why : "out of memory";
+    if (fault)
+        snprintf(hello->fault, sizeof hello->fault, "%s", fault);
+    parcel__memory_free(why);
+    if (fault)
+        return;
+    hello->role = parcel__calls_are_generated(calls) ? PARCEL__GENERATES : PARCEL__LISTS;
+    hello->count = parcel_calls_count(calls);
+    hello->digest = parcel__digest_calls(calls, 0, hello->count);
+}
+
+/* What a run on ranks cannot do. */
+static const char *check_for_ranks(const struct parcel__plan *plan, const parcel_calls *calls)
+{
+    if (plan->all_ranks && parcel__calls_are_generated(calls))
+        return "mpi_results = PARCEL_ALL_RANKS needs a list of calls: these are generated";
+    if (plan->all_ranks && is_streamed(plan, calls))
+        return "mpi_results = PARCEL_ALL_RANKS needs results that are kept: on_result and streams "
+               "have them on rank 0";
+    return NULL;
+}
+
+/* Writes rank 0's options into the terms. */
+static void set_terms(struct parcel__terms *terms, const struct run *run)
+{
+    const struct parcel__plan *plan = run->plan;
+    terms->sends_calls |= parcel__calls_are_generated(run->calls);
+    terms->isolates = plan->isolate;
+    terms->all_ranks = plan->all_ranks;
+    terms->collect = plan->collect;
+    terms->is_timed = plan->is_timed;
+    terms->schedule = plan->schedule;
+    terms->batch_size = plan->batch_size;
+    terms->count = parcel_calls_count(run->calls);
+    terms->limits = plan->limits;
+    terms->worker_limits = plan->worker_limits;
+}
+
+/* False: the calls of a list are to be sent, and one cannot; *why as parcel__wire_check has it. */
+static bool check_sent(const struct run *run, char **why)
+{
+    const struct parcel__wire_target target = {.read_only = run->plan->worker_limits.read_only};
+    return !run->terms->sends_calls || parcel__calls_are_generated(run->calls) ||
+           parcel__wire_check(run->calls, 0, parcel_calls_count(run->calls), &target, why);
+}
+
+/* The part of this rank: how many workers, and which. */
+static void find_part(struct run *run)
+{
+    int rank = run->team->ranks->transport->rank;
+    run->n_jobs = run->n_workers = run->terms->parts[rank].n_workers;
+    run->first_worker = parcel__terms_first_worker(run->terms, rank);
+}
+
+static size_t scaled(size_t number, int n_all, int n_here)
+{
+    size_t product;
+    if (__builtin_mul_overflow(number, (size_t)n_all, &product))
+        return SIZE_MAX;
+    return product / (size_t)n_here;
+}
+
+/* Bounds that follow the number of workers do so for those of all ranks. */
+static void scale_bounds(struct parcel__plan *plan, int n_here, int n_all)
+{
+    bool is_list = !plan->on_result && plan->return_as == PARCEL_LIST;
+    if (plan->sources[PARCEL__WINDOW] == PARCEL__FROM_DEFAULT || is_list)
+        plan->window = is_list ? SIZE_MAX : scaled(plan->window, n_all, n_here);
+    if (plan->sources[PARCEL__PRE_DISPATCH] == PARCEL__FROM_DEFAULT &&
+        plan->pre_dispatch < SIZE_MAX)
+        plan->pre_dispatch = scaled(plan->pre_dispatch, n_all, n_here);
+}
+
+static void note_rank_warnings(parcel_results *results, const struct run *run)
+{
+    struct parcel__text text = {0};
+    if (run->plan->warnings.length > 0)
+        parcel__text_put(&text, run->plan->warnings.bytes);
+    parcel__ranks_put_warnings(run->team->ranks, run->terms, &text);
+    if (text.length > 0)
+        results->warnings = parcel__text_take(&text);
+}
+
+/* New results of all ranks' workers. NULL: out of memory. */
+static parcel_results *new_rank_results(const struct run *run)
+{
+    int n_workers = parcel__terms_first_worker(run->terms, run->terms->n_ranks);
+    parcel_results *results = parcel__results_new_empty(n_workers);
+    if (!results)
+        return NULL;
+    results->backend = "mpi";
+    if (!parcel__terms_set_hosts(run->terms, results)) {
+        parcel_results_free(results);
+        return NULL;
+    }
+    note_rank_warnings(results, run);
+    return results;
+}
+
+/* Brings all ranks to the run. False: it is refused, and error says why. */
+static bool agree(struct run *run, struct parcel__text *error)
+{
+    struct parcel__ranks *ranks = run->team->ranks;
+    struct parcel__hello own;
+    char *why = NULL;
+    const char *fault = check_for_ranks(run->plan, run->calls);
+    introduce(run, fault ? fault : check(run->plan, run->calls), &own);
+    if (!parcel__ranks_gather(ranks, &own, run->calls, run->plan->mpi_timeout, error))
+        return false;
+    bool is_unset = run->plan->is_n_jobs_unset;
+    run->terms = parcel__ranks_terms(ranks, is_unset ? 0 : run->plan->n_jobs_asked);
+    if (!run->terms)
+        return false;
+    set_terms(run->terms, run);
+    if (check_sent(run, &why))
+        return true;
+    parcel__text_put(error, why ? why : "out of memory");
+    parcel__memory_free(why);
+    parcel__ranks_refuse(ranks, error->failed ? "out of memory" : error->bytes);
+    return false;
+}
+
+/* Makes what a run of all ranks needs here, and begins it. NULL, or why it is refused. */
+static const char *begin(struct run *run, struct parcel__plan *plan)
+{
+    int n_planned = plan->n_jobs > 0 ? plan->n_jobs : 1;
+    find_part(run);
+    scale_bounds(plan, n_planned, parcel__terms_first_worker(run->terms, run->terms->n_ranks));
+    run->plan = plan;
+    run->results = new_rank_results(run);
+    run->exchange = parcel__exchange_open(run->team->ranks, run->terms);
+    if (run->results) {
+        parcel__ranks_announce(run->team->ranks, run->terms);
+        return NULL;
+    }
+    parcel__ranks_refuse(run->team->ranks, "rank 0 is out of memory");
+    return "out of memory";
+}
+
+/* Leads a run: rank 0. */
+static parcel_results *lead(struct run *run)
+{
+    struct parcel__plan plan = *run->plan;
+    struct parcel__text error = {0};
+    size_t count = parcel_calls_count(run->calls);
+    if (!agree(run, &error)) {
+        leave_ranks(run);
+        return refuse(&error, run->calls);
+    }
+    const char *fault = begin(run, &plan);
+    if (fault) {
+        leave_ranks(run);
+        return parcel__results_of_error(fault, count);
+    }
+    fault = execute(run);
+    if (!fault && run->results->pulled)
+        return run->results;
+    if (fault) {
+        parcel_results_free(run->results);
+        run->results = parcel__results_of_error(fault, count);
+    }
+    conclude(run);
+    return run->results;
+}
+
+/* ---- the part of the other ranks ---- */
+
+/* Nothing: the calls of a rank that is sent them come from elsewhere. */
+static parcel_next_status no_call(void *state, parcel_call *call)
+{
+    (void)state;
+    (void)call;
+    return PARCEL_NEXT_END;
+}
+
+/* This rank's options, and rank 0's in place of all that are not this rank's own. */
+static void adopt(struct parcel__plan *plan, const struct run *run)
+{
+    const struct parcel__terms *terms = run->terms;
+    const parcel_token *cancel = plan->limits.cancel;
+    struct parcel__retry retry = plan->limits.retry;
+    plan->verbose = 0;
+    plan->n_jobs = run->n_workers;
+    plan->isolate = terms->isolates;
+    plan->batch_size = terms->batch_size;
+    plan->collect = terms->collect;
+    plan->is_timed = terms->is_timed;
+    plan->schedule = terms->schedule;
+    plan->worker_limits = terms->worker_limits;
+    plan->limits = terms->limits;
+    plan->limits.halt.counts = PARCEL__HALT_UNSET; /* rank 0 counts */
+    plan->limits.cancel = cancel;
+    plan->limits.retry.wanted = retry.wanted;
+    plan->limits.retry.state = retry.state;
+    plan->on_result = NULL;
+    plan->return_as = PARCEL_LIST;
+    plan->window = plan->pre_dispatch = SIZE_MAX;
+}
+
+/* Runs what this rank is given. False: out of memory. */
+static bool run_part(struct run *run)
+{
+    struct parcel__stream stream;
+    bool opened = open_control(run, NULL);
+    const struct parcel__stream_options options = stream_options(run);
+    run->results->keeps_attempts = run->plan->limits.retry.most > 0;
+    opened = opened && parcel__stream_open(&stream, &options);
+    if (opened)
+        parcel__stream_run(&stream, run_team, run);
+    else
+        parcel__exchange_give_up(run->exchange);
+    opened = parcel__exchange_await_end(run->exchange, run->results) && opened;
+    if (opened)
+        parcel__stream_close(&stream);
+    close_control(run);
+    return opened;
+}
+
+/* The results that this rank has of a run: with all values, or with what became of them only. */
+static parcel_results *new_part_results(const struct run *run)
+{
+    int n_workers = parcel__terms_first_worker(run->terms, run->terms->n_ranks);
+    parcel_results *results = run->terms->all_ranks && !parcel__calls_are_generated(run->calls)
+                                  ? parcel__results_new(run->calls, n_workers)
+                                  : parcel__results_new_empty(n_workers);
+    if (results)
+        results->backend = "mpi";
+    if (results && run->terms->all_ranks)
+        (void)parcel__terms_set_hosts(run->terms, results); /* without them all is told of here */
+    return results;
+}
+
+/* The team for the part of a run that is rank 0's to describe: the one there is, or one opened in
+ * own for it. NULL: it cannot be had. */
+static const struct parcel__team *find_team(const struct run *run, struct parcel__plan *plan,
+                                            struct parcel__team *own)
+{
+    struct parcel__text error = {0};
+    if (run->plan->isolate == plan->isolate)
+        return run->team;
+    bool opened = parcel__parallel_open(own, plan, &error);
+    parcel__text_free(&error);
+    return opened ? own : NULL;
+}
+
+/* Runs the part of this rank on the terms. */
+static parcel_results *run_on_terms(struct run *run)
+{
+    struct parcel__plan plan = *run->plan;
+    struct parcel__team own;
+    const struct parcel__team *team = run->team;
+    parcel_calls *sent = run->terms->sends_calls ? parcel_calls_generate(no_call, NULL) : NULL;
+    parcel_results *results = new_part_results(run);
+    find_part(run);
+    adopt(&plan, run);
+    run->team = find_team(run, &plan, &own);
+    run->plan = &plan;
+    run->exchange = parcel__exchange_open(team->ranks, run->terms);
+    run->calls = sent ? sent : run->calls;
+    run->results = results;
+    if (results && run->team && (sent || !run->terms->sends_calls)) {
+        if (!run_part(run) && !results->error)
+            parcel__results_set_error(results, NULL);
+    } else {
+        parcel__exchange_give_up(run->exchange);
+        (void)parcel__exchange_await_end(run->exchange, results);
+    }
+    if (run->team == &own)
+        parcel__parallel_close(&own);
+    run->team = team;
+    parcel_calls_free(sent);
+    return results ? results : parcel__results_of_error("out of memory", 0);
+}
+
+/* Has a part in a run that rank 0 leads. NULL: there is none, as error says. */
+static parcel_results *take_part(struct run *run, const struct parcel__hello *own, double timeout,
+                                 struct parcel__text *error)
+{
+    parcel_results *results = NULL;
+    run->terms = parcel__ranks_join(run->team->ranks, own, run->calls, timeout, error);
+    if (run->terms)
+        results = run_on_terms(run);
+    leave_ranks(run);
+    return results;
+}
+
+/* The same for calls that this rank has, too. */
+static parcel_results *follow(struct run *run)
+{
+    struct parcel__text error = {0};
+    struct parcel__hello own;
+    const char *fault = check_for_ranks(run->plan, run->calls);
+    introduce(run, fault ? fault : check(run->plan, run->calls), &own);
+    parcel__calls_begin_run(run->calls);
+    const parcel_calls *calls = run->calls;
+    parcel_results *results = take_part(run, &own, run->plan->mpi_timeout, &error);
+    parcel__calls_end_run(calls);
+    return results ? results : refuse(&error, calls);
+}
+
+static parcel_results *run_on_ranks(struct run *run)
+{
+    struct parcel__ranks *ranks = run->team->ranks;
+    bool is_streaming =
+        run->streaming && atomic_load_explicit(run->streaming, memory_order_acquire);
+    if (is_streaming || atomic_exchange_explicit(&ranks->is_busy, true, memory_order_acquire))
+        return parcel__results_of_error(is_streaming ? already_streaming : ranks_are_busy,
+                                        parcel_calls_count(run->calls));
+    return ranks->transport->rank == 0 ? lead(run) : follow(run);
+}
+
+/* Serves one run of rank 0. False: there are no more; error says why, unless rank 0 is done. */
+static bool serve_once(struct parcel__ranks *ranks, struct parcel__plan *plan,
+                       struct parcel__team *team, struct parcel__text *error)
+{
+    struct run run = {.plan = plan, .team = team};
+    struct parcel__hello own;
+    parcel__ranks_introduce(ranks, &own);
+    own.role = PARCEL__SERVES;
+    atomic_store_explicit(&ranks->is_busy, true, memory_order_release);
+    parcel_results *results = take_part(&run, &own, INFINITY, error);
+    parcel_results_free(results);
+    /* What refuses a run is said on rank 0. */
+    bool goes_on = !ranks->is_done;
+    if (goes_on)
+        parcel__text_free(error);
+    return goes_on;
+}
+
+const char *parcel__parallel_serve(struct parcel__ranks *ranks)
+{
+    static const parcel_options options = {.backend = "mpi"};
+    struct parcel__plan plan;
+    struct parcel__team team;
+    struct parcel__text error = {0};
+    if (parcel__config_resolve(&plan, &options, &error) &&
+        parcel__parallel_open(&team, &plan, &error)) {
+        while (serve_once(ranks, &plan, &team, &error))
+            ;
+        parcel__parallel_close(&team);
+    }
+    parcel__config_free(&plan);
+    bool has_fault = error.length > 0 || error.failed;
+    snprintf(ranks->why, sizeof ranks->why, "%s",
+             error.failed  ? "out of memory"
+             : error.bytes ? error.bytes
+                           : "");
+    parcel__text_free(&error);
+    return has_fault ? ranks->why : NULL;
+}
+
 parcel_results *parcel__parallel_run(const struct parcel__plan *plan,
                                      const struct parcel__team *team, const parcel_calls *calls,
                                      parcel__streaming *streaming)
 {
     struct run run = {.plan = plan, .team = team, .calls = calls, .streaming = streaming};
-    parcel_results *results = run_on_team(&run);
+    parcel_results *results = team->ranks ? run_on_ranks(&run) : run_on_team(&run);
     if (!streaming && !results->pulled)
         parcel__parallel_close(team);
     return results;

@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 
 #include "config.h"
+#include "ranks.h"
 
 /* A backend that has been opened for a plan. */
 struct parcel__team {
@@ -12,6 +13,7 @@ struct parcel__team {
     void *state;
     struct parcel__states *states; /* of its workers; NULL: they have none */
     int n_workers;                 /* as many as the backend has for the plan */
+    struct parcel__ranks *ranks;   /* that run some of the calls; NULL: this process runs all */
 };
 
 /* Opens the plan's backend. False: it cannot run, and error says why. */
@@ -28,5 +30,9 @@ typedef _Atomic(parcel_results *) parcel__streaming;
 parcel_results *parcel__parallel_run(const struct parcel__plan *plan,
                                      const struct parcel__team *team, const parcel_calls *calls,
                                      parcel__streaming *streaming);
+
+/* Works for the runs of rank 0 until that is done. NULL, or why it cannot: a sentence that lives as
+ * long as the ranks. */
+const char *parcel__parallel_serve(struct parcel__ranks *ranks);
 
 #endif

@@ -190,8 +190,7 @@ static void limit_threads(struct servant *servant)
     servant->threads = threads;
 }
 
-/* The worker's state stands at its number, which is the same in all runs of this process. False:
- * memory ran out. */
+/* False: memory ran out. */
 static bool prepare_state(struct servant *servant)
 {
     const struct parcel__callbacks *callbacks = &servant->order.callbacks;
@@ -200,7 +199,7 @@ static bool prepare_state(struct servant *servant)
     if (!servant->all_states)
         servant->all_states = parcel__states_new(callbacks);
     if (servant->all_states)
-        servant->states = parcel__states_take(servant->all_states, servant->order.worker + 1);
+        servant->states = parcel__states_take(servant->all_states, servant->order.worker, 1);
     return servant->states != NULL;
 }
 
@@ -268,8 +267,10 @@ static void run(struct servant *servant)
 {
     struct parcel__mailbox *box = servant->box;
     const struct parcel__job_options options = job_options(servant);
-    bool has_started = servant->states && servant->states->of[servant->order.worker].is_started;
-    (void)parcel__job_open(&box->job, &options); /* one worker needs no memory */
+    bool has_started = servant->states && servant->states->of[0].is_started;
+    if (servant->states)
+        servant->states->first_worker = options.first_worker; /* it may differ between runs */
+    (void)parcel__job_open(&box->job, &options);              /* one worker needs no memory */
     box->job.own_control.watches = servant->order.is_watched;
     parcel__job_make_ready(&box->job, &box->job.workers[0]);
     hear(servant);

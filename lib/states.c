@@ -26,7 +26,7 @@ static void end_workers(const struct parcel__state_set *set)
 {
     for (int i = 0; i < set->n_workers; i++)
         if (set->of[i].is_started && set->callbacks.end)
-            set->callbacks.end(set->callbacks.state, i, set->of[i].value);
+            set->callbacks.end(set->callbacks.state, set->first_worker + i, set->of[i].value);
 }
 
 void parcel__states_free(struct parcel__states *states)
@@ -53,23 +53,33 @@ static struct parcel__state_set *take_unused(struct parcel__states *states)
     return set;
 }
 
-struct parcel__state_set *parcel__states_take(struct parcel__states *states, int n_workers)
+/* The set, larger if it has to be; NULL: out of memory, and it is as it was. */
+static struct parcel__state_set *enlarge(struct parcel__state_set *set,
+                                         const struct parcel__states *states, int n_workers)
 {
-    struct parcel__state_set *set = take_unused(states);
     int before = set ? set->n_workers : 0;
     if (before >= n_workers)
         return set;
     struct parcel__state_set *larger =
         parcel__memory_resize(set, sizeof *set + (size_t)n_workers * sizeof *set->of);
-    if (!larger) {
-        if (set)
-            parcel__states_give_back(states, set);
+    if (!larger)
         return NULL;
-    }
     larger->callbacks = states->callbacks;
     larger->n_workers = n_workers;
     for (int i = before; i < n_workers; i++)
         larger->of[i] = (struct parcel__worker_state){NULL, false};
+    return larger;
+}
+
+struct parcel__state_set *parcel__states_take(struct parcel__states *states, int first_worker,
+                                              int n_workers)
+{
+    struct parcel__state_set *set = take_unused(states);
+    struct parcel__state_set *larger = enlarge(set, states, n_workers);
+    if (larger)
+        larger->first_worker = first_worker;
+    else if (set)
+        parcel__states_give_back(states, set);
     return larger;
 }
 

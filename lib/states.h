@@ -28,6 +28,7 @@ struct parcel__worker_state {
 struct parcel__state_set {
     struct parcel__callbacks callbacks;
     struct parcel__state_set *next;
+    int first_worker; /* the number in the run of the first */
     int n_workers;
     struct parcel__worker_state of[];
 };
@@ -41,8 +42,9 @@ struct parcel__states *parcel__states_new(const struct parcel__callbacks *callba
 /* Ends all workers, in the calling thread. NULL: nothing. */
 void parcel__states_free(struct parcel__states *states);
 
-/* A set for so many workers, or NULL when memory ran out. Threads: any. */
-struct parcel__state_set *parcel__states_take(struct parcel__states *states, int n_workers);
+/* A set for so many workers from that number on, or NULL when memory ran out. Threads: any. */
+struct parcel__state_set *parcel__states_take(struct parcel__states *states, int first_worker,
+                                              int n_workers);
 void parcel__states_give_back(struct parcel__states *states, struct parcel__state_set *set);
 
 #endif

@@ -25,6 +25,28 @@ struct parcel__stream_worker {
     double seconds_to_pull; /* the same for each call */
 };
 
+/* ---- what was handed out ---- */
+
+static size_t count_pulled(const struct parcel__stream *stream)
+{
+    return atomic_load_explicit(&stream->n_pulled, memory_order_relaxed);
+}
+
+static void add_pulled(struct parcel__stream *stream, size_t count)
+{
+    atomic_store_explicit(&stream->n_pulled, count_pulled(stream) + count, memory_order_relaxed);
+}
+
+static bool has_ended(const struct parcel__stream *stream)
+{
+    return atomic_load_explicit(&stream->has_ended, memory_order_relaxed);
+}
+
+static void note_end(struct parcel__stream *stream)
+{
+    atomic_store_explicit(&stream->has_ended, true, memory_order_relaxed);
+}
+
 /* ---- ending early ---- */
 
 /* Called with the mutex held. */
@@ -154,7 +176,7 @@ static void report_generator(struct parcel__stream *stream, parcel_next_status s
                              const char *refused, const char *message)
 {
     struct parcel__text text = {0};
-    size_t n = stream->n_pulled;
+    size_t n = count_pulled(stream);
     const char *plural = n == 1 ? "" : "s";
     if (message || status == PARCEL_NEXT_ERROR)
         parcel__text_format(&text, "the generator failed after %zu call%s: %s", n, plural,
@@ -174,7 +196,7 @@ static void report_generator(struct parcel__stream *stream, parcel_next_status s
 static bool ask(struct parcel__stream *stream, parcel_calls *list, parcel_next_status *status)
 {
     parcel_call call;
-    stream->asking.running.index = stream->n_pulled;
+    stream->asking.running.index = count_pulled(stream);
     *status = parcel__calls_next(stream->options.calls, &call);
     if (*status != PARCEL_NEXT_CALL || has_failed(&stream->asking))
         return false;
@@ -189,11 +211,12 @@ static size_t generate(struct parcel__stream *stream, parcel_calls *list, size_t
     parcel__calls_clear(list);
     struct parcel_current_call *before = enter(&stream->asking);
     while (count > 0 && ask(stream, list, &status)) {
-        stream->n_pulled++;
+        add_pulled(stream, 1);
         count--;
     }
     char *message = leave(&stream->asking, before, &failed);
-    stream->has_ended = count > 0 || failed;
+    if (count > 0 || failed)
+        note_end(stream);
     if (failed || parcel_calls_error(list) || (count > 0 && status != PARCEL_NEXT_END))
         report_generator(stream, status, parcel_calls_error(list),
                          failed && !message ? "out of memory" : message);
@@ -204,28 +227,47 @@ static size_t generate(struct parcel__stream *stream, parcel_calls *list, size_t
 /* The next calls of the list or map, at most count. Returns how many there are. */
 static size_t take_from_list(struct parcel__stream *stream, size_t count)
 {
-    size_t left = stream->count - stream->n_pulled;
+    size_t left = stream->count - count_pulled(stream);
     count = count < left ? count : left;
-    stream->n_pulled += count;
-    stream->has_ended = stream->n_pulled == stream->count;
+    add_pulled(stream, count);
+    if (count == left)
+        note_end(stream);
     return count;
+}
+
+/* The exchange with other ranks, if it is where the calls come from. */
+static struct parcel__exchange *supplier(const struct parcel__stream *stream)
+{
+    return stream->options.exchange && stream->options.functions->fill ? stream->options.exchange
+                                                                       : NULL;
+}
+
+/* Says where the block's calls stand, at most count of them. Returns how many there are. */
+static size_t find_calls(struct parcel__stream *stream, struct parcel__stream_block *block,
+                         size_t count)
+{
+    block->first = count_pulled(stream);
+    block->list = stream->is_generated ? block->calls : stream->options.calls;
+    block->first_call = stream->is_generated ? 0 : block->first;
+    if (supplier(stream))
+        return stream->options.functions->fill(supplier(stream), block, count);
+    return stream->is_generated ? generate(stream, block->calls, count)
+                                : take_from_list(stream, count);
 }
 
 /* Fills the block with at most count calls. False: there is none, or memory ran out. */
 static bool fill(struct parcel__stream *stream, struct parcel__stream_block *block, size_t count)
 {
-    const parcel_calls *calls = stream->is_generated ? block->calls : stream->options.calls;
-    block->first = stream->n_pulled;
     block->next = block->walked = 0;
-    count = stream->is_generated ? generate(stream, block->calls, count)
-                                 : take_from_list(stream, count);
+    count = find_calls(stream, block, count);
     parcel__arena_reset(&block->results->arenas[0]);
-    if (parcel__results_prepare(block->results, calls, stream->is_generated ? 0 : block->first,
-                                count) &&
+    if (parcel__results_prepare(block->results, block->list, block->first_call, count) &&
         (stream->options.job.control->limits->retry.most == 0 ||
          parcel__results_keep_attempts(block->results)))
         return count > 0;
     run_out_of_memory(stream);
+    if (supplier(stream) && count > 0)
+        stream->options.functions->drop(supplier(stream), block);
     return false;
 }
 
@@ -253,17 +295,42 @@ static size_t await_room(struct parcel__stream *stream)
     size_t room = 0;
     pthread_mutex_lock(&stream->mutex);
     stream->has_begun = true;
-    while (!stream->is_stopped && !stream->has_ended &&
+    while (!stream->is_stopped && !has_ended(stream) &&
            (room = parcel__window_room(&stream->window)) == 0)
         wait_for_room(stream);
-    room = stream->is_stopped || stream->has_ended ? 0 : room;
+    room = stream->is_stopped || has_ended(stream) ? 0 : room;
     pthread_mutex_unlock(&stream->mutex);
     return room;
 }
 
+/* How many calls may be handed out now. Called with the mutex held. */
+static size_t room_now(struct parcel__stream *stream)
+{
+    size_t room = parcel__window_room(&stream->window);
+    stream->has_begun = true;
+    if (stream->is_stopped || has_ended(stream))
+        return 0;
+    if (!stream->is_generated && !supplier(stream) && room > stream->count - count_pulled(stream))
+        room = stream->count - count_pulled(stream);
+    return room;
+}
+
+/* The same, for a stream of several ranks. Called with pull_mutex held. */
+static size_t find_room(struct parcel__stream *stream)
+{
+    pthread_mutex_lock(&stream->mutex);
+    size_t room = room_now(stream);
+    pthread_mutex_unlock(&stream->mutex);
+    if (room == 0 || !supplier(stream))
+        return room;
+    size_t supply = stream->options.functions->room(supplier(stream));
+    return supply < room ? supply : room;
+}
+
 /* How many calls a worker wants in its next block, of as many as may be handed out. */
 static size_t wanted_length(const struct parcel__job_options *options,
-                            const struct parcel__stream_worker *worker, uint32_t room)
+                            const struct parcel__stream_worker *worker, uint32_t room,
+                            int n_workers)
 {
     size_t least = options->batch_size > 0 ? options->batch_size : 1;
     if (options->schedule != PARCEL_ADAPTIVE)
@@ -271,7 +338,7 @@ static size_t wanted_length(const struct parcel__job_options *options,
                                       parcel__schedule_bounded(least));
     if (options->batch_size > 0)
         return least < room ? least : room;
-    return parcel__schedule_batch(room, 1, parcel__schedule_bounded(worker->last_count),
+    return parcel__schedule_batch(room, n_workers, parcel__schedule_bounded(worker->last_count),
                                   worker->seconds_per_call + worker->seconds_to_pull);
 }
 
@@ -284,7 +351,8 @@ static size_t block_length(const struct parcel__stream *stream,
     size_t most = options->window < options->pre_dispatch ? options->window : options->pre_dispatch;
     size_t blocks = (size_t)options->job.n_workers * (options->job.batch_size > 0 ? 1 : 2);
     size_t share = most / blocks > 0 ? most / blocks : 1;
-    size_t length = wanted_length(&options->job, worker, parcel__schedule_bounded(room));
+    size_t length = wanted_length(&options->job, worker, parcel__schedule_bounded(room),
+                                  options->exchange ? options->n_workers : 1);
     return length < share ? length : share;
 }
 
@@ -303,27 +371,38 @@ static void take_turn(struct parcel__stream *stream, const struct parcel__stream
     }
 }
 
-/* Takes the next block for a worker; NULL when nothing is left. */
+/* The next count calls, which are on their way then; NULL: there are none, or no memory for them.
+ * Called with pull_mutex held. */
+static struct parcel__stream_block *next_block(struct parcel__stream *stream, size_t count)
+{
+    struct parcel__stream_block *block = find_block(stream);
+    if (!block) {
+        run_out_of_memory(stream);
+        return NULL;
+    }
+    if (!fill(stream, block, count)) {
+        parcel__stream_release(block);
+        return NULL;
+    }
+    pthread_mutex_lock(&stream->mutex);
+    parcel__window_enter(&stream->window, &block->place, block->results->count);
+    pthread_mutex_unlock(&stream->mutex);
+    return block;
+}
+
+/* Takes the next block for a worker; NULL when nothing is left, or, among ranks, for now. */
 static struct parcel__stream_block *pull(struct parcel__stream *stream,
                                          struct parcel__stream_worker *worker)
 {
     struct parcel__stream_block *block = NULL;
     take_turn(stream, worker);
-    size_t room = await_room(stream);
+    size_t room = stream->options.exchange ? find_room(stream) : await_room(stream);
     double start = parcel__port_now();
-    if (room > 0 && !(block = find_block(stream)))
-        run_out_of_memory(stream);
-    if (block && !fill(stream, block, block_length(stream, worker, room))) {
-        parcel__stream_release(block);
-        block = NULL;
-    }
+    if (room > 0)
+        block = next_block(stream, block_length(stream, worker, room));
     if (block) {
-        size_t count = block->results->count;
         worker->last_pull = parcel__port_now() - start;
-        worker->seconds_to_pull = worker->last_pull / (double)count;
-        pthread_mutex_lock(&stream->mutex);
-        parcel__window_enter(&stream->window, &block->place, count);
-        pthread_mutex_unlock(&stream->mutex);
+        worker->seconds_to_pull = worker->last_pull / (double)block->results->count;
     }
     pthread_mutex_unlock(&stream->pull_mutex);
     return block;
@@ -362,6 +441,17 @@ static void note_failures(struct parcel__stream *stream, const struct parcel__st
     parcel__memory_free(failure);
 }
 
+/* Called with the mutex held. */
+static void add_sums(struct parcel__stream *stream, const struct parcel__sums *sums)
+{
+    stream->n_ran += sums->n_ran;
+    stream->totals->total_time += sums->total_time;
+    if (sums->longest <= stream->longest)
+        return;
+    stream->longest = sums->longest;
+    stream->totals->slowest = sums->slowest;
+}
+
 /* The team's stop reaches the block's job from here on. */
 static void begin_block(struct parcel__stream *stream, int number, struct parcel_job *job)
 {
@@ -380,19 +470,16 @@ static void begin_block(struct parcel__stream *stream, int number, struct parcel
 
 /* No sooner than all is noted may the results be taken. */
 static void end_block(struct parcel__stream *stream, struct parcel__stream_worker *worker,
-                      const struct parcel_job *job)
+                      struct parcel__stream_block *block, const struct parcel_job *job)
 {
     const struct parcel__worker *measured = &job->workers[0];
     worker->last_count = measured->last_count;
     worker->seconds_per_call = measured->seconds_per_call;
+    block->sums = (struct parcel__sums){measured->n_done, measured->total_time, measured->longest,
+                                        job->options.first_index + measured->slowest};
     pthread_mutex_lock(&stream->mutex);
     worker->block = NULL;
-    stream->n_ran += measured->n_done;
-    stream->totals->total_time += measured->total_time;
-    if (measured->longest > stream->longest) {
-        stream->longest = measured->longest;
-        stream->totals->slowest = job->options.first_index + measured->slowest;
-    }
+    add_sums(stream, &block->sums);
     pthread_mutex_unlock(&stream->mutex);
 }
 
@@ -407,9 +494,14 @@ static void finish_block(struct parcel__stream *stream, struct parcel__stream_bl
     pthread_mutex_unlock(&stream->mutex);
 }
 
+static bool gives(const struct parcel__stream *stream)
+{
+    return stream->options.exchange && stream->options.functions->give;
+}
+
 static bool collects(const struct parcel__stream *stream)
 {
-    return !stream->options.is_pulled && !stream->options.on_result;
+    return !stream->options.is_pulled && !stream->options.on_result && !gives(stream);
 }
 
 /* Runs a block as a job with one worker, which has the number of the team's. */
@@ -420,19 +512,19 @@ static void run_block(struct parcel__stream *stream, int number, struct parcel__
     struct parcel_job job;
     if (collects(stream))
         options.arena = &options.results->arenas[number];
-    options.calls = stream->is_generated ? block->calls : stream->options.calls;
+    options.calls = block->list;
     options.results = block->results;
     options.n_workers = 1;
     options.first_index = block->first;
-    options.first_call = stream->is_generated ? 0 : block->first;
-    options.first_worker = number;
+    options.first_call = block->first_call;
+    options.first_worker += number;
     if (!parcel__job_open(&job, &options)) { /* one worker needs no memory */
         run_out_of_memory(stream);
         return;
     }
     begin_block(stream, number, &job);
     parcel__job_run_block(&job);
-    end_block(stream, worker, &job);
+    end_block(stream, worker, block, &job);
     parcel__job_close(&job);
     if (block->results->failures > 0)
         note_failures(stream, block, &options);
@@ -484,7 +576,9 @@ static void push(struct parcel__stream *stream, struct parcel__stream_block *blo
 
 static void give_away(struct parcel__stream *stream, struct parcel__stream_block *block)
 {
-    if (stream->options.on_result && !stream->is_refused)
+    if (gives(stream))
+        stream->options.functions->give(stream->options.exchange, block);
+    else if (stream->options.on_result && !stream->is_refused)
         push(stream, block);
     else if (collects(stream) &&
              !parcel__results_place(stream->options.job.results, block->first, block->results))
@@ -549,16 +643,107 @@ struct parcel__stream_block *parcel__stream_next(struct parcel__stream *stream, 
 
 /* ---- the run ---- */
 
+static bool run_next(struct parcel__stream *stream, int number)
+{
+    struct parcel__stream_block *block = pull(stream, &stream->workers[number]);
+    if (!block)
+        return false;
+    run_block(stream, number, block);
+    finish_block(stream, block);
+    deliver(stream);
+    return true;
+}
+
 /* What each worker of the team does. */
 static void work(void *state, int number)
 {
     struct parcel__stream *stream = state;
-    struct parcel__stream_block *block;
-    while ((block = pull(stream, &stream->workers[number])) != NULL) {
-        run_block(stream, number, block);
-        finish_block(stream, block);
-        deliver(stream);
+    const struct parcel__stream_options *options = &stream->options;
+    unsigned n_idle = 0;
+    if (!options->exchange)
+        while (run_next(stream, number))
+            ;
+    else
+        do
+            n_idle = run_next(stream, number) ? 0 : n_idle + 1;
+        while (options->functions->attend(options->exchange, n_idle));
+}
+
+/* ---- calls that run on other ranks ---- */
+
+struct parcel__stream_block *parcel__stream_take(struct parcel__stream *stream, size_t count)
+{
+    if (pthread_mutex_trylock(&stream->pull_mutex) != 0)
+        return NULL;
+    size_t room = find_room(stream);
+    count = count < room ? count : room;
+    struct parcel__stream_block *block = count > 0 ? next_block(stream, count) : NULL;
+    pthread_mutex_unlock(&stream->pull_mutex);
+    return block;
+}
+
+void parcel__stream_finish(struct parcel__stream *stream, struct parcel__stream_block *block)
+{
+    struct parcel__job_options options = stream->options.job;
+    options.calls = block->list;
+    options.first_call = block->first_call;
+    pthread_mutex_lock(&stream->mutex);
+    add_sums(stream, &block->sums);
+    pthread_mutex_unlock(&stream->mutex);
+    if (block->results->failures > 0)
+        note_failures(stream, block, &options);
+    finish_block(stream, block);
+}
+
+struct parcel__arena *parcel__stream_arena(struct parcel__stream *stream,
+                                           struct parcel__stream_block *block, int number)
+{
+    return collects(stream) ? &stream->options.job.results->arenas[number]
+                            : &block->results->arenas[0];
+}
+
+void parcel__stream_count(struct parcel__stream *stream, size_t failed, size_t succeeded)
+{
+    pthread_mutex_lock(&stream->mutex);
+    if (stream->team && failed + succeeded > 0)
+        parcel__job_count(stream->team, failed, succeeded);
+    if (parcel__control_reason(stream->options.job.control) != PARCEL__GOES_ON)
+        stop(stream);
+    pthread_mutex_unlock(&stream->mutex);
+}
+
+void parcel__stream_deliver(struct parcel__stream *stream)
+{
+    deliver(stream);
+}
+
+bool parcel__stream_must_stop(struct parcel__stream *stream)
+{
+    struct parcel__control *control = stream->options.job.control;
+    enum parcel__reason reason = control->watches ? parcel__control_due(control) : PARCEL__GOES_ON;
+    pthread_mutex_lock(&stream->mutex);
+    if (reason != PARCEL__GOES_ON && !stream->is_stopped) {
+        parcel__control_stop(control, reason);
+        stop(stream);
     }
+    bool is_stopped = stream->is_stopped;
+    pthread_mutex_unlock(&stream->mutex);
+    return is_stopped;
+}
+
+bool parcel__stream_has_ended(struct parcel__stream *stream)
+{
+    return has_ended(stream) || parcel__stream_must_stop(stream);
+}
+
+size_t parcel__stream_left(struct parcel__stream *stream)
+{
+    pthread_mutex_lock(&stream->mutex);
+    size_t left = room_now(stream);
+    pthread_mutex_unlock(&stream->mutex);
+    if (left > 0 && supplier(stream))
+        left = stream->options.functions->room(supplier(stream));
+    return left;
 }
 
 static void initialise_current(struct parcel__stream *stream, struct parcel_current_call *current)
@@ -586,7 +771,8 @@ bool parcel__stream_open(struct parcel__stream *stream,
     pthread_mutex_init(&stream->mutex, NULL);
     parcel__port_open_condition(&stream->has_room);
     pthread_cond_init(&stream->has_news, NULL);
-    stream->has_ended = !stream->is_generated && stream->count == 0;
+    atomic_init(&stream->has_ended,
+                !supplier(stream) && !stream->is_generated && stream->count == 0);
     stream->workers = parcel__memory_new(n_workers * sizeof *stream->workers);
     stream->totals = parcel__results_new_empty(options->job.n_workers);
     if (stream->workers && stream->totals) {
@@ -635,11 +821,11 @@ static void run_team(struct parcel__stream *stream, struct parcel_job *team,
     stream->asking.is_stopped = stream->delivering.is_stopped = &team->is_stopped;
     stream->asking.job = stream->delivering.job = team;
     set_team(stream, team);
-    if (!stream->has_ended)
+    if (!has_ended(stream))
         run(context, team);
     set_team(stream, NULL);
     parcel__job_close(team);
-    if (stream->has_begun || stream->has_ended)
+    if (stream->has_begun || has_ended(stream))
         return;
     parcel__text_put(&text,
                      "the backend hands out batches itself (parcel_job_next), which streams, "
@@ -669,7 +855,7 @@ void parcel__stream_run(struct parcel__stream *stream,
 
 size_t parcel__stream_missing(const struct parcel__stream *stream)
 {
-    return (stream->is_generated ? stream->n_pulled : stream->count) - stream->n_ran;
+    return (stream->is_generated ? count_pulled(stream) : stream->count) - stream->n_ran;
 }
 
 /* "cancelled by SIGINT: 12 of 100 calls had run", when something stopped the run that is an error.
@@ -677,7 +863,7 @@ size_t parcel__stream_missing(const struct parcel__stream *stream)
 static void put_stop(struct parcel__text *text, const struct parcel__stream *stream, size_t count)
 {
     const struct parcel__control *control = stream->options.job.control;
-    if (!parcel__control_is_error(control) || (stream->has_ended && stream->n_ran == count))
+    if (!parcel__control_is_error(control) || (has_ended(stream) && stream->n_ran == count))
         return;
     parcel__control_put_stop(text, control, stream->n_ran, stream->is_generated ? SIZE_MAX : count);
 }
@@ -708,7 +894,7 @@ static void report(struct parcel__stream *stream, parcel_results *results)
 void parcel__stream_settle(struct parcel__stream *stream, parcel_results *results)
 {
     const parcel_results *totals = stream->totals;
-    size_t count = stream->is_generated ? stream->n_pulled : stream->count;
+    size_t count = stream->is_generated ? count_pulled(stream) : stream->count;
     if (collects(stream) && !parcel__results_extend(results, count))
         stream->is_out_of_memory = true;
     results->count = count;

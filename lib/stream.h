@@ -7,18 +7,61 @@
 #include "job.h"
 #include "window.h"
 
+struct parcel__exchange;
+
+/* Of calls that another rank handed out: what it calls them, and what they came with. */
+struct parcel__origin {
+    unsigned block;
+    size_t offset;
+    struct parcel__shipment *shipment;
+};
+
+/* What is known of calls that ran. */
+struct parcel__sums {
+    size_t n_ran;
+    double total_time;
+    double longest; /* below 0: nothing ran */
+    size_t slowest; /* its number in the run */
+};
+
 /* Some calls on their way, with their results. */
 struct parcel__stream_block {
     struct parcel__place place; /* first, so that a place of ours is a block */
     parcel_calls *calls;        /* of its own, when they are generated, else NULL */
+    const parcel_calls *list;   /* where its calls stand, */
+    size_t first_call;          /* the first of them there */
     parcel_results *results;
-    size_t first;  /* the number of its first call in the run */
-    size_t next;   /* the next result to be pulled */
-    size_t walked; /* for parcel__results_read */
+    struct parcel__sums sums;
+    struct parcel__origin origin; /* the exchange's own, */
+    size_t n_missing;             /* of a block on another rank: calls without an answer, */
+    size_t n_arriving;            /* and arrays on their way */
+    size_t first;                 /* the number of its first call in the run */
+    size_t next;                  /* the next result to be pulled */
+    size_t walked;                /* for parcel__results_read */
 
     /* The stream holds it, and each result that was pulled from it; who lets go last frees it.
      * Release to let go, acquire before it is freed or used again: what holders wrote is seen. */
     atomic_size_t holds;
+};
+
+/* What a stream that has a part in a run of several ranks leaves to their exchange. */
+struct parcel__exchange_functions {
+    /* How many calls there are for this rank now, and fills a block with at most so many; called by
+     * one thread at a time. NULL: the stream's calls are its own. */
+    size_t (*room)(struct parcel__exchange *exchange);
+    size_t (*fill)(struct parcel__exchange *exchange, struct parcel__stream_block *block,
+                   size_t most);
+
+    /* Takes note that a block that was filled cannot run. */
+    void (*drop)(struct parcel__exchange *exchange, struct parcel__stream_block *block);
+
+    /* Takes the results of a block, before they are released; called by one thread at a time.
+     * NULL: they stay here. */
+    void (*give)(struct parcel__exchange *exchange, struct parcel__stream_block *block);
+
+    /* Called by a worker after each block (n_idle is 0), and each time that it finds none (then it
+     * counts them), which waits an instant. False: there will be none. */
+    bool (*attend)(struct parcel__exchange *exchange, unsigned n_idle);
 };
 
 struct parcel__stream_options {
@@ -27,6 +70,9 @@ struct parcel__stream_options {
     size_t window;
     size_t pre_dispatch;
     bool in_order;
+    int n_workers;                                      /* of the whole run, on whatever ranks */
+    struct parcel__exchange *exchange;                  /* with other ranks; NULL: there are none */
+    const struct parcel__exchange_functions *functions; /* of it */
     bool is_pulled; /* results wait for parcel__stream_next; else they go to on_result, */
     parcel_on_result *on_result;
     void *on_result_state; /* or, when that is NULL, into the results of job */
@@ -39,10 +85,11 @@ struct parcel__stream {
     bool is_generated;                     /* constant */
     size_t count;                          /* of a list or a map; constant */
 
-    /* Held by who hands calls out, so also while the generator is asked. */
+    /* Held by who hands calls out, so also while the generator is asked. Others only look at the
+     * two: relaxed. */
     pthread_mutex_t pull_mutex;
-    size_t n_pulled;
-    bool has_ended; /* there are no more calls */
+    atomic_size_t n_pulled;
+    atomic_bool has_ended; /* there are no more calls */
     struct parcel_current_call asking;
 
     /* Whoever set is_delivering, under mutex, gives results away until none is ready. */
@@ -78,6 +125,34 @@ void parcel__stream_close(struct parcel__stream *stream);
 /* Runs all calls, and waits. run: runs a job on the team. */
 void parcel__stream_run(struct parcel__stream *stream,
                         void (*run)(void *context, struct parcel_job *job), void *context);
+
+/* ---- calls that run on other ranks ---- */
+
+/* Takes the next calls, at most count of them, into a block; NULL: none may be handed out now, or
+ * another thread is just asking for some. Threads: any. */
+struct parcel__stream_block *parcel__stream_take(struct parcel__stream *stream, size_t count);
+
+/* A block that was taken has run, and its results and sums are written. Threads: any. */
+void parcel__stream_finish(struct parcel__stream *stream, struct parcel__stream_block *block);
+
+/* What the results of such calls point at lives there; number: of the first worker there. */
+struct parcel__arena *parcel__stream_arena(struct parcel__stream *stream,
+                                           struct parcel__stream_block *block, int number);
+
+/* Counts calls that ended, as a worker does who runs them. Threads: any. */
+void parcel__stream_count(struct parcel__stream *stream, size_t failed, size_t succeeded);
+
+/* Gives away what has finished. Threads: any. */
+void parcel__stream_deliver(struct parcel__stream *stream);
+
+/* True when the stream was stopped. Looks for what stops the run from outside. */
+bool parcel__stream_must_stop(struct parcel__stream *stream);
+
+/* True when nothing more will be handed out. */
+bool parcel__stream_has_ended(struct parcel__stream *stream);
+
+/* At most how many calls are left to be handed out, as far as anybody knows. */
+size_t parcel__stream_left(struct parcel__stream *stream);
 
 /* Writes the sums and the error of the run, which is over, into the results. */
 void parcel__stream_settle(struct parcel__stream *stream, parcel_results *results);

@@ -27,22 +27,23 @@ struct parcel__transport {
     int rank;
     int n_ranks;
     int n_here;       /* ranks on this host, with this one */
+    int fan_out;      /* ranks that one hands out to; 0: the usual number */
     const char *host; /* this rank's; as long as the transport */
 
-    /* Starts to send; the bytes stay as they are until it is done. NULL: out of memory. */
+    /* Starts to send; the bytes stay as they are until it is done. These wait for memory where
+     * there is none. */
     struct parcel__transfer *(*send)(void *state, int to, int kind, const void *bytes, size_t size);
     struct parcel__transfer *(*send_data)(void *state, int to, int tag, const void *bytes,
                                           size_t size);
 
-    /* Starts to receive data. NULL: out of memory. */
+    /* Starts to receive data. */
     struct parcel__transfer *(*receive_data)(void *state, int from, int tag, void *bytes,
                                              size_t size);
 
     /* The next message, from whomever. False: none is there. */
     bool (*probe)(void *state, struct parcel__envelope *envelope);
 
-    /* Starts to receive the message that was probed last, which was not taken yet. NULL: out of
-     * memory, and it may be tried again. */
+    /* Starts to receive the message that was probed last; it is taken before the next is probed. */
     struct parcel__transfer *(*take)(void *state, const struct parcel__envelope *envelope,
                                      void *bytes);
 

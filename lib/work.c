@@ -518,7 +518,8 @@ static bool start_worker(struct parcel_job *job, struct parcel__worker *worker,
 /* True when the worker has its state, which it makes before its first call. */
 static bool has_state(struct parcel_job *job, struct parcel__worker *worker)
 {
-    struct parcel__worker_state *state = &job->options.states->of[worker->current.worker];
+    struct parcel__state_set *states = job->options.states;
+    struct parcel__worker_state *state = &states->of[worker->current.worker - states->first_worker];
     if (!state->is_started && (parcel__job_is_stopped(job) || !start_worker(job, worker, state)))
         return false;
     worker->current.worker_state = state->value;

@@ -1,0 +1,695 @@
+/*
+ * ranks.c: the ranks of a job, and how they agree upon a run.
+ *
+ * Each rank that comes to its n-th run says hello to rank 0, with a digest of its calls. Rank 0
+ * answers when all have come: with the terms, which each rank passes on down the tree, or with why
+ * there is no run. Who is too late, or has left, is told so: nobody waits for an answer that does
+ * not come, as long as rank 0 comes to runs or ends.
+ */
+#include "ranks.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "calls.h"
+#include "digest.h"
+#include "exchange.h"
+#include "function.h"
+#include "memory.h"
+#include "port.h"
+#include "threads.h"
+
+enum { FAN_OUT = 32 };
+
+/* A question about the calls from low on, below high; or the answer, behind which a call stands as
+ * text when there is only one. */
+struct comparison {
+    unsigned serial;
+    bool is_same;
+    size_t low;
+    size_t high;
+    uint64_t digest;
+};
+
+/* ---- the tree ---- */
+
+int parcel__ranks_parent(const struct parcel__ranks *ranks)
+{
+    return (ranks->transport->rank - 1) / ranks->fan_out;
+}
+
+int parcel__ranks_first_child(const struct parcel__ranks *ranks)
+{
+    long long first = (long long)ranks->transport->rank * ranks->fan_out + 1;
+    return first < ranks->transport->n_ranks ? (int)first : ranks->transport->n_ranks;
+}
+
+int parcel__ranks_n_children(const struct parcel__ranks *ranks)
+{
+    int n = ranks->transport->n_ranks - parcel__ranks_first_child(ranks);
+    return n < ranks->fan_out ? n : ranks->fan_out;
+}
+
+/* Sends a copy to each rank right below. */
+static void pass_on(const struct parcel__ranks *ranks, int kind, const void *bytes, size_t size)
+{
+    int first = parcel__ranks_first_child(ranks), n = parcel__ranks_n_children(ranks);
+    for (int i = 0; i < n; i++)
+        parcel__post_tell(ranks->post, first + i, kind, bytes, size);
+}
+
+/* ---- messages ---- */
+
+static void tell_late(const struct parcel__ranks *ranks, int rank, unsigned serial)
+{
+    static const char gone[] = "rank 0 has ended its part in MPI, and runs no more calls";
+    static const char late[] =
+        "rank 0 went on without this rank, which came too late (mpi_timeout)";
+    const char *why = ranks->is_closing ? gone : late;
+    unsigned char bytes[sizeof(struct parcel__note) + sizeof late];
+    const struct parcel__note note = {serial};
+    memcpy(bytes, &note, sizeof note);
+    memcpy(bytes + sizeof note, why, strlen(why) + 1);
+    parcel__post_tell(ranks->post, rank, PARCEL__SAYS_REFUSE, bytes, sizeof note + strlen(why) + 1);
+}
+
+static void hear_hello(struct parcel__ranks *ranks, const struct parcel__message *message)
+{
+    struct parcel__hello hello;
+    if (!ranks->hellos || message->size != sizeof hello)
+        return;
+    memcpy(&hello, message->bytes, sizeof hello);
+    if (ranks->is_closing && hello.role == PARCEL__SERVES)
+        parcel__post_tell(ranks->post, message->rank, PARCEL__SAYS_DONE, NULL, 0);
+    else if (ranks->is_closing || hello.serial <= ranks->closed)
+        tell_late(ranks, message->rank, hello.serial);
+    else
+        ranks->hellos[message->rank] = hello;
+}
+
+static void hear_leave(struct parcel__ranks *ranks, const struct parcel__message *message)
+{
+    if (ranks->hellos)
+        ranks->hellos[message->rank].serial = 0;
+}
+
+/* Says whether a part of this rank's calls is as rank 0's; of one call, what it is. */
+static void compare(struct parcel__ranks *ranks, const struct parcel__message *message)
+{
+    struct comparison question;
+    struct parcel__text text = {0};
+    if (message->size != sizeof question || !ranks->calls)
+        return;
+    memcpy(&question, message->bytes, sizeof question);
+    size_t count = question.high - question.low;
+    question.is_same = parcel__digest_calls(ranks->calls, question.low, count) == question.digest;
+    parcel__text_add(&text, (const char *)&question, sizeof question);
+    if (count == 1)
+        parcel__function_put_call(&text, parcel__calls_function(ranks->calls, question.low),
+                                  parcel__calls_arguments(ranks->calls, question.low));
+    if (text.failed)
+        parcel__post_tell(ranks->post, message->rank, PARCEL__SAYS_COMPARED, &question,
+                          sizeof question);
+    else
+        parcel__post_tell(ranks->post, message->rank, PARCEL__SAYS_COMPARED, text.bytes,
+                          text.length + (count == 1));
+    parcel__text_free(&text);
+}
+
+/* A copy of the message that keeps the bytes. */
+static struct parcel__message *keep(struct parcel__message *message)
+{
+    struct parcel__message *kept = parcel__memory_await(sizeof *kept);
+    *kept = *message;
+    kept->next = NULL;
+    message->bytes = NULL;
+    return kept;
+}
+
+static void forget(struct parcel__message *message)
+{
+    if (message)
+        parcel__memory_free(message->bytes);
+    parcel__memory_free(message);
+}
+
+/* Rank 0's answer to the hello of the run that this rank comes to, or one that is out of date. */
+static void hear_answer(struct parcel__ranks *ranks, struct parcel__message *message)
+{
+    struct parcel__note note;
+    if (message->size < sizeof note)
+        return;
+    memcpy(&note, message->bytes, sizeof note);
+    if (note.serial != ranks->serial)
+        return;
+    if (message->kind == PARCEL__SAYS_BEGIN)
+        pass_on(ranks, PARCEL__SAYS_BEGIN, message->bytes, message->size);
+    forget(ranks->answer);
+    ranks->answer = keep(message);
+}
+
+/* Of a run that this rank does not yet know of. */
+static void keep_early(struct parcel__ranks *ranks, struct parcel__message *message)
+{
+    struct parcel__message **link = &ranks->early;
+    while (*link)
+        link = &(*link)->next;
+    *link = keep(message);
+}
+
+static void handle(void *context, struct parcel__message *message)
+{
+    struct parcel__ranks *ranks = context;
+    switch (message->kind) {
+    case PARCEL__SAYS_HELLO:
+        hear_hello(ranks, message);
+        return;
+    case PARCEL__SAYS_LEAVE:
+        hear_leave(ranks, message);
+        return;
+    case PARCEL__SAYS_BYE:
+        if (ranks->has_left)
+            ranks->has_left[message->rank] = true;
+        return;
+    case PARCEL__SAYS_DONE:
+        ranks->is_done = true;
+        return;
+    case PARCEL__SAYS_COMPARE:
+        compare(ranks, message);
+        return;
+    case PARCEL__SAYS_COMPARED:
+        forget(ranks->compared);
+        ranks->compared = keep(message);
+        return;
+    case PARCEL__SAYS_REFUSE:
+    case PARCEL__SAYS_BEGIN:
+        hear_answer(ranks, message);
+        return;
+    default:
+        if (ranks->exchange)
+            parcel__exchange_handle(ranks->exchange, message);
+        else
+            keep_early(ranks, message);
+    }
+}
+
+void parcel__ranks_poll(struct parcel__ranks *ranks)
+{
+    parcel__post_poll(ranks->post, handle, ranks);
+}
+
+void parcel__ranks_flush(struct parcel__ranks *ranks)
+{
+    parcel__ranks_poll(ranks);
+    for (unsigned n_idle = 0; !parcel__post_is_empty(ranks->post); n_idle++) {
+        parcel__ranks_pause(n_idle);
+        parcel__ranks_poll(ranks);
+    }
+}
+
+/* At first an instant, since the next message may be on its way; then longer and longer, since
+ * another rank may compute on this cpu. */
+void parcel__ranks_pause(unsigned n_idle)
+{
+    enum { YIELDS = 20, SHORT = 2000, LONG = 4000 };
+    if (n_idle < YIELDS)
+        parcel__port_yield();
+    else
+        parcel__port_sleep(n_idle < SHORT ? 50e-6 : n_idle < LONG ? 200e-6 : 1e-3);
+}
+
+/* ---- opening and closing ---- */
+
+static bool allocate(struct parcel__ranks *ranks)
+{
+    size_t n_ranks = (size_t)ranks->transport->n_ranks;
+    if (ranks->transport->rank > 0)
+        return true;
+    ranks->hellos = parcel__memory_new(n_ranks * sizeof *ranks->hellos);
+    ranks->has_left = parcel__memory_new(n_ranks * sizeof *ranks->has_left);
+    if (!ranks->hellos || !ranks->has_left)
+        return false;
+    memset(ranks->hellos, 0, n_ranks * sizeof *ranks->hellos);
+    memset(ranks->has_left, 0, n_ranks * sizeof *ranks->has_left);
+    return true;
+}
+
+static void free_ranks(struct parcel__ranks *ranks)
+{
+    forget(ranks->answer);
+    forget(ranks->compared);
+    while (ranks->early) {
+        struct parcel__message *first = ranks->early;
+        ranks->early = first->next;
+        forget(first);
+    }
+    parcel__memory_free(ranks->hellos);
+    parcel__memory_free(ranks->has_left);
+    parcel__memory_free(ranks);
+}
+
+struct parcel__ranks *parcel__ranks_open(const struct parcel__transport *transport)
+{
+    struct parcel__ranks *ranks = parcel__memory_new(sizeof *ranks);
+    if (!ranks)
+        return NULL;
+    *ranks = (struct parcel__ranks){
+        .transport = transport,
+        .fan_out = transport->fan_out > 0 ? transport->fan_out : FAN_OUT,
+    };
+    ranks->post = parcel__post_open(transport);
+    if (ranks->post && allocate(ranks))
+        return ranks;
+    if (ranks->post)
+        parcel__post_close(ranks->post);
+    free_ranks(ranks);
+    return NULL;
+}
+
+static bool all_have_left(const struct parcel__ranks *ranks)
+{
+    for (int i = 1; i < ranks->transport->n_ranks; i++)
+        if (!ranks->has_left[i])
+            return false;
+    return true;
+}
+
+/* Ends the servers, and answers who is late until all have said good-bye. */
+static void dismiss(struct parcel__ranks *ranks)
+{
+    ranks->is_closing = true;
+    for (int i = 1; i < ranks->transport->n_ranks; i++) {
+        const struct parcel__hello *hello = &ranks->hellos[i];
+        bool serves = hello->serial <= ranks->closed || hello->role == PARCEL__SERVES;
+        if (serves && !ranks->has_left[i])
+            parcel__post_tell(ranks->post, i, PARCEL__SAYS_DONE, NULL, 0);
+        else if (!ranks->has_left[i])
+            tell_late(ranks, i, hello->serial);
+    }
+    for (unsigned n_idle = 0; !all_have_left(ranks); n_idle++) {
+        parcel__ranks_poll(ranks);
+        parcel__ranks_pause(n_idle);
+    }
+}
+
+void parcel__ranks_close(struct parcel__ranks *ranks)
+{
+    if (!ranks)
+        return;
+    if (ranks->transport->rank == 0)
+        dismiss(ranks);
+    else
+        parcel__post_tell(ranks->post, 0, PARCEL__SAYS_BYE, NULL, 0);
+    parcel__post_close(ranks->post);
+    free_ranks(ranks);
+}
+
+/* Written by whoever initialises and finalises; release and acquire, so that a run finds the ranks
+ * complete. */
+static _Atomic(struct parcel__ranks *) used;
+static _Atomic(const char *) why_not;
+
+void parcel__ranks_use(struct parcel__ranks *ranks, const char *why)
+{
+    atomic_store_explicit(&why_not, why, memory_order_release);
+    atomic_store_explicit(&used, ranks, memory_order_release);
+}
+
+struct parcel__ranks *parcel__ranks_used(const char **why)
+{
+    struct parcel__ranks *ranks = atomic_load_explicit(&used, memory_order_acquire);
+    *why = atomic_load_explicit(&why_not, memory_order_acquire);
+    if (!ranks && !*why)
+        *why = "the program has not called parcel_mpi_init (parcel_mpi.h, -lparcel_mpi)";
+    return ranks;
+}
+
+bool parcel__ranks_are_busy(const struct parcel__ranks *ranks)
+{
+    return ranks && atomic_load_explicit(&ranks->is_busy, memory_order_acquire);
+}
+
+/* ---- who comes to a run ---- */
+
+void parcel__ranks_introduce(const struct parcel__ranks *ranks, struct parcel__hello *hello)
+{
+    int n_cpus = parcel_cpu_count(), n_here = ranks->transport->n_here;
+    bool is_bound = n_cpus < parcel__port_online_cpus();
+    *hello = (struct parcel__hello){.n_allowed = n_cpus, .n_cpus = n_cpus};
+    if (!is_bound && n_here > 1) /* the launcher left it to the ranks to share */
+        hello->n_cpus = n_cpus / n_here > 0 ? n_cpus / n_here : 1;
+    hello->n_most = parcel__port_thread_limit();
+    snprintf(hello->host, sizeof hello->host, "%s", ranks->transport->host);
+}
+
+static bool has_come(const struct parcel__ranks *ranks, int rank)
+{
+    return ranks->hellos[rank].serial >= ranks->serial;
+}
+
+static bool all_have_come(const struct parcel__ranks *ranks, bool *some_have_left)
+{
+    bool all = true;
+    *some_have_left = false;
+    for (int i = 1; i < ranks->transport->n_ranks; i++) {
+        all = all && has_come(ranks, i);
+        *some_have_left = *some_have_left || (ranks->has_left[i] && !has_come(ranks, i));
+    }
+    return all;
+}
+
+/* Adds "rank 3" or "ranks 1, 3 and 5", of those that are missing. */
+static void put_missing(struct parcel__text *text, const struct parcel__ranks *ranks)
+{
+    int n_missing = 0, n_put = 0;
+    for (int i = 1; i < ranks->transport->n_ranks; i++)
+        n_missing += !has_come(ranks, i);
+    parcel__text_put(text, n_missing == 1 ? "rank " : "ranks ");
+    for (int i = 1; i < ranks->transport->n_ranks; i++) {
+        if (has_come(ranks, i))
+            continue;
+        const char *glue = n_put == 0 ? "" : n_put == n_missing - 1 ? " and " : ", ";
+        parcel__text_format(text, "%s%d", glue, i);
+        n_put++;
+    }
+}
+
+/* False: some do not come, as error says. */
+static bool await_all(struct parcel__ranks *ranks, double timeout, struct parcel__text *error)
+{
+    double end = parcel__port_now() + timeout;
+    bool some_have_left;
+    for (unsigned n_idle = 0;; n_idle++) {
+        parcel__ranks_poll(ranks);
+        if (all_have_come(ranks, &some_have_left))
+            return true;
+        if (some_have_left || parcel__port_now() >= end)
+            break;
+        parcel__ranks_pause(n_idle);
+    }
+    put_missing(error, ranks);
+    if (some_have_left)
+        parcel__text_format(error, " of %d did not call Parallel, and ended MPI instead",
+                            ranks->transport->n_ranks);
+    else
+        parcel__text_format(error, " of %d did not call Parallel within %g s (mpi_timeout)",
+                            ranks->transport->n_ranks, timeout);
+    return false;
+}
+
+/* ---- are the lists the same? ---- */
+
+/* Asks a rank about a part of its list. False: it has left meanwhile. */
+static bool ask(struct parcel__ranks *ranks, int rank, struct comparison *question)
+{
+    struct comparison answer;
+    forget(ranks->compared);
+    ranks->compared = NULL;
+    parcel__post_tell(ranks->post, rank, PARCEL__SAYS_COMPARE, question, sizeof *question);
+    for (unsigned n_idle = 0; !ranks->compared && has_come(ranks, rank); n_idle++) {
+        parcel__ranks_poll(ranks);
+        parcel__ranks_pause(n_idle);
+    }
+    if (!ranks->compared || ranks->compared->size < sizeof answer)
+        return false;
+    memcpy(&answer, ranks->compared->bytes, sizeof answer);
+    question->is_same = answer.is_same;
+    return true;
+}
+
+/* Finds the first call that differs, by halves, and says what it is on both ranks. */
+static void find_difference(struct parcel__ranks *ranks, int rank, const parcel_calls *calls,
+                            struct parcel__text *error)
+{
+    struct comparison question = {.serial = ranks->serial};
+    size_t low = 0, high = parcel_calls_count(calls);
+    while (high - low > 1) {
+        size_t middle = low + (high - low) / 2;
+        question.low = low;
+        question.high = middle;
+        question.digest = parcel__digest_calls(calls, low, middle - low);
+        if (!ask(ranks, rank, &question))
+            return;
+        if (question.is_same)
+            low = middle;
+        else
+            high = middle;
+    }
+    question.low = low;
+    question.high = high;
+    parcel__text_format(error, ": call %zu is ", low);
+    parcel__function_put_call(error, parcel__calls_function(calls, low),
+                              parcel__calls_arguments(calls, low));
+    parcel__text_put(error, " on rank 0");
+    if (ask(ranks, rank, &question) && ranks->compared->size > sizeof question)
+        parcel__text_format(error, " and %s on rank %d",
+                            (const char *)ranks->compared->bytes + sizeof question, rank);
+}
+
+static void put_calls(struct parcel__text *text, const struct parcel__hello *hello)
+{
+    if (hello->role == PARCEL__GENERATES)
+        parcel__text_put(text, "generated calls");
+    else
+        parcel__text_format(text, "%zu call%s", hello->count, hello->count == 1 ? "" : "s");
+}
+
+/* False: a rank has other calls than rank 0, as error says. */
+static bool have_same_calls(struct parcel__ranks *ranks, const struct parcel__hello *own,
+                            const parcel_calls *calls, struct parcel__text *error)
+{
+    for (int i = 1; i < ranks->transport->n_ranks; i++) {
+        const struct parcel__hello *hello = &ranks->hellos[i];
+        bool generates = own->role == PARCEL__GENERATES;
+        if (hello->role == PARCEL__SERVES || (generates && hello->role == PARCEL__GENERATES) ||
+            (hello->role == own->role && hello->count == own->count &&
+             hello->digest == own->digest))
+            continue;
+        parcel__text_put(error, "the lists differ");
+        if (hello->role == own->role && hello->count == own->count) {
+            find_difference(ranks, i, calls, error);
+            return false;
+        }
+        parcel__text_put(error, ": ");
+        put_calls(error, own);
+        parcel__text_put(error, " on rank 0, ");
+        put_calls(error, hello);
+        parcel__text_format(error, " on rank %d", i);
+        return false;
+    }
+    return true;
+}
+
+/* False: some rank says that it cannot run. */
+static bool all_can_run(const struct parcel__ranks *ranks, const struct parcel__hello *own,
+                        struct parcel__text *error)
+{
+    if (*own->fault)
+        parcel__text_put(error, own->fault);
+    for (int i = 1; !*own->fault && i < ranks->transport->n_ranks; i++) {
+        if (!*ranks->hellos[i].fault)
+            continue;
+        parcel__text_format(error, "rank %d: %s", i, ranks->hellos[i].fault);
+        return false;
+    }
+    return !*own->fault;
+}
+
+void parcel__ranks_refuse(struct parcel__ranks *ranks, const char *why)
+{
+    struct parcel__text text = {0};
+    const struct parcel__note note = {ranks->serial};
+    parcel__text_add(&text, (const char *)&note, sizeof note);
+    parcel__text_put(&text, why);
+    ranks->closed = ranks->serial;
+    for (int i = 1; i < ranks->transport->n_ranks; i++) {
+        if (ranks->hellos[i].serial != ranks->serial)
+            continue;
+        if (text.failed)
+            parcel__post_tell(ranks->post, i, PARCEL__SAYS_REFUSE, &note, sizeof note);
+        else
+            parcel__post_tell(ranks->post, i, PARCEL__SAYS_REFUSE, text.bytes, text.length + 1);
+    }
+    parcel__text_free(&text);
+    parcel__ranks_flush(ranks);
+}
+
+bool parcel__ranks_gather(struct parcel__ranks *ranks, const struct parcel__hello *own,
+                          const parcel_calls *calls, double timeout, struct parcel__text *error)
+{
+    ranks->serial++;
+    ranks->hellos[0] = *own;
+    ranks->hellos[0].serial = ranks->serial;
+    if (await_all(ranks, timeout, error) && all_can_run(ranks, own, error) &&
+        have_same_calls(ranks, own, calls, error))
+        return true;
+    parcel__ranks_refuse(ranks, error->failed || !error->bytes ? "out of memory" : error->bytes);
+    return false;
+}
+
+/* ---- the terms ---- */
+
+static size_t size_for(int n_ranks)
+{
+    return sizeof(struct parcel__terms) + (size_t)n_ranks * sizeof(struct parcel__part);
+}
+
+size_t parcel__terms_size(const struct parcel__terms *terms)
+{
+    return size_for(terms->n_ranks);
+}
+
+int parcel__terms_first_worker(const struct parcel__terms *terms, int rank)
+{
+    int first = 0;
+    for (int i = 0; i < rank; i++)
+        first += terms->parts[i].n_workers;
+    return first;
+}
+
+static int workers_of(const struct parcel__hello *hello, int n_jobs)
+{
+    int n = n_jobs > 0 ? n_jobs : n_jobs < 0 ? hello->n_cpus + 1 + n_jobs : hello->n_cpus;
+    n = n < hello->n_most ? n : hello->n_most;
+    return n > 0 ? n : 1;
+}
+
+struct parcel__terms *parcel__ranks_terms(struct parcel__ranks *ranks, int n_jobs)
+{
+    int n_ranks = ranks->transport->n_ranks;
+    struct parcel__terms *terms = parcel__memory_new(size_for(n_ranks));
+    if (!terms) {
+        parcel__ranks_refuse(ranks, "rank 0 is out of memory");
+        return NULL;
+    }
+    memset(terms, 0, size_for(n_ranks));
+    terms->serial = ranks->serial;
+    terms->n_ranks = n_ranks;
+    for (int i = 0; i < n_ranks; i++) {
+        terms->parts[i].n_workers = workers_of(&ranks->hellos[i], n_jobs);
+        memcpy(terms->parts[i].host, ranks->hellos[i].host, PARCEL__LONGEST_HOST);
+        terms->sends_calls |= ranks->hellos[i].role != PARCEL__LISTS;
+    }
+    return terms;
+}
+
+void parcel__ranks_announce(struct parcel__ranks *ranks, const struct parcel__terms *terms)
+{
+    ranks->closed = ranks->serial;
+    pass_on(ranks, PARCEL__SAYS_BEGIN, terms, parcel__terms_size(terms));
+    parcel__ranks_flush(ranks);
+}
+
+void parcel__ranks_put_warnings(const struct parcel__ranks *ranks,
+                                const struct parcel__terms *terms, struct parcel__text *text)
+{
+    int n_short = 0, first = -1;
+    for (int i = 0; i < terms->n_ranks; i++) {
+        bool is_short = ranks->hellos[i].n_allowed < terms->parts[i].n_workers;
+        n_short += is_short;
+        first = is_short && first < 0 ? i : first;
+    }
+    if (n_short == 0)
+        return;
+    const struct parcel__hello *hello = &ranks->hellos[first];
+    parcel__text_format(text, "rank %d on %s ", first, hello->host);
+    if (n_short > 1)
+        parcel__text_format(text, "(and %d more) ", n_short - 1);
+    parcel__text_format(text,
+                        "may use %d cpu%s for %d workers: start with mpiexec --bind-to none or "
+                        "--map-by slot:PE=%d (Open MPI), mpiexec -bind-to none (MPICH) or srun "
+                        "--cpus-per-task=%d, or ask for n_jobs = %d\n",
+                        hello->n_allowed, hello->n_allowed == 1 ? "" : "s",
+                        terms->parts[first].n_workers, terms->parts[first].n_workers,
+                        terms->parts[first].n_workers, hello->n_allowed);
+}
+
+/* ---- the others ---- */
+
+/* Waits for rank 0's answer. False: it does not come. */
+static bool await_answer(struct parcel__ranks *ranks, double timeout)
+{
+    double end = parcel__port_now() + timeout;
+    for (unsigned n_idle = 0; !ranks->answer && !ranks->is_done; n_idle++) {
+        parcel__ranks_poll(ranks);
+        if (parcel__port_now() >= end)
+            break;
+        parcel__ranks_pause(n_idle);
+    }
+    return ranks->answer || ranks->is_done;
+}
+
+/* Rank 0 may answer just as this rank leaves: then that holds. */
+static bool leave(struct parcel__ranks *ranks)
+{
+    static const double last_wait = 1;
+    const struct parcel__note note = {ranks->serial};
+    parcel__post_tell(ranks->post, 0, PARCEL__SAYS_LEAVE, &note, sizeof note);
+    return await_answer(ranks, last_wait);
+}
+
+/* The terms in rank 0's answer; NULL: it refuses. */
+static struct parcel__terms *read_answer(struct parcel__ranks *ranks, struct parcel__text *error)
+{
+    struct parcel__message *answer = ranks->answer;
+    struct parcel__terms *terms = NULL;
+    ranks->answer = NULL;
+    if (answer->kind == PARCEL__SAYS_BEGIN) {
+        terms = (void *)answer->bytes;
+        answer->bytes = NULL;
+    } else if (answer->size > sizeof(struct parcel__note)) {
+        parcel__text_put(error, (const char *)answer->bytes + sizeof(struct parcel__note));
+    } else {
+        parcel__text_put(error, "rank 0 is out of memory");
+    }
+    forget(answer);
+    return terms;
+}
+
+struct parcel__terms *parcel__ranks_join(struct parcel__ranks *ranks,
+                                         const struct parcel__hello *own, const parcel_calls *calls,
+                                         double timeout, struct parcel__text *error)
+{
+    struct parcel__hello hello = *own;
+    hello.serial = ++ranks->serial;
+    ranks->calls = calls;
+    parcel__post_tell(ranks->post, 0, PARCEL__SAYS_HELLO, &hello, sizeof hello);
+    bool has_answer = await_answer(ranks, timeout) || leave(ranks);
+    ranks->calls = NULL;
+    if (ranks->answer)
+        return read_answer(ranks, error);
+    if (!has_answer)
+        parcel__text_format(error,
+                            "rank 0 did not answer within %g s (mpi_timeout): it did not call "
+                            "Parallel, or waits for another rank",
+                            timeout);
+    else if (own->role != PARCEL__SERVES)
+        parcel__text_put(error, "rank 0 has ended its part in MPI, and runs no more calls");
+    return NULL;
+}
+
+/* ---- hosts ---- */
+
+bool parcel__terms_set_hosts(const struct parcel__terms *terms, parcel_results *results)
+{
+    size_t n_ranks = (size_t)terms->n_ranks;
+    int *first_worker = parcel__memory_new((n_ranks + 1) * sizeof *first_worker);
+    const char **names = parcel__memory_new(n_ranks * sizeof *names);
+    struct parcel__hosts *hosts = NULL;
+    for (size_t i = 0; first_worker && names && i < n_ranks; i++) {
+        first_worker[i] = i == 0 ? 0 : first_worker[i - 1] + terms->parts[i - 1].n_workers;
+        names[i] = terms->parts[i].host;
+    }
+    if (first_worker && names) {
+        first_worker[n_ranks] = first_worker[n_ranks - 1] + terms->parts[n_ranks - 1].n_workers;
+        hosts = parcel__hosts_new(terms->n_ranks, first_worker, names);
+    }
+    parcel__memory_free(first_worker);
+    parcel__memory_free(names);
+    if (!hosts)
+        return false;
+    parcel__results_set_hosts(results, hosts);
+    parcel__hosts_release(hosts);
+    return true;
+}

@@ -1,0 +1,170 @@
+/* ranks.h: the ranks of a job, and how they agree upon a run. */
+#ifndef PARCEL__RANKS_H
+#define PARCEL__RANKS_H
+
+#include <parcel.h>
+#include <stdint.h>
+
+#include "config.h"
+#include "post.h"
+#include "results.h"
+
+/* What ranks say to each other. */
+enum {
+    PARCEL__SAYS_HELLO = 1, /* to rank 0: struct parcel__hello: this rank comes to a run */
+    PARCEL__SAYS_LEAVE,     /* to rank 0: struct parcel__note: it does not wait any longer */
+    PARCEL__SAYS_BYE,       /* to rank 0: it comes to no more runs */
+    PARCEL__SAYS_DONE,      /* from rank 0: there are no more runs */
+    PARCEL__SAYS_COMPARE,  /* from rank 0: struct comparison: is this part of the lists the same? */
+    PARCEL__SAYS_COMPARED, /* to rank 0: struct comparison, and a call as text */
+    PARCEL__SAYS_REFUSE,   /* from rank 0: struct parcel__note and why there is no run */
+    PARCEL__SAYS_BEGIN,    /* from the parent: struct parcel__terms, of all ranks */
+
+    /* Of the run that has begun: see exchange.c. */
+    PARCEL__SAYS_WORK,
+    PARCEL__SAYS_RESULTS,
+    PARCEL__SAYS_NOT_RUN,
+    PARCEL__SAYS_WANT,
+    PARCEL__SAYS_DROP,
+    PARCEL__SAYS_RECALL,
+    PARCEL__SAYS_RETURN,
+    PARCEL__SAYS_STOPPED,
+    PARCEL__SAYS_HALT,
+    PARCEL__SAYS_END,
+    PARCEL__SAYS_ALL_RESULTS
+};
+
+/* How a rank comes to a run. */
+enum parcel__role { PARCEL__LISTS, PARCEL__GENERATES, PARCEL__SERVES };
+
+enum { PARCEL__LONGEST_HOST = 60 };
+
+struct parcel__hello {
+    unsigned serial; /* its n-th run */
+    int role;        /* enum parcel__role */
+    int n_cpus;      /* that are its part, if it is not told how many workers to have */
+    int n_allowed;   /* cpus that it may use */
+    int n_most;      /* threads that it can start */
+    size_t count;    /* of its calls, */
+    uint64_t digest; /* and what they are */
+    char host[PARCEL__LONGEST_HOST];
+    char fault[192]; /* why it cannot run, or "" */
+};
+
+struct parcel__note {
+    unsigned serial;
+};
+
+/* Of one rank in a run. */
+struct parcel__part {
+    int n_workers;
+    char host[PARCEL__LONGEST_HOST];
+};
+
+/* What holds for a run on all ranks: rank 0's options. */
+struct parcel__terms {
+    unsigned serial;
+    int n_ranks;
+    bool sends_calls; /* to all: the calls of rank 0 travel */
+    bool isolates;
+    bool all_ranks; /* get the results */
+    bool collect;
+    bool is_timed;
+    parcel_schedule schedule;
+    size_t batch_size;
+    size_t count;
+    struct parcel__limits limits; /* pointers in it mean nothing elsewhere */
+    struct parcel__worker_limits worker_limits;
+    struct parcel__part parts[]; /* of each rank */
+};
+
+struct parcel__exchange;
+
+/* The ranks, as one of them sees them. What messages change is written with the post held; read
+ * by the thread that runs, between two polls, or by who holds it. */
+struct parcel__ranks {
+    const struct parcel__transport *transport;
+    struct parcel__post *post;
+    int fan_out;   /* ranks that one hands out to */
+    char why[256]; /* a server ended, or "" */
+    atomic_bool is_busy;
+
+    unsigned serial;           /* of the run that this rank is in, or was in last */
+    unsigned closed;           /* of the last run that cannot be joined any more */
+    const parcel_calls *calls; /* while they are compared */
+
+    /* Of rank 0. */
+    struct parcel__hello *hellos; /* the last of each rank */
+    bool *has_left;               /* which ranks said good-bye */
+    bool is_closing;
+    struct parcel__message *compared;
+
+    /* Of the others. */
+    bool is_done;                   /* rank 0 said so */
+    struct parcel__message *answer; /* of rank 0, when it begins or refuses the run */
+
+    struct parcel__exchange *exchange; /* of the run that has begun, or NULL: then what comes for */
+    struct parcel__message *early;     /* it is kept here, the first at the head */
+};
+
+/* NULL: out of memory. The transport is borrowed. */
+struct parcel__ranks *parcel__ranks_open(const struct parcel__transport *transport);
+
+/* Says good-bye; rank 0 waits until the others do so too. NULL: nothing. */
+void parcel__ranks_close(struct parcel__ranks *ranks);
+
+/* The ranks that the backend "mpi" uses in this process from now on; NULL: none, as why says
+ * (borrowed; NULL: nobody made them known). Threads: any. */
+void parcel__ranks_use(struct parcel__ranks *ranks, const char *why);
+
+/* The ones that are used; NULL: *why says why not. */
+struct parcel__ranks *parcel__ranks_used(const char **why);
+
+/* True while a run goes on in this process. Threads: any. */
+bool parcel__ranks_are_busy(const struct parcel__ranks *ranks);
+
+/* ---- a run ---- */
+
+/* What this rank says of itself. */
+void parcel__ranks_introduce(const struct parcel__ranks *ranks, struct parcel__hello *hello);
+
+/* On rank 0: waits for all ranks, and sees that they may run. False: they are refused, as error
+ * says. */
+bool parcel__ranks_gather(struct parcel__ranks *ranks, const struct parcel__hello *own,
+                          const parcel_calls *calls, double timeout, struct parcel__text *error);
+
+/* The terms for them, new (parcel__memory_free); NULL: out of memory, and they are refused. The
+ * run's own part is to be written before they are announced. n_jobs: as asked, 0: not set. */
+struct parcel__terms *parcel__ranks_terms(struct parcel__ranks *ranks, int n_jobs);
+void parcel__ranks_announce(struct parcel__ranks *ranks, const struct parcel__terms *terms);
+void parcel__ranks_refuse(struct parcel__ranks *ranks, const char *why);
+
+/* On the others: comes to a run and waits for the terms, new. NULL: there is no run, and error says
+ * why; it is empty when rank 0 is done. */
+struct parcel__terms *parcel__ranks_join(struct parcel__ranks *ranks,
+                                         const struct parcel__hello *own, const parcel_calls *calls,
+                                         double timeout, struct parcel__text *error);
+
+/* Adds what the user should know of where ranks run: cpus fewer than workers. */
+void parcel__ranks_put_warnings(const struct parcel__ranks *ranks,
+                                const struct parcel__terms *terms, struct parcel__text *text);
+
+/* Lets the results tell where their workers were. False: out of memory. */
+bool parcel__terms_set_hosts(const struct parcel__terms *terms, parcel_results *results);
+
+/* The number of a rank's first worker; of n_ranks, how many there are. */
+int parcel__terms_first_worker(const struct parcel__terms *terms, int rank);
+size_t parcel__terms_size(const struct parcel__terms *terms);
+
+/* Sees to the post, and waits an instant when that was done n_idle times for nothing. */
+void parcel__ranks_poll(struct parcel__ranks *ranks);
+void parcel__ranks_flush(struct parcel__ranks *ranks); /* until all is sent */
+void parcel__ranks_pause(unsigned n_idle);
+
+/* The tree of ranks that hand out: of a rank but 0, the one above it; and the first below it. The
+ * others below it follow, as many as there are and fan_out at most. */
+int parcel__ranks_parent(const struct parcel__ranks *ranks);
+int parcel__ranks_first_child(const struct parcel__ranks *ranks);
+int parcel__ranks_n_children(const struct parcel__ranks *ranks);
+
+#endif
