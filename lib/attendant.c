@@ -88,7 +88,7 @@ static size_t pack(struct errand *errand, size_t first, size_t count, size_t *pa
     const struct parcel__job_options *options = &errand->job->options;
     const struct parcel__snapshot *snapshot = errand->attendant->snapshot;
     const struct parcel__wire_target target = {snapshot->serial, snapshot->has_memory,
-                                               options->worker_limits->read_only, true};
+                                               options->worker_limits->read_only, true, false};
     size_t n = 0;
     for (*packed = 0; n < count && *packed < PACKED_BYTES; n++) {
         size_t place = options->first_call + first + n;

@@ -74,11 +74,12 @@ static bool make_room(struct parcel__bundle *bundle, size_t size)
 /* So many more bytes, to be written; those of the padding are zero. NULL: out of memory. */
 static unsigned char *extend(struct parcel__bundle *bundle, size_t size)
 {
-    if (size > SIZE_MAX / 8 || !make_room(bundle, padded(size)))
+    size_t whole = padded(size < SIZE_MAX / 2 ? size : SIZE_MAX / 2);
+    if (!make_room(bundle, whole))
         return NULL;
     unsigned char *bytes = bundle->bytes + bundle->used;
-    memset(bytes + size, 0, padded(size) - size);
-    bundle->used += padded(size);
+    memset(bytes + size, 0, whole - size);
+    bundle->used += whole;
     return bytes;
 }
 
@@ -641,6 +642,17 @@ static size_t end_of_marks(const unsigned char *marks, size_t first, size_t end,
     return first;
 }
 
+/* The first call from there on that has another function, or end. */
+static size_t end_of_function(const parcel_results *results, size_t first, size_t end)
+{
+    size_t next = first + 1;
+    if (!results->functions)
+        return end;
+    while (next < end && results->functions[next] == results->functions[first])
+        next++;
+    return next;
+}
+
 /* The record of the next call, if it has one. Only the first that is written is looked up in the
  * middle of those that share one. */
 static bool find_record(struct returning *returning, struct parcel__record *record)
@@ -678,11 +690,8 @@ static struct stretch next_stretch(struct returning *returning)
     mark &= PARCEL__MARK_STATUS | PARCEL__MARK_SHARED;
     if (stretch.flags & HAS_RECORD && !(stretch.flags & IS_SHARED))
         return stretch;
-    size_t end = end_of_marks(results->marks, first + 1, returning->end, mark);
-    const parcel_function *function = parcel__results_function(results, first);
-    for (size_t i = first + 1; results->functions && i < end; i++)
-        if (results->functions[i] != function)
-            end = i;
+    size_t end = end_of_function(results, first, returning->end);
+    end = end_of_marks(results->marks, first + 1, end, mark);
     stretch.count = end - first;
     return stretch;
 }
@@ -857,15 +866,6 @@ static bool is_sound(const struct stretch *stretch, size_t left)
            (has_record ? is_shared || stretch->count == 1 : !is_shared);
 }
 
-/* A stretch is of one function, as it was where it comes from. */
-static bool has_one_function(const parcel_results *results, size_t first, size_t count)
-{
-    for (size_t i = 1; results->functions && i < count; i++)
-        if (results->functions[first + i] != results->functions[first])
-            return false;
-    return true;
-}
-
 static void enter_marks(struct entering *entering, const struct stretch *stretch)
 {
     parcel_results *results = entering->results;
@@ -1006,9 +1006,9 @@ static bool enter_stretch(struct entering *entering)
     if (!bytes)
         return false;
     memcpy(&stretch, bytes, sizeof stretch);
-    size_t count = (size_t)stretch.count;
+    size_t count = (size_t)stretch.count, end = entering->next + count;
     if (!is_sound(&stretch, entering->left) ||
-        !has_one_function(entering->results, entering->next, count))
+        end_of_function(entering->results, entering->next, end) != end)
         return false;
     note_shape(&shape, parcel__results_function(entering->results, entering->next));
     enter_marks(entering, &stretch);

@@ -21,6 +21,7 @@
 #include "calls.h"
 #include "memory.h"
 #include "port.h"
+#include "wire.h"
 
 /* What is out at a rank should last so long: many times what an answer takes. */
 static const double cover = 4e-3;
@@ -134,13 +135,12 @@ struct work {
     size_t first_offer; /* of the large arrays in it */
 };
 
-/* Some results of a block. The sums and failures are of all of it, and stand in its first piece. */
+/* Some results of a block. The sums are of all of it, and stand in its first piece. */
 struct piece {
     unsigned block;
     size_t offset;
     size_t count;
     size_t size; /* bytes of it, behind this */
-    size_t n_failed;
     size_t first_offer;
     struct parcel__sums sums;
 };
@@ -552,10 +552,8 @@ static size_t pack(struct parcel__exchange *exchange, const struct parcel__strea
 {
     struct parcel__bundle *out = &exchange->out;
     size_t start = out->used, n_large = out->n_large;
-    struct piece piece = {.block = block->origin.block,
-                          .offset = block->origin.offset + at,
-                          .n_failed = at == 0 ? block->results->failures : 0,
-                          .sums = {.longest = -1}};
+    struct piece piece = {
+        .block = block->origin.block, .offset = block->origin.offset + at, .sums = {.longest = -1}};
     if (at == 0)
         piece.sums = block->sums;
     if (!parcel__bundle_put(out, &piece, sizeof piece))
@@ -599,11 +597,12 @@ static void give(struct parcel__exchange *exchange, struct parcel__stream_block 
     let_go(block->origin.shipment);
 }
 
-/* Sends the results that wait if they are so old. */
-static void send_old(struct parcel__exchange *exchange, double age)
+/* Sends the results that wait if they are old, or if this rank needs new calls soon. */
+static void send_old(struct parcel__exchange *exchange)
 {
+    bool is_low = room(exchange) < 4 * (size_t)exchange->n_local;
     pthread_mutex_lock(&exchange->out_mutex);
-    if (exchange->out.used > 0 && (age == 0 || parcel__port_now() - exchange->out_since >= age))
+    if (exchange->out.used > 0 && (is_low || parcel__port_now() - exchange->out_since >= old))
         send_out(exchange);
     pthread_mutex_unlock(&exchange->out_mutex);
 }
@@ -714,17 +713,34 @@ static void refuse(struct parcel__exchange *exchange, struct child *child, unsig
     parcel__post_let_go(exchange->ranks->post);
 }
 
+/* How many calls of the block may go to other ranks before one that may not, which *why names.
+ * Those of a list were looked at before the run. */
+static size_t count_sendable(const struct parcel__exchange *exchange,
+                             const struct parcel__stream_block *block, size_t at, char **why)
+{
+    static const struct parcel__wire_target target = {.is_rank = true, .is_known = true};
+    size_t count = block->results->count, n = at;
+    if (!exchange->stream->is_generated)
+        return count - at;
+    while (n < count && parcel__wire_check(block->list, block->first_call + n, 1, &target, why))
+        n++;
+    return n - at;
+}
+
 /* Packs and sends calls of a block. Returns how many. */
 static size_t send_calls(struct parcel__exchange *exchange, struct child *child,
                          const struct parcel__stream_block *block, struct work *work)
 {
     struct parcel__bundle bundle = {0};
     char *why = NULL;
-    size_t left = block->results->count - work->offset;
+    size_t left = count_sendable(exchange, block, work->offset, &why);
     work->count = 0;
-    if (parcel__bundle_put(&bundle, work, sizeof *work))
+    if (left > 0 && parcel__bundle_put(&bundle, work, sizeof *work)) {
+        parcel__memory_free(why); /* of a later call, which is looked at again */
+        why = NULL;
         work->count = parcel__bundle_put_calls(
             &bundle, block->list, block->first_call + work->offset, left, MOST_BYTES, &why);
+    }
     if (work->count > 0)
         work->first_offer = offer(exchange, &bundle, 0, false);
     if (work->count == 0 || work->first_offer == SIZE_MAX) {
@@ -876,6 +892,17 @@ static void note_speed(struct parcel__exchange *exchange, struct child *child,
     pthread_mutex_unlock(&exchange->mutex);
 }
 
+/* A result may have failed to travel, too. */
+static size_t count_failures(const parcel_results *results, size_t first, size_t count)
+{
+    size_t n = 0;
+    for (size_t i = first; i < first + count; i++) {
+        parcel_status status = parcel_results_status(results, i);
+        n += status == PARCEL_FAILED || status == PARCEL_TIMED_OUT || status == PARCEL_LOST;
+    }
+    return n;
+}
+
 /* Reads a piece of results. */
 static void hear_piece(struct parcel__exchange *exchange, struct child *child,
                        const struct piece *piece, unsigned char *bytes)
@@ -887,11 +914,11 @@ static void hear_piece(struct parcel__exchange *exchange, struct child *child,
     bool is_read = parcel__bundle_get_results(bytes, piece->size, block->results, piece->offset,
                                               piece->count, arena, &large);
     if (is_read) {
-        block->results->failures += piece->n_failed;
+        size_t n_failed = count_failures(block->results, piece->offset, piece->count);
+        block->results->failures += n_failed;
         add_sums(&block->sums, &piece->sums);
         want_results(exchange, child, piece, &large);
-        parcel__stream_count(exchange->stream, piece->n_failed,
-                             piece->sums.n_ran - piece->n_failed);
+        parcel__stream_count(exchange->stream, n_failed, piece->sums.n_ran - n_failed);
     } else {
         fail_calls(exchange, child, block, piece->offset, piece->count, "out of memory");
     }
@@ -1242,8 +1269,8 @@ bool parcel__exchange_await_end(struct parcel__exchange *exchange, parcel_result
     if (!results)
         return false;
     read_end(exchange->endings, results);
-    for (const struct parcel__message *message = exchange->endings->next; message && is_read;
-         message = message->next)
+    const struct parcel__message *message = results->marks ? exchange->endings->next : NULL;
+    for (; message && is_read; message = message->next)
         is_read = read_results(message, results);
     return is_read;
 }
@@ -1257,7 +1284,7 @@ static void see_to_it(struct parcel__exchange *exchange)
     look(exchange);
     deal(exchange);
     if (!exchange->is_root)
-        send_old(exchange, old);
+        send_old(exchange);
     if (!parcel__post_is_empty(exchange->ranks->post))
         parcel__ranks_poll(exchange->ranks);
     parcel__stream_deliver(exchange->stream);
@@ -1281,8 +1308,6 @@ static bool attend(struct parcel__exchange *exchange, unsigned n_idle)
             see_to_it(exchange);
         return true;
     }
-    if (!exchange->is_root)
-        send_old(exchange, 0);
     see_to_it(exchange);
     if (is_done(exchange))
         return false;

@@ -568,7 +568,7 @@ static bool check_pointers(const struct run *run, char **why)
 {
     unsigned capabilities = run->team->backend->capabilities;
     const struct parcel__wire_target target = {UINT_MAX, !(capabilities & PARCEL_MANY_HOSTS),
-                                               run->plan->worker_limits.read_only, false};
+                                               run->plan->worker_limits.read_only, false, false};
     if (capabilities & PARCEL_SHARES_MEMORY || is_plain_loop(run->plan, run->team) ||
         parcel__calls_are_generated(run->calls))
         return true;
@@ -652,7 +652,7 @@ static void set_terms(struct parcel__terms *terms, const struct run *run)
 /* False: the calls of a list are to be sent, and one cannot; *why as parcel__wire_check has it. */
 static bool check_sent(const struct run *run, char **why)
 {
-    const struct parcel__wire_target target = {.read_only = run->plan->worker_limits.read_only};
+    const struct parcel__wire_target target = {.is_rank = true};
     return !run->terms->sends_calls || parcel__calls_are_generated(run->calls) ||
            parcel__wire_check(run->calls, 0, parcel_calls_count(run->calls), &target, why);
 }
@@ -833,11 +833,14 @@ static bool run_part(struct run *run)
 static parcel_results *new_part_results(const struct run *run)
 {
     int n_workers = parcel__terms_first_worker(run->terms, run->terms->n_ranks);
-    parcel_results *results = run->terms->all_ranks && !parcel__calls_are_generated(run->calls)
-                                  ? parcel__results_new(run->calls, n_workers)
-                                  : parcel__results_new_empty(n_workers);
-    if (results)
+    parcel_results *results =
+        run->terms->all_ranks && run->calls && !parcel__calls_are_generated(run->calls)
+            ? parcel__results_new(run->calls, n_workers)
+            : parcel__results_new_empty(n_workers);
+    if (results) {
         results->backend = "mpi";
+        results->are_elsewhere = !results->marks;
+    }
     if (results && run->terms->all_ranks)
         (void)parcel__terms_set_hosts(run->terms, results); /* without them all is told of here */
     return results;

@@ -653,7 +653,9 @@ static void put_result(struct parcel__text *text, const parcel_results *results,
                                         [PARCEL_LOST] = "lost"};
     parcel_status status = parcel_results_status(results, index);
     const char *message = parcel_results_message(results, index);
-    if (!results->marks && !results->error)
+    if (results->are_elsewhere)
+        parcel__text_put(text, "<on rank 0>");
+    else if (!results->marks && !results->error)
         parcel__text_put(text, "<not kept>"); /* a stream, or on_result, had it */
     else if (status == PARCEL_OK)
         parcel__value_put(text, parcel_results_value(results, index));

@@ -36,7 +36,8 @@ struct parcel_results {
     int n_arenas;
     int n_workers;
     const char *backend;
-    char *error; /* NULL, static text, or owned when owns_error */
+    bool are_elsewhere; /* rank 0 has them */
+    char *error;        /* NULL, static text, or owned when owns_error */
     bool owns_error;
     char *warnings;
     size_t failures;

@@ -76,6 +76,8 @@ static bool put_bytes(struct output *output, const void *content, size_t size)
         return false;
     if (output->bytes && size > 0)
         memcpy(output->bytes + output->used, content, size);
+    if (output->bytes && output->away) /* nothing else of our memory leaves the process */
+        memset(output->bytes + output->used + size, 0, padded(size) - size);
     output->used += padded(size);
     return true;
 }
@@ -292,6 +294,9 @@ static bool get_value(struct input *input, unsigned char *place)
 {
     parcel_value value;
     memcpy(&value, place, sizeof value);
+    bool has_content = value.tag >= PARCEL_TAG_STRING && value.tag <= PARCEL_TAG_ARRAY;
+    if (input->away && has_content && !value.as.pointer) /* None stands for it */
+        return false;
     if (value.tag == PARCEL_TAG_STRING)
         return get_string(input, place + offsetof(parcel_value, as));
     if (value.tag == PARCEL_TAG_POINTER && input->away)

@@ -232,8 +232,11 @@ const char *parcel__wire_check_result(const parcel_function *function, const voi
         walk.elements = elements_in(function->result.kind, place);
     while (walk.elements.kind == PARCEL_POINTER && find_in_elements(&walk))
         if (!is_everywhere(&walk, serial))
-            return "returns a pointer to memory that other processes do not share: take it from "
-                   "parcel_shared_alloc before the run, or return what it points at";
+            return serial > 0 ? "returns a pointer to memory that other processes do not share: "
+                                "take it from parcel_shared_alloc before the run, or return what "
+                                "it points at"
+                              : "returns a pointer to memory that other ranks do not have: return "
+                                "what it points at";
     return NULL;
 }
 
@@ -249,11 +252,16 @@ bool parcel__wire_needs_snapshot(const parcel_calls *calls, unsigned serial)
 /* ---- calls that are refused ---- */
 
 /* What would be accepted. */
-static void put_advice(struct parcel__text *text, const struct walk *walk, bool is_snapshot)
+static void put_advice(struct parcel__text *text, const struct walk *walk,
+                       const struct parcel__wire_target *target)
 {
     const char *type = walk->parameter->type, *star = strchr(type, '*');
+    if (target->is_rank) {
+        parcel__text_put(text, "give it as a parcel_array, a string or a struct");
+        return;
+    }
     parcel__text_put(text, "take it from parcel_shared_alloc");
-    if (!is_snapshot) {
+    if (!target->is_snapshot) {
         parcel__text_put(text, " before the run");
         return;
     }
@@ -274,10 +282,10 @@ static char *refusal(const struct walk *walk, const struct parcel__wire_target *
     const char *what = walk->parameter->kind == PARCEL_POINTER ? walk->parameter->type
                        : walk->elements.of_array               ? "an array of pointers"
                                                                : "a pointer";
-    parcel__text_format(&text,
-                        "%sparameter %zu of %s is %s, whose memory other processes do not share: ",
-                        target->is_known ? "" : ": ", parameter, walk->function->name, what);
-    put_advice(&text, walk, target->is_snapshot);
+    parcel__text_format(&text, "%sparameter %zu of %s is %s, whose memory other %s do not share: ",
+                        target->is_known ? "" : ": ", parameter, walk->function->name, what,
+                        target->is_rank ? "ranks" : "processes");
+    put_advice(&text, walk, target);
     return parcel__text_take(&text);
 }
 

@@ -108,8 +108,8 @@ AC_DEFUN([PARCEL_MPI], [
                              PARCEL_MPI_NAME])
   AS_IF([test "$mpi" != no], [PARCEL_MPIEXEC],
     [test "$with_mpi" != no && test "$with_mpi" != maybe],
-    [AC_MSG_ERROR([no program of MPI 3 links by what '${MPICC:-mpicc} -show' says (Debian's
-                  packages: libopenmpi-dev, or mpich and libmpich-dev); without it: --without-mpi])])
+    [AC_MSG_ERROR([--with-mpi=$with_mpi: no program of MPI 3 links by what the wrapper's -show says
+                  (Debian's packages: libopenmpi-dev, or mpich and libmpich-dev)])])
   AC_SUBST([MPI_CFLAGS])
   AC_SUBST([MPI_LIBS])
   AC_SUBST([MPI], [$mpi])

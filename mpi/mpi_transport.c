@@ -42,6 +42,17 @@ static void must(const struct parcel__mpi_transport *transport, int code, const 
     MPI_Abort(transport->messages, EXIT_FAILURE);
 }
 
+/* Some MPIs leave by exit, from within a call, when another rank ends the job. */
+static _Thread_local bool is_calling;
+
+#define MUST(transport, function, ...) \
+    (is_calling = true, must(transport, function(__VA_ARGS__), #function), is_calling = false)
+
+bool parcel__mpi_transport_is_calling(void)
+{
+    return is_calling;
+}
+
 static size_t count_pieces(const struct parcel__mpi_transport *transport, size_t size)
 {
     return size == 0 ? 1 : (size - 1) / transport->piece + 1;
@@ -62,8 +73,7 @@ static void start_send(const struct parcel__mpi_transport *transport,
                        int tag, MPI_Comm communicator)
 {
     MPI_Request *request = &transfer->requests[transfer->n_requests++];
-    must(transport, MPI_Isend(bytes, (int)size, MPI_BYTE, to, tag, communicator, request),
-         "MPI_Isend");
+    MUST(transport, MPI_Isend, bytes, (int)size, MPI_BYTE, to, tag, communicator, request);
 }
 
 static void start_sends(const struct parcel__mpi_transport *transport,
@@ -83,8 +93,7 @@ static void start_receive(const struct parcel__mpi_transport *transport,
                           int tag)
 {
     MPI_Request *request = &transfer->requests[transfer->n_requests++];
-    must(transport, MPI_Irecv(bytes, (int)size, MPI_BYTE, from, tag, transport->data, request),
-         "MPI_Irecv");
+    MUST(transport, MPI_Irecv, bytes, (int)size, MPI_BYTE, from, tag, transport->data, request);
 }
 
 static struct parcel__transfer *receive_data(void *state, int from, int tag, void *bytes,
@@ -144,8 +153,7 @@ static struct parcel__transfer *send_message(void *state, int to, int kind, cons
 static size_t read_size(const struct parcel__mpi_transport *transport, MPI_Message *message)
 {
     uint64_t size = 0;
-    must(transport, MPI_Mrecv(&size, sizeof size, MPI_BYTE, message, MPI_STATUS_IGNORE),
-         "MPI_Mrecv");
+    MUST(transport, MPI_Mrecv, &size, sizeof size, MPI_BYTE, message, MPI_STATUS_IGNORE);
     return (size_t)size;
 }
 
@@ -156,9 +164,8 @@ static bool probe(void *state, struct parcel__envelope *envelope)
     MPI_Status status;
     int found = 0;
     int size = 0;
-    must(transport,
-         MPI_Improbe(MPI_ANY_SOURCE, MPI_ANY_TAG, transport->messages, &found, &message, &status),
-         "MPI_Improbe");
+    MUST(transport, MPI_Improbe, MPI_ANY_SOURCE, MPI_ANY_TAG, transport->messages, &found, &message,
+         &status);
     if (!found)
         return false;
     MPI_Get_count(&status, MPI_BYTE, &size);
@@ -185,8 +192,7 @@ static struct parcel__transfer *take(void *state, const struct parcel__envelope 
         return NULL;
     memcpy(&message, &envelope->ticket, sizeof message);
     transfer->n_requests = 1;
-    must(transport, MPI_Imrecv(bytes, (int)envelope->size, MPI_BYTE, &message, transfer->requests),
-         "MPI_Imrecv");
+    MUST(transport, MPI_Imrecv, bytes, (int)envelope->size, MPI_BYTE, &message, transfer->requests);
     return transfer;
 }
 
@@ -196,7 +202,7 @@ static bool is_done(void *state, struct parcel__transfer *transfer)
     for (; transfer->n_requests > 0; transfer->n_requests--) {
         MPI_Request *last = &transfer->requests[transfer->n_requests - 1];
         int done = 0;
-        must(transport, MPI_Test(last, &done, MPI_STATUS_IGNORE), "MPI_Test");
+        MUST(transport, MPI_Test, last, &done, MPI_STATUS_IGNORE);
         if (!done)
             return false;
     }

@@ -26,6 +26,9 @@ struct parcel__mpi_transport {
 void parcel__mpi_transport_open(struct parcel__mpi_transport *transport, MPI_Comm communicator,
                                 size_t piece);
 
+/* True in a thread that MPI was called by and that has not returned: who asks was called by MPI. */
+bool parcel__mpi_transport_is_calling(void);
+
 /* Nothing is on its way any more: collective. */
 void parcel__mpi_transport_close(struct parcel__mpi_transport *transport);
 

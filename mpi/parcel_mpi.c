@@ -84,10 +84,11 @@ static int at_mpi_finalize(MPI_Comm self, int key, void *attribute, void *extra)
     return MPI_SUCCESS;
 }
 
+/* Where MPI itself leaves, another rank has ended the job, and told why. */
 static void at_exit(void)
 {
     int is_finalised;
-    if (getpid() != job.process)
+    if (getpid() != job.process || parcel__mpi_transport_is_calling())
         return;
     MPI_Finalized(&is_finalised);
     if (is_finalised)
@@ -218,7 +219,7 @@ static const char *agree(const struct parcel__mpi_transport *transport, enum pro
         return NULL;
     memcpy(account.host, transport->host, sizeof account.host);
     MPI_Bcast(&account, sizeof account, MPI_BYTE, lowest / N_PROBLEMS, transport->messages);
-    return describe(lowest % N_PROBLEMS, lowest / N_PROBLEMS, &account);
+    return describe((enum problem)(lowest % N_PROBLEMS), lowest / N_PROBLEMS, &account);
 }
 
 /* One rank that ran out of memory must not leave the others waiting. What they have opened is never

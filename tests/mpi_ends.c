@@ -42,6 +42,14 @@ static void suite_says(const char *file, int line, const struct job *job, const 
         suite_contains(file, line, job->output, *texts);
 }
 
+/* Fails when the job ended well, or had to be ended by mpi-run, or does not say why it ended. */
+static void ck_ends(const struct job *job, const char *why)
+{
+    ck_assert_msg(job->status > 0 && job->status != 124, "exit status %d: %s", job->status,
+                  job->output);
+    suite_contains(__FILE__, __LINE__, job->output, why);
+}
+
 START_TEST(init_finds_the_ranks)
 {
     ck_says(run_on(3, "plain"), "0 of 3: fine\n", "1 of 3: fine\n", "2 of 3: fine\n");
@@ -101,6 +109,19 @@ START_TEST(init_after_finalize_is_a_sentence)
 }
 END_TEST
 
+START_TEST(runs_say_why_there_are_no_ranks)
+{
+    ck_says(run_on(2, "low_runs"), "the program has not called parcel_mpi_init",
+            "not available: parcel_mpi_init: MPI was initialised at MPI_THREAD_FUNNELED");
+}
+END_TEST
+
+START_TEST(one_run_follows_another)
+{
+    ck_says(run_on(2, "runs"), "0 of 2: fine\n", "1 of 2: fine\n");
+}
+END_TEST
+
 START_TEST(another_build_is_named)
 {
     ck_says(run("./mpi-run 2 ./mpi_program plain : -n 1 ./mpi_other_program plain"),
@@ -138,6 +159,26 @@ START_TEST(functions_are_registered_before_init)
 }
 END_TEST
 
+START_TEST(exit_in_a_call_ends_the_job)
+{
+    ck_ends(run_on(2, "exit_at_0"), "parcel: rank 0 (");
+    ck_ends(run_on(2, "exit_at_1"), "parcel: rank 1 (");
+    ck_ends(run_on(2, "exit_at_1"), "): exit was called in call ");
+}
+END_TEST
+
+START_TEST(mpi_finalize_in_a_call_ends_the_job)
+{
+    ck_ends(run_on(2, "finalize_in_call"), "MPI_Finalize was called in call ");
+}
+END_TEST
+
+START_TEST(mpi_abort_ends_the_job_as_ever)
+{
+    ck_assert_int_eq(run_on(2, "abort")->status, 3);
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *suite = suite_create("mpi_ends");
@@ -151,12 +192,17 @@ static Suite *suite(void)
     tcase_add_test(begins, a_low_level_is_a_sentence);
     tcase_add_test(begins, init_after_finalize_is_a_sentence);
     tcase_add_test(begins, another_build_is_named);
+    tcase_add_test(begins, runs_say_why_there_are_no_ranks);
+    tcase_add_test(begins, one_run_follows_another);
     tcase_add_test(begins, init_inside_a_call_is_a_sentence);
     tcase_add_test(begins, functions_are_registered_before_init);
     TCase *ends = suite_case(suite, "ends");
     tcase_add_test(ends, a_programs_own_mpi_stays_its_own);
     tcase_add_test(ends, servers_return_when_rank_0_ends);
     tcase_add_test(ends, the_end_of_a_child_is_not_the_end_of_its_rank);
+    tcase_add_test(ends, exit_in_a_call_ends_the_job);
+    tcase_add_test(ends, mpi_finalize_in_a_call_ends_the_job);
+    tcase_add_test(ends, mpi_abort_ends_the_job_as_ever);
     return suite;
 }
 

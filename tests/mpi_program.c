@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 /* This source makes two programs, which must not be the same. */
@@ -140,6 +141,78 @@ static void start_inside(void)
     tell(said_in_call);
 }
 
+/* Runs a call twelve times by "mpi". */
+static void run_calls(parcel_call call)
+{
+    parcel_calls *calls = parcel_calls_new();
+    for (int i = 0; i < 12; i++)
+        parcel_calls_add(calls, call);
+    parcel_results *results = Parallel(.n_jobs = 1, .backend = "mpi", .batch_size = 1)(calls);
+    tell(parcel_results_error(results));
+    parcel_results_free(results);
+    parcel_calls_free(calls);
+}
+
+static void start_runs(void)
+{
+    parcel_mpi_init(MPI_COMM_WORLD);
+    run_calls(delayed(half)(1));
+    run_calls(delayed(half)(2));
+}
+
+/* Without init, and with one that failed. */
+static void start_low_runs(void)
+{
+    run_calls(delayed(half)(1));
+    MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &(int){0});
+    parcel_mpi_init(MPI_COMM_WORLD);
+    run_calls(delayed(half)(1));
+    MPI_Finalize();
+}
+
+/* The other ranks are so slow that the one gets a call. */
+static int end_at(int rank)
+{
+    if (parcel_mpi_rank() == rank)
+        exit(0);
+    nanosleep(&(struct timespec){.tv_nsec = 100000000}, NULL);
+    return rank;
+}
+DELAYED(int, end_at, int);
+
+static int finalize_mpi(void)
+{
+    MPI_Finalize();
+    return 0;
+}
+DELAYED(int, finalize_mpi);
+
+static void start_exit_at_0(void)
+{
+    parcel_mpi_init(MPI_COMM_WORLD);
+    run_calls(delayed(end_at)(0));
+}
+
+static void start_exit_at_1(void)
+{
+    parcel_mpi_init(MPI_COMM_WORLD);
+    run_calls(delayed(end_at)(1));
+}
+
+static void start_finalize_in_call(void)
+{
+    parcel_mpi_init(MPI_COMM_WORLD);
+    run_calls(delayed(finalize_mpi)());
+}
+
+static void start_abort(void)
+{
+    parcel_mpi_init(MPI_COMM_WORLD);
+    if (parcel_mpi_rank() == 1)
+        MPI_Abort(MPI_COMM_WORLD, 3);
+    MPI_Barrier(MPI_COMM_WORLD);
+}
+
 static void start_register(void)
 {
     tell(parcel_mpi_register("half", delayed(half)(1).function));
@@ -149,12 +222,24 @@ static void start_register(void)
 static const struct {
     const char *word;
     void (*start)(void);
-} starts[] = {{"plain", start_plain},         {"none", start_none},
-              {"twice", start_twice},         {"null", start_null},
-              {"two_sides", start_two_sides}, {"low", start_low},
-              {"late", start_late},           {"own", start_own},
-              {"serve", start_serve},         {"fork", start_fork},
-              {"inside", start_inside},       {"register", start_register}};
+} starts[] = {{"plain", start_plain},
+              {"abort", start_abort},
+              {"none", start_none},
+              {"twice", start_twice},
+              {"null", start_null},
+              {"two_sides", start_two_sides},
+              {"low", start_low},
+              {"late", start_late},
+              {"own", start_own},
+              {"serve", start_serve},
+              {"fork", start_fork},
+              {"inside", start_inside},
+              {"register", start_register},
+              {"runs", start_runs},
+              {"low_runs", start_low_runs},
+              {"exit_at_0", start_exit_at_0},
+              {"exit_at_1", start_exit_at_1},
+              {"finalize_in_call", start_finalize_in_call}};
 
 int main(int argc, char **argv)
 {

@@ -11,7 +11,11 @@
 #include <signal.h>
 
 #include "backend.h"
+#include "bundle.h"
+#include "calls.h"
+#include "identity.h"
 #include "memory.h"
+#include "results.h"
 
 enum { MANY = 9000, SOME = 20, FEW = 4, MOST_ALLOCATIONS = 5000 };
 
@@ -345,6 +349,90 @@ static bool run_dying(void)
     return complete;
 }
 
+/* ---- between ranks ---- */
+
+/* What does not fit memory is missing at the other end, or has failed there. */
+static bool bundle_calls(parcel_calls *calls, parcel_calls *list)
+{
+    char *why = NULL;
+    struct parcel__bundle bundle = {0}, large = {0};
+    size_t count = parcel_calls_count(calls);
+    size_t put = parcel__bundle_put_calls(&bundle, calls, 0, count, SIZE_MAX, &why);
+    ck_assert_ptr_null(why);
+    bool is_read = list && put > 0 &&
+                   parcel__bundle_get_calls(bundle.bytes, bundle.used, put, list, &large, &why);
+    ck_assert_ptr_null(why);
+    ck_assert(!is_read || (parcel_calls_count(list) == put && large.n_large == bundle.n_large));
+    for (size_t i = 0; is_read && i < large.n_large; i++)
+        memcpy(large.large[i].where, &bundle.large[i].data, sizeof(void *));
+    for (size_t i = 0; is_read && i < put; i++) /* what points into the bytes is not run */
+        ck_assert_ptr_eq(parcel__calls_function(list, i), parcel__calls_function(calls, i));
+    parcel__bundle_free(&bundle);
+    parcel__bundle_free(&large);
+    return is_read && put == count;
+}
+
+static bool bundle_results(parcel_results *results, parcel_results *others)
+{
+    struct parcel__bundle bundle = {0}, large = {0};
+    size_t count = others ? parcel_results_count(results) : 0;
+    size_t put = parcel__bundle_put_results(&bundle, results, 0, count, SIZE_MAX);
+    bool is_read = put > 0 && parcel__bundle_get_results(bundle.bytes, bundle.used, others, 0, put,
+                                                         &others->arenas[0], &large);
+    ck_assert(!is_read || large.n_large == bundle.n_large);
+    for (size_t i = 0; i < bundle.n_large; i++)
+        if (is_read)
+            memcpy(large.large[i].where, &bundle.large[i].data, sizeof(void *));
+        else
+            free(bundle.large[i].data);
+    size_t n_failed = 0;
+    for (size_t i = 0; is_read && i < put; i++)
+        if (parcel_results_status(others, i) != parcel_results_status(results, i)) {
+            ck_contains(parcel_results_message(others, i), "out of memory");
+            n_failed++;
+        }
+    parcel__bundle_free(&bundle);
+    parcel__bundle_free(&large);
+    return is_read && put == count && n_failed == 0;
+}
+
+static bool bundle(void)
+{
+    enum { LARGE = PARCEL__BUNDLE_LARGE / sizeof(double) };
+    static double many[LARGE];
+    const parcel_array array = parcel_array(many, LARGE);
+    parcel_calls *calls = all_kinds(1), *list = parcel_calls_new();
+    parcel_calls_add(calls, delayed(numbers)(LARGE));
+    parcel_calls_add(calls, delayed(any)(parcel_value_array(&array)));
+    parcel_calls_add(calls, delayed(fail_odd)(1));
+    bool complete = false;
+    if (calls && !parcel_calls_error(calls)) {
+        complete = bundle_calls(calls, list);
+        parcel_results *results = parcel_run(
+            &(parcel_options){.backend = "sequential", .on_error = PARCEL_COLLECT}, calls);
+        parcel_results *others = parcel__results_new(calls, 1);
+        if (parcel_results_status(results, 0) == PARCEL_OK)
+            complete = bundle_results(results, others) && complete;
+        else
+            complete = false;
+        parcel__results_free(others);
+        parcel_results_free(results);
+    }
+    parcel_calls_free(calls);
+    parcel_calls_free(list);
+    return complete;
+}
+
+static bool name(void)
+{
+    const char *fault = parcel__identity_register("square", parcel_function_of(square));
+    parcel_calls *calls = squares(1);
+    if (fault)
+        ck_assert_str_eq(fault, "out of memory");
+    parcel_calls_free(calls);
+    return !fault && calls;
+}
+
 /* ---- options and texts ---- */
 
 /* A wrong option's sentence needs memory too. */
@@ -591,6 +679,8 @@ static const struct {
     {"generate", generate},
     {"push", push},
     {"pull", pull},
+    {"bundle", bundle},
+    {"name", name},
     /* In worker processes. */
     {"processes", run_processes},
     {"packed calls", run_packed},
