@@ -1,12 +1,12 @@
 /*
  * rank_simulation.c: a run on very many ranks, played by one thread from event to event.
  *
- * Ranks form a tree: rank i deals to the ranks fan_out * i + 1 and following, as rank 0 deals to
- * all of them when the fan-out is large enough. A rank keeps at each of those so many calls as last
- * the workers below it for the window, at least some calls a worker, but no more than half of a
- * fair share of what rank 0 still has. Results go up when a part of that is done, or when a part of
- * the window has passed since the last ones went. Whoever handles a message does not compute
- * meanwhile. Calls of one rank are dealt to its workers for nothing: simulation.c is about that.
+ * After the library's exchange between ranks: they form a tree, in which rank i deals to the ranks
+ * fan_out * i + 1 and following, or rank 0 to all when the fan-out is large enough. A rank keeps at
+ * each of those so many calls as last the workers below it for the window, at least some calls a
+ * worker, but no more than half of a fair share of what rank 0 still has. Results go up when they
+ * fill a message, or are so many seconds old. Whoever handles a message does not compute meanwhile.
+ * Calls of one rank are dealt to its workers for nothing: simulation.c is about that.
  */
 #include "rank_simulation.h"
 
@@ -16,7 +16,10 @@
 
 #include "harness.h"
 
-enum { ROOT = 0, NOBODY = -1, LEAST_CALLS = 50 };
+enum { ROOT = 0, NOBODY = -1, LEAST_CALLS = 50, FULL = 32 << 10, AT_FIRST = 4, FEW_IN_STORE = 4 };
+
+/* A call of so many seconds is worth none that waits for it to end. */
+static const double long_call = 50e-3;
 
 /* ---- events, the earliest first: a heap ---- */
 
@@ -225,11 +228,11 @@ static int share_of(const struct play *play, int node)
     const struct node *it = &play->nodes[node];
     if (node != ROOT)
         return it->share;
-    if (play->n_recorded == 0)
-        return 1;
-    double mean = play->recorded_seconds / (double)play->n_recorded;
-    double most = (double)it->pool / (2 * (double)it->n_workers);
-    double wanted = fmax(policy->window / mean, policy->ahead);
+    double wanted = AT_FIRST, most = (double)it->pool / (2 * (double)it->n_workers);
+    if (play->n_recorded > 0) {
+        double mean = play->recorded_seconds / (double)play->n_recorded;
+        wanted = fmax(policy->window / mean, mean < long_call ? policy->ahead : 1);
+    }
     return (int)fmax(1, fmin(wanted, most));
 }
 
@@ -304,24 +307,31 @@ static bool has_nothing(const struct play *play, const struct node *it)
     return it->pool == 0 && it->below == 0 && it->n_idle == play->run->n_workers;
 }
 
-/* How long results wait for others that go up with them: a part of what workers have left. */
-static double pause_of(const struct play *play, int share)
+static bool hurries(const struct play *play, int node)
 {
-    double most = play->policy->window / play->policy->parts;
-    if (share >= play->policy->parts)
-        return most;
-    return fmin(most, play->policy->patience * play->run->call);
+    bool is_lowest = first_child(play, node) >= play->run->n_ranks;
+    return play->policy->hurry > (is_lowest ? 0 : 1) &&
+           play->nodes[node].pool < (uint64_t)(FEW_IN_STORE * play->run->n_workers);
 }
 
-/* Sends results up when they are a part of what is here, or late, or the last. */
+/* When the results that wait on the rank are to go up. */
+static double due_at(const struct play *play, int node)
+{
+    double pause = play->policy->merge;
+    if (hurries(play, node))
+        pause = fmin(pause, play->costs->look);
+    return play->nodes[node].reported + pause;
+}
+
+/* Sends results up when they fill a message, or are late, or the last. */
 static void report(struct play *play, int node, double now)
 {
     struct node *it = &play->nodes[node];
-    double due = it->reported + pause_of(play, it->share);
+    double due = due_at(play, node);
     if (node == ROOT || it->done == 0)
         return;
-    uint64_t part = part_of(play, node, it->share);
-    if ((part > 0 && it->done >= part) || now >= due || has_nothing(play, it)) {
+    bool is_full = (double)it->done * play->costs->result >= FULL;
+    if (is_full || now >= due || has_nothing(play, it)) {
         send_results(play, node, now);
     } else if (!it->will_report) {
         it->will_report = true;

@@ -14,13 +14,15 @@ struct rank_costs {
     double result;  /* bytes of a result in a message */
 };
 
-/* How calls are dealt: lib/ranks.c. */
+/* How calls are dealt. */
 struct rank_policy {
-    int fan_out;     /* ranks to which one deals; as many as there are: rank 0 deals to all */
-    double window;   /* seconds for which what a worker was given lasts */
-    int parts;       /* in which it is given, and reported */
-    double patience; /* calls that pass while results wait for others to go up with them */
-    int ahead; /* the fewest calls that a worker was given, before it asks, till near the end */
+    int fan_out;   /* ranks to which one deals; as many as there are: rank 0 deals to all */
+    double window; /* seconds for which what a worker was given lasts */
+    int parts;     /* a rank is given more when such a part of that is gone */
+    int ahead;     /* the fewest calls that a worker is given, unless they are long */
+    double merge;  /* seconds for which results wait for others to go up with them */
+    int hurry;     /* 1: they do not wait on the lowest ranks when few calls are in store there;
+                    * 2: nor on any other rank */
 };
 
 struct rank_run {

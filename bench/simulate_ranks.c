@@ -49,7 +49,8 @@ static bool set_count(const char *word, size_t length, double number, struct set
     const struct {
         const char *name;
         int *count;
-    } known[] = {{"fan_out", &settings->policy.fan_out},
+    } known[] = {{"hurry", &settings->policy.hurry},
+                 {"fan_out", &settings->policy.fan_out},
                  {"parts", &settings->policy.parts},
                  {"ahead", &settings->policy.ahead},
                  {"workers", &settings->n_workers}};
@@ -57,7 +58,7 @@ static bool set_count(const char *word, size_t length, double number, struct set
         if (strlen(known[i].name) != length || memcmp(known[i].name, word, length) != 0)
             continue;
         *known[i].count = (int)number;
-        return number >= 1 && number <= 1e6;
+        return number >= (i > 0) && number <= 1e6;
     }
     return false;
 }
@@ -212,18 +213,18 @@ static void print_settings(const struct settings *settings)
     const struct rank_costs *costs = &settings->costs;
     const struct rank_policy *policy = &settings->policy;
     printf("Simulated with message=%.2f us, byte=%.3f ns, latency=%.2f us, look=%.0f us, "
-           "record=%.1f ns,\nresult=%.0f bytes, window=%.1f ms in parts=%d, patience=%.2f, "
-           "ahead=%d,\nfan_out=%d; work=%.0f ms a worker, at least 50 calls\n",
+           "record=%.1f ns,\nresult=%.0f bytes, window=%.1f ms in parts=%d, ahead=%d, "
+           "merge=%.2f ms,\nhurry=%d, fan_out=%d; work=%.0f ms a worker, at least 50 calls\n",
            1e6 * costs->message, 1e9 * costs->byte, 1e6 * costs->latency, 1e6 * costs->look,
-           1e9 * costs->record, costs->result, 1e3 * policy->window, policy->parts,
-           policy->patience, policy->ahead, policy->fan_out, 1e3 * settings->work);
+           1e9 * costs->record, costs->result, 1e3 * policy->window, policy->parts, policy->ahead,
+           1e3 * policy->merge, policy->hurry, policy->fan_out, 1e3 * settings->work);
 }
 
 int simulate_ranks(char **words)
 {
     struct settings settings = {
         {3e-6, 1.1e-9, 5e-6, 50e-6, 5e-9, 13},
-        {.fan_out = 32, .window = 4e-3, .parts = 4, .patience = 0.25, .ahead = 2},
+        {.fan_out = 32, .window = 4e-3, .parts = 4, .ahead = 2, .merge = 0.5e-3, .hurry = 1},
         1,
         50e-3,
         false};
