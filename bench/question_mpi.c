@@ -192,7 +192,7 @@ static void ask_empty(struct bench *bench)
                                    .n_ranks = 2,
                                    .n_workers = 1},
                                   true,
-                                  0.3};
+                                  300};
     struct mpi_contest contest;
     open_contest(&contest, &line);
     for (size_t i = 0; i < contest.count; i++)
@@ -200,7 +200,7 @@ static void ask_empty(struct bench *bench)
             contest.runs[i].count /= 10;
     bench_rounds(bench, contest.contenders, contest.count);
     print_contest(bench, &line, &contest,
-                  (struct bench_row){.scale = 1e6, .unit = "us a call", .promise = BENCH_AT_MOST});
+                  (struct bench_row){.scale = 1e9, .unit = "ns a call", .promise = BENCH_AT_MOST});
 }
 
 /* Efficiency on the cores that the ranks have. */
