@@ -22,8 +22,9 @@ static const double cover = 4e-3;
 /* A call of so many seconds is worth no calls that wait for it to end. */
 static const double long_call = 50e-3;
 
-/* Calls are asked back from who would need so long for them, for who has waited so long. */
-static const double worth = 1e-3, patience = 0.5e-3;
+/* Calls are asked back from who would need so long for them, for who has waited so long; and who
+ * had none is not asked again so soon. */
+static const double worth = 1e-3, patience = 0.5e-3, again = 5e-3;
 
 /* Calls that are sent together take so many bytes, unless one alone takes more. */
 enum { MOST_BYTES = 1 << 20 };
@@ -95,7 +96,6 @@ static size_t enter(struct parcel__child *child, struct parcel__stream_block *bl
     }
     child->blocks[i] = block;
     child->n_out += block->results->count;
-    child->has_none = false;
     child->heard = parcel__port_now();
     return i;
 }
@@ -314,7 +314,8 @@ static bool somebody_waits(const struct parcel__deal *deal, double now)
 static bool is_rich(const struct parcel__child *child, double now)
 {
     double n = child->n_workers, seconds = (double)child->n_out * child->seconds_per_call / n;
-    return !child->is_recalled && !child->has_none && child->n_out > (size_t)child->n_workers &&
+    return !child->is_recalled && now - child->refused > again &&
+           child->n_out > (size_t)child->n_workers &&
            (seconds > worth || now - child->heard > worth);
 }
 
@@ -334,12 +335,17 @@ static void recall(struct parcel__deal *deal)
 {
     double now = parcel__port_now();
     pthread_mutex_lock(&deal->mutex);
-    struct parcel__child *child = somebody_waits(deal, now) ? find_richest(deal, now) : NULL;
+    bool is_wanted = somebody_waits(deal, now);
+    struct parcel__child *child = is_wanted ? find_richest(deal, now) : NULL;
     if (child)
         child->is_recalled = true;
     pthread_mutex_unlock(&deal->mutex);
-    if (child)
+    if (child) {
         parcel__post_tell(deal->post, child->rank, PARCEL__SAYS_RECALL, NULL, 0);
+    } else if (is_wanted && now - deal->asked > again) {
+        deal->asked = now;
+        parcel__stream_ask(deal->stream);
+    }
 }
 
 void parcel__deal_out(struct parcel__deal *deal)
@@ -507,7 +513,8 @@ void parcel__deal_hear_return(struct parcel__deal *deal, const struct parcel__me
     struct parcel__child *child = &deal->children[i];
     pthread_mutex_lock(&deal->mutex);
     child->is_recalled = false;
-    child->has_none = given.count == 0;
+    if (given.count == 0)
+        child->refused = parcel__port_now();
     pthread_mutex_unlock(&deal->mutex);
     if (given.count == 0 ||
         !find_holder(deal, message->rank, given.block, given.offset, given.count))

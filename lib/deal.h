@@ -17,7 +17,7 @@ struct parcel__child {
     double seconds_per_call;
     double heard;     /* when it answered last, or was given calls, by the clock */
     bool is_recalled; /* it has not yet said what it gives back, */
-    bool has_none;    /* or it had nothing, and was given nothing since */
+    double refused;   /* when it had nothing to give, by the clock */
     struct parcel__stream_block **blocks; /* by the number that it knows them by; NULL: free */
     size_t n_blocks;
 };
@@ -40,6 +40,7 @@ struct parcel__deal {
 
     /* When a worker last found nothing to do, by the clock; relaxed. */
     _Atomic double idle_since;
+    double asked; /* when this rank's own workers were, by the clock; by who hands out */
 
     pthread_mutex_t mutex;
     pthread_mutex_t turn; /* held by who hands out */

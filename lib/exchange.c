@@ -124,7 +124,8 @@ void parcel__exchange_handle(struct parcel__exchange *exchange, struct parcel__m
         parcel__supply_hear_work(&exchange->supply, message);
         return;
     case PARCEL__SAYS_RECALL:
-        parcel__supply_hear_recall(&exchange->supply);
+        if (!parcel__supply_hear_recall(&exchange->supply) && exchange->stream)
+            parcel__stream_ask(exchange->stream);
         return;
     case PARCEL__SAYS_RESULTS:
         parcel__deal_hear_results(&exchange->deal, message);
@@ -290,6 +291,12 @@ static size_t fill(struct parcel__exchange *exchange, struct parcel__stream_bloc
     return parcel__supply_fill(&exchange->supply, block, most);
 }
 
+static void put_back(struct parcel__exchange *exchange, struct parcel__stream_block *block,
+                     size_t at)
+{
+    parcel__supply_put_back(&exchange->supply, block, at);
+}
+
 static void drop(struct parcel__exchange *exchange, struct parcel__stream_block *block)
 {
     parcel__supply_drop(&exchange->supply, block);
@@ -305,7 +312,7 @@ void parcel__exchange_prepare(struct parcel__exchange *exchange,
 {
     static const struct parcel__exchange_functions of_root = {.attend = attend};
     static const struct parcel__exchange_functions of_others = {
-        room, fill, drop, parcel__supply_share, give, attend};
+        room, fill, put_back, drop, parcel__supply_share, give, attend};
     options->exchange = exchange;
     options->functions = exchange->is_root ? &of_root : &of_others;
     options->n_workers = exchange->deal.n_workers;

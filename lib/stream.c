@@ -532,6 +532,24 @@ static bool collects(const struct parcel__stream *stream)
     return !stream->options.is_pulled && !stream->options.on_result && !gives(stream);
 }
 
+/* Others run what is left of a block whose worker was asked. */
+static void yield(struct parcel__stream *stream, struct parcel__stream_block *block)
+{
+    const struct parcel__stream_options *options = &stream->options;
+    size_t count = block->results->count, ran = count;
+    while (ran > 0 && parcel_results_status(block->results, ran - 1) == PARCEL_NOT_RUN)
+        ran--;
+    if (ran == count)
+        return;
+    if (options->functions->put_back) {
+        options->functions->put_back(options->exchange, block, ran);
+        block->results->count = ran;
+    } else if (!parcel__stream_split(stream, block, ran)) {
+        run_out_of_memory(stream);
+        block->results->count = ran;
+    }
+}
+
 /* Runs a block as a job with one worker, which has the number of the team's. */
 static void run_block(struct parcel__stream *stream, int number, struct parcel__stream_block *block)
 {
@@ -546,6 +564,7 @@ static void run_block(struct parcel__stream *stream, int number, struct parcel__
     options.first_index = block->first;
     options.first_call = block->first_call;
     options.first_worker += number;
+    options.yields = stream->options.exchange != NULL;
     if (!parcel__job_open(&job, &options)) { /* one worker needs no memory */
         run_out_of_memory(stream);
         return;
@@ -553,6 +572,8 @@ static void run_block(struct parcel__stream *stream, int number, struct parcel__
     begin_block(stream, number, &job);
     parcel__job_run_block(&job);
     end_block(stream, worker, block, &job);
+    if (options.yields && !parcel__job_is_stopped(&job))
+        yield(stream, block);
     parcel__job_close(&job);
     if (block->results->failures > 0)
         note_failures(stream, block, &options);
@@ -729,6 +750,15 @@ static bool fill_from(struct parcel__stream *stream, struct parcel__stream_block
                                    from->results->count - at) &&
            (stream->options.job.control->limits->retry.most == 0 ||
             parcel__results_keep_attempts(to->results));
+}
+
+void parcel__stream_ask(struct parcel__stream *stream)
+{
+    pthread_mutex_lock(&stream->mutex);
+    for (int i = 0; i < stream->options.job.n_workers; i++)
+        if (stream->workers[i].block)
+            parcel__job_ask(stream->workers[i].block);
+    pthread_mutex_unlock(&stream->mutex);
 }
 
 bool parcel__stream_split(struct parcel__stream *stream, struct parcel__stream_block *block,

@@ -10,9 +10,8 @@
 
 struct parcel__exchange;
 
-/* Of calls that another rank handed out: what it calls them, and what they came with. */
+/* Of calls that another rank handed out: what they came with, and where in that they are. */
 struct parcel__origin {
-    unsigned block;
     size_t offset;
     struct parcel__shipment *shipment;
 };
@@ -45,6 +44,11 @@ struct parcel__exchange_functions {
     size_t (*room)(struct parcel__exchange *exchange);
     size_t (*fill)(struct parcel__exchange *exchange, struct parcel__stream_block *block,
                    size_t most);
+
+    /* Takes the calls of a block from at on back, which were not run. NULL: they are handed out
+     * again here. */
+    void (*put_back)(struct parcel__exchange *exchange, struct parcel__stream_block *block,
+                     size_t at);
 
     /* Takes note that a block that was filled cannot run. */
     void (*drop)(struct parcel__exchange *exchange, struct parcel__stream_block *block);
@@ -136,6 +140,9 @@ struct parcel__stream_block *parcel__stream_take(struct parcel__stream *stream, 
  * memory, and it is as it was. Threads: any. */
 bool parcel__stream_split(struct parcel__stream *stream, struct parcel__stream_block *block,
                           size_t at);
+
+/* Asks the workers to hand back what they have not begun. Threads: any. */
+void parcel__stream_ask(struct parcel__stream *stream);
 
 /* A block that was taken has run, and its results and sums are written. Threads: any. */
 void parcel__stream_finish(struct parcel__stream *stream, struct parcel__stream_block *block);

@@ -16,10 +16,12 @@
 enum { FULL = 32 << 10, MOST_BYTES = 1 << 20 };
 static const double old = 0.5e-3;
 
-/* Calls that came as bytes, freed by who lets go of them last. */
+/* Calls that were given together, freed by who lets go of them last. */
 struct parcel__shipment {
     atomic_size_t n_holds; /* release to let go, acquire before it is freed */
-    parcel_calls *list;    /* its arrays point into what follows */
+    unsigned block;        /* as the rank above knows them, */
+    size_t end;            /* up to there: less once some were given back; under the mutex */
+    parcel_calls *list;    /* those that came as bytes; its arrays point into what follows */
     unsigned char *bytes;
     unsigned char **data; /* of large arrays */
     size_t n_data;
@@ -30,11 +32,10 @@ struct parcel__shipment {
 
 struct parcel__portion {
     struct parcel__portion *next;
-    struct parcel__shipment *shipment; /* NULL: the calls stand in this rank's list */
-    unsigned block;                    /* as the rank above knows them */
-    size_t offset;
-    size_t first; /* the number of the first in the run */
-    size_t place; /* where it stands in the shipment */
+    struct parcel__shipment *shipment;
+    size_t offset; /* of the first in the block */
+    size_t first;  /* its number in the run */
+    size_t place;  /* where it stands in the list */
     size_t count;
 };
 
@@ -63,13 +64,12 @@ static void answer_unrun(const struct parcel__supply *supply, unsigned block, si
 
 static void hold(struct parcel__shipment *shipment)
 {
-    if (shipment)
-        atomic_fetch_add_explicit(&shipment->n_holds, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&shipment->n_holds, 1, memory_order_relaxed);
 }
 
 static void let_go(struct parcel__shipment *shipment)
 {
-    if (!shipment || atomic_fetch_sub_explicit(&shipment->n_holds, 1, memory_order_acq_rel) > 1)
+    if (atomic_fetch_sub_explicit(&shipment->n_holds, 1, memory_order_acq_rel) > 1)
         return;
     for (size_t i = 0; i < shipment->n_data; i++)
         free(shipment->data[i]);
@@ -79,21 +79,13 @@ static void let_go(struct parcel__shipment *shipment)
     parcel__memory_free(shipment);
 }
 
-/* Takes the message's bytes. NULL: out of memory. */
 static struct parcel__shipment *new_shipment(struct parcel__supply *supply,
-                                             struct parcel__message *message)
+                                             const struct parcel__work *work)
 {
-    struct parcel__shipment *shipment = parcel__memory_new(sizeof *shipment);
-    if (!shipment)
-        return NULL;
-    *shipment = (struct parcel__shipment){.list = parcel_calls_new(), .supply = supply};
+    struct parcel__shipment *shipment = parcel__memory_await(sizeof *shipment);
+    *shipment = (struct parcel__shipment){
+        .block = work->block, .end = work->offset + work->count, .supply = supply};
     atomic_init(&shipment->n_holds, 1);
-    if (!shipment->list) {
-        parcel__memory_free(shipment);
-        return NULL;
-    }
-    shipment->bytes = message->bytes;
-    message->bytes = NULL;
     return shipment;
 }
 
@@ -138,17 +130,20 @@ static void decline_data(const struct parcel__supply *supply, const struct parce
         parcel__offers_decline(supply->offers, supply->above, first_offer + i);
 }
 
-/* Reads the calls behind the work, and asks for their large arrays. False: *why is a new sentence
- * that says why not, or NULL: out of memory. */
-static bool unpack(struct parcel__shipment *shipment, const struct parcel__work *work, size_t size,
-                   char **why)
+/* Reads the calls behind the work, whose bytes it takes, and asks for their large arrays. False:
+ * *why is a new sentence that says why not, or NULL: out of memory. */
+static bool unpack(struct parcel__shipment *shipment, const struct parcel__work *work,
+                   struct parcel__message *message, char **why)
 {
     const size_t head = parcel__messages_padded(sizeof *work);
     struct parcel__bundle large = {0};
     struct parcel__text text = {0};
-    bool is_read =
-        size >= head && parcel__bundle_get_calls(shipment->bytes + head, size - head, work->count,
-                                                 shipment->list, &large, why);
+    shipment->bytes = message->bytes;
+    message->bytes = NULL;
+    shipment->list = parcel_calls_new();
+    bool is_read = shipment->list && message->size >= head &&
+                   parcel__bundle_get_calls(shipment->bytes + head, message->size - head,
+                                            work->count, shipment->list, &large, why);
     bool has_room = !is_read || large.n_large == 0 || find_room(shipment, &large);
     if (!has_room) {
         parcel__text_format(&text, "its arguments do not fit the memory of rank %d",
@@ -171,6 +166,13 @@ static void free_portion(struct parcel__portion *portion)
     parcel__memory_free(portion);
 }
 
+/* Whoever drains it since the run stops has told so before. */
+static void drain_if_stopped(struct parcel__supply *supply)
+{
+    if (atomic_load_explicit(supply->is_stopped, memory_order_relaxed))
+        parcel__supply_drain(supply);
+}
+
 static void put_in(struct parcel__supply *supply, struct parcel__portion *portion)
 {
     pthread_mutex_lock(&supply->mutex);
@@ -182,9 +184,7 @@ static void put_in(struct parcel__supply *supply, struct parcel__portion *portio
     supply->last = portion;
     supply->count += portion->count;
     pthread_mutex_unlock(&supply->mutex);
-    /* Whoever drains it since the run stops has told so before. */
-    if (atomic_load_explicit(supply->is_stopped, memory_order_relaxed))
-        parcel__supply_drain(supply);
+    drain_if_stopped(supply);
 }
 
 void parcel__supply_drain(struct parcel__supply *supply)
@@ -196,7 +196,7 @@ void parcel__supply_drain(struct parcel__supply *supply)
     pthread_mutex_unlock(&supply->mutex);
     while (portion) {
         struct parcel__portion *next = portion->next;
-        answer_unrun(supply, portion->block, portion->offset, portion->count, NULL);
+        answer_unrun(supply, portion->shipment->block, portion->offset, portion->count, NULL);
         free_portion(portion);
         portion = next;
     }
@@ -206,57 +206,65 @@ void parcel__supply_hear_work(struct parcel__supply *supply, struct parcel__mess
 {
     struct parcel__work work;
     char *why = NULL;
-    size_t size = message->size;
     memcpy(&work, message->bytes, sizeof work);
     struct parcel__portion *portion = parcel__memory_await(sizeof *portion);
+    struct parcel__shipment *shipment = new_shipment(supply, &work);
     *portion = (struct parcel__portion){
-        .block = work.block, .offset = work.offset, .first = work.first, .count = work.count};
-    if (supply->is_sent) {
-        portion->shipment = new_shipment(supply, message);
-        if (portion->shipment)
-            portion->shipment->portion = portion;
-        if (!portion->shipment || !unpack(portion->shipment, &work, size, &why)) {
-            answer_unrun(supply, work.block, work.offset, work.count, why ? why : "out of memory");
-            parcel__memory_free(why);
-            free_portion(portion);
-            return;
-        }
-    }
-    if (!portion->shipment || portion->shipment->n_arriving == 0)
+        .shipment = shipment, .offset = work.offset, .first = work.first, .count = work.count};
+    shipment->portion = portion;
+    if (supply->is_sent && !unpack(shipment, &work, message, &why)) {
+        answer_unrun(supply, work.block, work.offset, work.count, why ? why : "out of memory");
+        parcel__memory_free(why);
+        free_portion(portion);
+    } else if (shipment->n_arriving == 0) {
         put_in(supply, portion);
+    }
 }
 
-/* Removes the last portion, which is empty. Called with the mutex held. */
-static void remove_last(struct parcel__supply *supply)
+/* Removes a portion, which is empty. Called with the mutex held. */
+static void remove_portion(struct parcel__supply *supply, struct parcel__portion *portion)
 {
-    struct parcel__portion *portion = supply->last, *before = NULL;
+    struct parcel__portion *before = NULL;
     for (struct parcel__portion *at = supply->first; at != portion; at = at->next)
         before = at;
     if (before)
-        before->next = NULL;
+        before->next = portion->next;
     else
-        supply->first = NULL;
-    supply->last = before;
+        supply->first = portion->next;
+    if (supply->last == portion)
+        supply->last = before;
     free_portion(portion);
 }
 
+/* Only the end of a block can be given back: the last portion that is one, or NULL. Called with the
+ * mutex held. */
+static struct parcel__portion *find_end(const struct parcel__supply *supply)
+{
+    struct parcel__portion *found = NULL;
+    for (struct parcel__portion *at = supply->first; at; at = at->next)
+        found = at->offset + at->count == at->shipment->end ? at : found;
+    return found;
+}
+
 /* Half of what has not begun goes back; what is left keeps this rank busy meanwhile. */
-void parcel__supply_hear_recall(struct parcel__supply *supply)
+bool parcel__supply_hear_recall(struct parcel__supply *supply)
 {
     struct parcel__unrun given = {0};
     pthread_mutex_lock(&supply->mutex);
-    if (supply->count > 0) {
-        struct parcel__portion *portion = supply->last;
+    struct parcel__portion *portion = find_end(supply);
+    if (portion) {
         size_t wanted = (supply->count + 1) / 2;
         size_t count = portion->count < wanted ? portion->count : wanted;
         portion->count -= count;
         supply->count -= count;
-        given = (struct parcel__unrun){portion->block, portion->offset + portion->count, count};
+        portion->shipment->end -= count;
+        given = (struct parcel__unrun){portion->shipment->block, portion->shipment->end, count};
         if (portion->count == 0)
-            remove_last(supply);
+            remove_portion(supply, portion);
     }
     pthread_mutex_unlock(&supply->mutex);
     parcel__post_tell(supply->post, supply->above, PARCEL__SAYS_RETURN, &given, sizeof given);
+    return given.count > 0;
 }
 
 /* ---- what the stream asks for ---- */
@@ -281,10 +289,10 @@ void parcel__supply_share(struct parcel__stream_block *to, const struct parcel__
 static void cut(struct parcel__portion *portion, struct parcel__stream_block *block, size_t count)
 {
     block->first = portion->first;
-    block->origin = (struct parcel__origin){portion->block, portion->offset, portion->shipment};
-    if (portion->shipment)
+    block->origin = (struct parcel__origin){portion->offset, portion->shipment};
+    if (portion->shipment->list)
         block->list = portion->shipment->list;
-    block->first_call = portion->shipment ? portion->place : portion->first;
+    block->first_call = portion->shipment->list ? portion->place : portion->first;
     hold(portion->shipment);
     portion->first += count;
     portion->offset += count;
@@ -315,9 +323,42 @@ size_t parcel__supply_fill(struct parcel__supply *supply, struct parcel__stream_
     return count;
 }
 
+/* The portion that the calls of a block from at on are. */
+static struct parcel__portion restore(const struct parcel__stream_block *block, size_t at)
+{
+    return (struct parcel__portion){.shipment = block->origin.shipment,
+                                    .offset = block->origin.offset + at,
+                                    .first = block->first + at,
+                                    .place = block->first_call + at,
+                                    .count = block->results->count - at};
+}
+
+/* They go to the front; where they belong to what stands there, the two are one again. */
+void parcel__supply_put_back(struct parcel__supply *supply, struct parcel__stream_block *block,
+                             size_t at)
+{
+    struct parcel__portion *portion = parcel__memory_await(sizeof *portion);
+    *portion = restore(block, at);
+    hold(portion->shipment);
+    pthread_mutex_lock(&supply->mutex);
+    struct parcel__portion *next = supply->first;
+    supply->count += portion->count;
+    if (next && next->shipment == portion->shipment &&
+        next->offset == portion->offset + portion->count) {
+        portion->count += next->count;
+        remove_portion(supply, next);
+    }
+    portion->next = supply->first;
+    supply->first = portion;
+    if (!portion->next)
+        supply->last = portion;
+    pthread_mutex_unlock(&supply->mutex);
+    drain_if_stopped(supply);
+}
+
 void parcel__supply_drop(struct parcel__supply *supply, struct parcel__stream_block *block)
 {
-    answer_unrun(supply, block->origin.block, block->origin.offset, block->results->count,
+    answer_unrun(supply, block->origin.shipment->block, block->origin.offset, block->results->count,
                  "out of memory");
     let_go(block->origin.shipment);
 }
@@ -353,8 +394,9 @@ static size_t pack(struct parcel__supply *supply, const struct parcel__stream_bl
 {
     struct parcel__bundle *out = &supply->out;
     size_t start = out->used, n_large = out->n_large;
-    struct parcel__piece piece = {
-        .block = block->origin.block, .offset = block->origin.offset + at, .sums = {.longest = -1}};
+    struct parcel__piece piece = {.block = block->origin.shipment->block,
+                                  .offset = block->origin.offset + at,
+                                  .sums = {.longest = -1}};
     if (at == 0)
         piece.sums = block->sums;
     bool is_packed = parcel__bundle_put(out, &piece, sizeof piece);

@@ -34,9 +34,9 @@ struct parcel__supply {
 void parcel__supply_open(struct parcel__supply *supply);
 void parcel__supply_close(struct parcel__supply *supply);
 
-/* Calls are given, or wanted back. With the post held. */
+/* Calls are given, or wanted back. With the post held. False: there are none to be given back. */
 void parcel__supply_hear_work(struct parcel__supply *supply, struct parcel__message *message);
-void parcel__supply_hear_recall(struct parcel__supply *supply);
+bool parcel__supply_hear_recall(struct parcel__supply *supply);
 
 /* Answers all that has not begun as not run. */
 void parcel__supply_drain(struct parcel__supply *supply);
@@ -47,6 +47,10 @@ size_t parcel__supply_room(struct parcel__supply *supply);
 size_t parcel__supply_fill(struct parcel__supply *supply, struct parcel__stream_block *block,
                            size_t most);
 void parcel__supply_drop(struct parcel__supply *supply, struct parcel__stream_block *block);
+
+/* Those of a block from at on, which was not run, are there again. */
+void parcel__supply_put_back(struct parcel__supply *supply, struct parcel__stream_block *block,
+                             size_t at);
 
 /* The calls of a block from at on become another block's. */
 void parcel__supply_share(struct parcel__stream_block *to, const struct parcel__stream_block *from,
