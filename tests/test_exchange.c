@@ -274,13 +274,17 @@ START_TEST(test_on_result_refuses)
 }
 END_TEST
 
+struct generator {
+    int given;
+    int count;
+};
+
 static parcel_next_status next_once(void *state, parcel_call *call)
 {
-    int *given = state;
-    if (*given == MANY)
+    struct generator *generator = state;
+    if (generator->given == generator->count)
         return PARCEL_NEXT_END;
-    *call = delayed(once)(*given);
-    ++*given;
+    *call = delayed(once)(generator->given++);
     return PARCEL_NEXT_CALL;
 }
 
@@ -289,15 +293,16 @@ static void generate(struct parcel__ranks *ranks, struct play *play)
 {
     static const char *const pre_dispatch[] = {NULL, "2 * n_jobs", "1"};
     for (size_t i = 0; i < LENGTH(pre_dispatch); i++) {
-        int given = 0;
+        struct generator generator = {.count =
+                                          i == 2 ? 30 : MANY}; /* one after the other takes long */
         if (is_root(ranks))
             forget_calls();
-        parcel_calls *calls = parcel_calls_generate(next_once, &given);
+        parcel_calls *calls = parcel_calls_generate(next_once, &generator);
         parcel_results *results =
             run_calls(play, (parcel_options){.pre_dispatch = pre_dispatch[i]}, calls);
         parcel_calls_free(calls);
-        ck_assert_int_eq(given, is_root(ranks) ? MANY : 0);
-        check_whole(ranks, results, MANY);
+        ck_assert_int_eq(generator.given, is_root(ranks) ? generator.count : 0);
+        check_whole(ranks, results, (size_t)generator.count);
         parcel_results_free(results);
     }
 }
@@ -662,7 +667,7 @@ static parcel_array negate_until(int i, int at, parcel_array array)
 {
     if (i == at)
         parcel_fail("call %d fails", i);
-    return negate(i, array);
+    return i == at ? parcel_array((double *)NULL, 0) : negate(i, array);
 }
 DELAYED(parcel_array, negate_until, int, int, parcel_array);
 
@@ -743,6 +748,53 @@ START_TEST(test_generate_arrays)
 }
 END_TEST
 
+/* ---- out of memory ---- */
+
+/* All is right, or what is wrong says that it was memory. */
+static bool is_right_or_short(const parcel_results *results, size_t count)
+{
+    const char *error = parcel_results_error(results);
+    if (error)
+        ck_assert_msg(strstr(error, "memory"), "%s", error);
+    else
+        check_arrays(results, true);
+    ck_assert(error || parcel_results_count(results) == count);
+    return !error;
+}
+
+/* The others serve; each allocation of any rank fails once, and all after it. */
+static void run_short(struct parcel__ranks *ranks, struct play *play)
+{
+    double *numbers = new_numbers();
+    size_t n_allocations = 0, n = 0;
+    bool is_complete = false;
+    while (n_allocations >= n || !is_complete) {
+        parcel_calls *calls = negations(numbers);
+        parcel__memory_fail_from(++n);
+        parcel_results *results = run_calls(play, (parcel_options){0}, calls);
+        n_allocations = parcel__memory_fail_from(0);
+        is_complete = is_right_or_short(results, ARRAYS);
+        parcel_results_free(results);
+        results = run_calls(play, (parcel_options){0}, calls);
+        parcel_calls_free(calls);
+        ck_ran_well(results);
+        check_arrays(results, true);
+        parcel_results_free(results);
+    }
+    (void)ranks;
+    ck_assert_uint_gt(n, 10);
+    free(numbers);
+}
+
+START_TEST(test_out_of_memory)
+{
+    static const int settings[] = {16, 17, 18, 20 + 30};
+    struct play play = play_of(settings[_i], run_short);
+    ck_assert(play.serves);
+    play_it(&play);
+}
+END_TEST
+
 static TCase *add(Suite *suite, const char *name, const TTest *test)
 {
     TCase *tests = suite_case(suite, name);
@@ -771,5 +823,7 @@ int main(int n_arguments, char **arguments)
     add(suite, "all ranks", test_all_ranks);
     add(suite, "stop arrays", test_stop_arrays);
     add(suite, "generate arrays", test_generate_arrays);
+    TCase *tests = suite_case(suite, "out of memory");
+    tcase_add_loop_test(tests, test_out_of_memory, 0, 4);
     return suite_run(suite);
 }
