@@ -593,7 +593,9 @@ static void check_arrays(const parcel_results *results, bool are_all)
         parcel_array array = parcel_get_or(results, (size_t)i, parcel_array, (parcel_array){0});
         if (!are_all && parcel_results_status(results, (size_t)i) != PARCEL_OK)
             continue;
-        ck_assert_uint_eq(array.count, length_of(i));
+        ck_assert_msg(array.count == length_of(i), "call %d: %zu numbers; status %d, message %s", i,
+                      array.count, parcel_results_status(results, (size_t)i),
+                      parcel_results_message(results, (size_t)i));
         const double *numbers = array.data;
         for (size_t k = 0; k < array.count; k++)
             if (numbers[k] != -(double)k)
@@ -623,6 +625,40 @@ static void send_arrays(struct parcel__ranks *ranks, struct play *play)
 START_TEST(test_arrays)
 {
     struct play play = play_of(_i, send_arrays);
+    play_it(&play);
+}
+END_TEST
+
+/* Many calls whose arguments do not fit one message, though each is not large. */
+static int sum_of(int i, parcel_array array)
+{
+    const unsigned char *bytes = array.data;
+    int sum = 0;
+    for (size_t k = 0; k < array.count; k += 997)
+        sum += bytes[k];
+    return once(i) + sum;
+}
+DELAYED(int, sum_of, int, parcel_array);
+
+static void send_many_bytes(struct parcel__ranks *ranks, struct play *play)
+{
+    static unsigned char bytes[60000];
+    for (int i = 0; i < 2; i++) {
+        if (is_root(ranks))
+            forget_calls();
+        parcel_calls *calls = parcel_calls_new();
+        for (int k = 0; k < 300; k++)
+            parcel_calls_add(calls, delayed(sum_of)(k, parcel_array(bytes, sizeof bytes)));
+        parcel_results *results = run_calls(play, (parcel_options){.batch_size = 40}, calls);
+        parcel_calls_free(calls);
+        check_whole(ranks, results, 300);
+        parcel_results_free(results);
+    }
+}
+
+START_TEST(test_many_bytes)
+{
+    struct play play = play_of(_i, send_many_bytes);
     play_it(&play);
 }
 END_TEST
@@ -820,6 +856,7 @@ int main(int n_arguments, char **arguments)
     add(suite, "deadline", test_deadline);
     add(suite, "retry", test_retry);
     add(suite, "arrays", test_arrays);
+    add(suite, "many bytes", test_many_bytes);
     add(suite, "all ranks", test_all_ranks);
     add(suite, "stop arrays", test_stop_arrays);
     add(suite, "generate arrays", test_generate_arrays);
