@@ -552,6 +552,14 @@ bool parcel__ranks_gather(struct parcel__ranks *ranks, const struct parcel__hell
     return false;
 }
 
+bool parcel__ranks_have_server(const struct parcel__ranks *ranks)
+{
+    for (int i = 1; i < ranks->transport->n_ranks; i++)
+        if (ranks->hellos[i].role == PARCEL__SERVES)
+            return true;
+    return false;
+}
+
 /* ---- the terms ---- */
 
 static size_t size_for(int n_ranks)

@@ -6,10 +6,12 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "calls.h"
 #include "digest.h"
 #include "exchange.h"
+#include "identity.h"
 #include "memory.h"
 #include "port.h"
 #include "signals.h"
@@ -81,6 +83,56 @@ static void set_terms(struct parcel__terms *terms, const struct parcel__run *run
     terms->count = parcel_calls_count(run->calls);
     terms->limits = plan->limits;
     terms->worker_limits = plan->worker_limits;
+}
+
+/* ---- functions of the options, for ranks that serve ---- */
+
+/* The identity of a function, all 0 for NULL. False: other ranks cannot find it. */
+static bool identify(const void *function, size_t size, struct parcel__identity *identity)
+{
+    const void *address;
+    memcpy(&address, function, sizeof address < size ? sizeof address : size);
+    *identity = (struct parcel__identity){0, 0};
+    return !address || parcel__identity_of(address, identity);
+}
+
+/* Writes the function of that identity; NULL when it is all 0. False: it is not here. */
+static bool find_function(struct parcel__identity identity, void *function, size_t size)
+{
+    const void *address = NULL;
+    bool is_none = identity.object == 0 && identity.offset == 0;
+    if (!is_none)
+        address = parcel__identity_find(identity, 1);
+    memcpy(function, &address, sizeof address < size ? sizeof address : size);
+    return is_none || address;
+}
+
+/* Tells ranks that serve of the options' functions. NULL, or why they cannot have them. */
+static const char *send_functions(struct parcel__terms *terms, const struct parcel__plan *plan)
+{
+    const struct parcel__callbacks *callbacks = &plan->callbacks;
+    const struct parcel__retry *retry = &plan->limits.retry;
+    struct parcel__shared_functions *sent = &terms->functions;
+    if (callbacks->state || (retry->wanted && retry->state))
+        return "worker_state and retry_state are memory of rank 0, which ranks that serve do not "
+               "have: NULL is allowed, or the same calls on all ranks";
+    if (identify(&callbacks->start, sizeof callbacks->start, &sent->start) &&
+        identify(&callbacks->end, sizeof callbacks->end, &sent->end) &&
+        identify(&retry->wanted, sizeof retry->wanted, &sent->retry))
+        return NULL;
+    return "on_worker_start, on_worker_end and retry_if have to be functions of the program or of "
+           "its libraries where other ranks serve";
+}
+
+/* False: this rank does not have them. */
+static bool receive_functions(struct parcel__plan *plan, const struct parcel__terms *terms)
+{
+    const struct parcel__shared_functions *sent = &terms->functions;
+    struct parcel__callbacks *callbacks = &plan->callbacks;
+    struct parcel__retry *retry = &plan->limits.retry;
+    return find_function(sent->start, &callbacks->start, sizeof callbacks->start) &&
+           find_function(sent->end, &callbacks->end, sizeof callbacks->end) &&
+           find_function(sent->retry, &retry->wanted, sizeof retry->wanted);
 }
 
 /* False: the calls of a list are to be sent, and one cannot; *why as parcel__wire_check has it. */
@@ -159,7 +211,11 @@ static bool agree(struct parcel__run *run, struct parcel__text *error)
     if (!run->terms)
         return false;
     set_terms(run->terms, run);
-    if (check_sent(run, &why))
+    const char *refused =
+        parcel__ranks_have_server(ranks) ? send_functions(run->terms, run->plan) : NULL;
+    if (refused)
+        why = parcel__memory_copy_string(refused);
+    else if (check_sent(run, &why))
         return true;
     parcel__text_put(error, why ? why : "out of memory");
     parcel__memory_free(why);
@@ -200,6 +256,7 @@ static parcel_results *lead(struct parcel__run *run)
         leave(run);
         return parcel__results_of_error(fault, count);
     }
+    run->conclude = conclude;
     fault = parcel__run_execute(run);
     if (!fault && run->results->pulled)
         return run->results;
@@ -289,7 +346,8 @@ static const struct parcel__team *find_team(const struct parcel__run *run,
                                             struct parcel__plan *plan, struct parcel__team *own)
 {
     struct parcel__text error = {0};
-    if (run->plan->isolate == plan->isolate)
+    bool has_states = run->calls || (!plan->callbacks.start && !plan->callbacks.end);
+    if (run->plan->isolate == plan->isolate && has_states)
         return run->team;
     bool opened = parcel__team_open(own, plan, &error);
     parcel__text_free(&error);
@@ -306,7 +364,8 @@ static parcel_results *run_on_terms(struct parcel__run *run)
     parcel_results *results = new_part_results(run);
     find_part(run);
     adopt(&plan, run);
-    run->team = find_team(run, &plan, &own);
+    bool has_functions = run->calls || receive_functions(&plan, run->terms);
+    run->team = has_functions ? find_team(run, &plan, &own) : NULL;
     run->plan = &plan;
     run->exchange = parcel__exchange_open(team->ranks, run->terms);
     run->calls = sent ? sent : run->calls;
