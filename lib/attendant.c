@@ -254,6 +254,10 @@ static void share(struct errand *errand)
     errand->worker->is_asked = false;
     if (take_back(errand) == 0 || errand->is_alone)
         return;
+    if (errand->job->options.yields) {
+        errand->worker->is_asked = true;
+        return;
+    }
     size_t left = errand->left - errand->count;
     if (parcel__job_give_back(errand->job, errand->worker, errand->first + errand->count, left))
         errand->worker->n_given = left;

@@ -13,8 +13,8 @@ struct parcel__exchange *parcel__exchange_open(struct parcel__ranks *ranks,
                                                const struct parcel__terms *terms);
 void parcel__exchange_close(struct parcel__exchange *exchange);
 
-/* Gives the stream's options what concerns the exchange, before the stream is opened; and the
- * stream, while it runs. */
+/* Gives the options of a stream, before it is opened, what concerns the exchange; and lets the
+ * stream have its part, while it runs. */
 void parcel__exchange_prepare(struct parcel__exchange *exchange,
                               struct parcel__stream_options *options);
 void parcel__exchange_begin(struct parcel__exchange *exchange, struct parcel__stream *stream);
@@ -23,7 +23,7 @@ void parcel__exchange_end(struct parcel__exchange *exchange);
 /* This rank cannot have its part: the run stops. In place of begin and end. */
 void parcel__exchange_give_up(struct parcel__exchange *exchange);
 
-/* Deals with a message of the run. Called with the post held. */
+/* Deals with a message of the run. With the post held. */
 void parcel__exchange_handle(struct parcel__exchange *exchange, struct parcel__message *message);
 
 /* On rank 0, when the run is over: tells all ranks what became of it, and gives them the results if

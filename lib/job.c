@@ -192,6 +192,13 @@ static void ask_afar(struct parcel__worker *sharer, const struct parcel__carrier
     carrier->linger(carrier, fmin(instant + waited / 16, longest));
 }
 
+void parcel__job_ask(struct parcel_job *job)
+{
+    struct parcel__worker *worker = &job->workers[0];
+    parcel__current_signal(&worker->current, PARCEL__EVENT_ASKED);
+    poke(worker);
+}
+
 static parcel__range steal(struct parcel_job *job, struct parcel__worker *worker)
 {
     struct parcel__worker *sharer;

@@ -120,6 +120,8 @@ struct parcel__job_options {
     bool (*recorded)(void *state, size_t place);
     void *recorded_state;
 
+    bool yields; /* a batch ends where the worker is asked, and what is left of it is not run */
+
     const struct parcel__worker_limits *worker_limits; /* of processes; NULL: none */
 
     /* What a worker does instead of taking batches; NULL when it takes them. */
@@ -236,6 +238,9 @@ void parcel__job_tell_watcher(const struct parcel_job *job, size_t count);
 /* True when a failed call is to be tried again: then the time before that has passed. */
 bool parcel__job_retries(struct parcel_job *job, size_t index,
                          const struct parcel__outcome *outcome);
+
+/* Asks the worker of a job with one for what it has not begun. Threads: any. */
+void parcel__job_ask(struct parcel_job *job);
 
 /* Runs all calls of a job with one worker in this thread, which works for a job already. */
 void parcel__job_run_block(struct parcel_job *job);

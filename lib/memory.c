@@ -53,6 +53,12 @@ void *parcel__memory_new(size_t size)
     return failure_is_due() ? NULL : malloc(size ? size : 1);
 }
 
+void *parcel__memory_new_aligned(size_t alignment, size_t size)
+{
+    size_t whole = (size + alignment - 1) / alignment * alignment;
+    return failure_is_due() || whole < size ? NULL : aligned_alloc(alignment, whole);
+}
+
 /* Tests let none of these fail: they would wait for ever. */
 void *parcel__memory_await(size_t size)
 {

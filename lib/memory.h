@@ -11,6 +11,9 @@ void *parcel__memory_resize(void *memory, size_t size);
 void parcel__memory_free(void *memory);
 char *parcel__memory_copy_string(const char *string);
 
+/* The same at a multiple of the alignment, a power of two. */
+void *parcel__memory_new_aligned(size_t alignment, size_t size);
+
 /* The same where others would wait in vain if it failed: waits until there is memory. */
 void *parcel__memory_await(size_t size);
 

@@ -22,16 +22,6 @@
 
 enum { FAN_OUT = 32 };
 
-/* A question about the calls from low on, below high; or the answer, behind which a call stands as
- * text when there is only one. */
-struct comparison {
-    unsigned serial;
-    bool is_same;
-    size_t low;
-    size_t high;
-    uint64_t digest;
-};
-
 /* ---- the tree ---- */
 
 int parcel__ranks_parent(const struct parcel__ranks *ranks)
@@ -51,8 +41,8 @@ int parcel__ranks_n_children(const struct parcel__ranks *ranks)
     return n < ranks->fan_out ? n : ranks->fan_out;
 }
 
-/* Sends a copy to each rank right below. */
-static void pass_on(const struct parcel__ranks *ranks, int kind, const void *bytes, size_t size)
+void parcel__ranks_pass_on(const struct parcel__ranks *ranks, int kind, const void *bytes,
+                           size_t size)
 {
     int first = parcel__ranks_first_child(ranks), n = parcel__ranks_n_children(ranks);
     for (int i = 0; i < n; i++)
@@ -77,7 +67,7 @@ static void tell_late(const struct parcel__ranks *ranks, int rank, unsigned seri
 static void hear_hello(struct parcel__ranks *ranks, const struct parcel__message *message)
 {
     struct parcel__hello hello;
-    if (!ranks->hellos || message->size != sizeof hello)
+    if (!ranks->hellos)
         return;
     memcpy(&hello, message->bytes, sizeof hello);
     if (ranks->is_closing && hello.role == PARCEL__SERVES)
@@ -97,9 +87,9 @@ static void hear_leave(struct parcel__ranks *ranks, const struct parcel__message
 /* Says whether a part of this rank's calls is as rank 0's; of one call, what it is. */
 static void compare(struct parcel__ranks *ranks, const struct parcel__message *message)
 {
-    struct comparison question;
+    struct parcel__comparison question;
     struct parcel__text text = {0};
-    if (message->size != sizeof question || !ranks->calls)
+    if (!ranks->calls)
         return;
     memcpy(&question, message->bytes, sizeof question);
     size_t count = question.high - question.low;
@@ -138,13 +128,11 @@ static void forget(struct parcel__message *message)
 static void hear_answer(struct parcel__ranks *ranks, struct parcel__message *message)
 {
     struct parcel__note note;
-    if (message->size < sizeof note)
-        return;
     memcpy(&note, message->bytes, sizeof note);
     if (note.serial != ranks->serial)
         return;
     if (message->kind == PARCEL__SAYS_BEGIN)
-        pass_on(ranks, PARCEL__SAYS_BEGIN, message->bytes, message->size);
+        parcel__ranks_pass_on(ranks, PARCEL__SAYS_BEGIN, message->bytes, message->size);
     forget(ranks->answer);
     ranks->answer = keep(message);
 }
@@ -161,6 +149,8 @@ static void keep_early(struct parcel__ranks *ranks, struct parcel__message *mess
 static void handle(void *context, struct parcel__message *message)
 {
     struct parcel__ranks *ranks = context;
+    if (!parcel__messages_is_sound(message))
+        return;
     switch (message->kind) {
     case PARCEL__SAYS_HELLO:
         hear_hello(ranks, message);
@@ -401,9 +391,9 @@ static bool await_all(struct parcel__ranks *ranks, double timeout, struct parcel
 /* ---- are the lists the same? ---- */
 
 /* Asks a rank about a part of its list. False: it has left meanwhile. */
-static bool ask(struct parcel__ranks *ranks, int rank, struct comparison *question)
+static bool ask(struct parcel__ranks *ranks, int rank, struct parcel__comparison *question)
 {
-    struct comparison answer;
+    struct parcel__comparison answer;
     forget(ranks->compared);
     ranks->compared = NULL;
     parcel__post_tell(ranks->post, rank, PARCEL__SAYS_COMPARE, question, sizeof *question);
@@ -422,7 +412,7 @@ static bool ask(struct parcel__ranks *ranks, int rank, struct comparison *questi
 static void find_difference(struct parcel__ranks *ranks, int rank, const parcel_calls *calls,
                             struct parcel__text *error)
 {
-    struct comparison question = {.serial = ranks->serial};
+    struct parcel__comparison question = {.serial = ranks->serial};
     size_t low = 0, high = parcel_calls_count(calls);
     while (high - low > 1) {
         size_t middle = low + (high - low) / 2;
@@ -577,7 +567,7 @@ struct parcel__terms *parcel__ranks_terms(struct parcel__ranks *ranks, int n_job
 void parcel__ranks_announce(struct parcel__ranks *ranks, const struct parcel__terms *terms)
 {
     ranks->closed = ranks->serial;
-    pass_on(ranks, PARCEL__SAYS_BEGIN, terms, parcel__terms_size(terms));
+    parcel__ranks_pass_on(ranks, PARCEL__SAYS_BEGIN, terms, parcel__terms_size(terms));
     parcel__ranks_flush(ranks);
 }
 

@@ -6,54 +6,8 @@
 #include <stdint.h>
 
 #include "config.h"
-#include "post.h"
+#include "messages.h"
 #include "results.h"
-
-/* What ranks say to each other. */
-enum {
-    PARCEL__SAYS_HELLO = 1, /* to rank 0: struct parcel__hello: this rank comes to a run */
-    PARCEL__SAYS_LEAVE,     /* to rank 0: struct parcel__note: it does not wait any longer */
-    PARCEL__SAYS_BYE,       /* to rank 0: it comes to no more runs */
-    PARCEL__SAYS_DONE,      /* from rank 0: there are no more runs */
-    PARCEL__SAYS_COMPARE,  /* from rank 0: struct comparison: is this part of the lists the same? */
-    PARCEL__SAYS_COMPARED, /* to rank 0: struct comparison, and a call as text */
-    PARCEL__SAYS_REFUSE,   /* from rank 0: struct parcel__note and why there is no run */
-    PARCEL__SAYS_BEGIN,    /* from the parent: struct parcel__terms, of all ranks */
-
-    /* Of the run that has begun: see exchange.c. */
-    PARCEL__SAYS_WORK,
-    PARCEL__SAYS_RESULTS,
-    PARCEL__SAYS_NOT_RUN,
-    PARCEL__SAYS_WANT,
-    PARCEL__SAYS_DROP,
-    PARCEL__SAYS_RECALL,
-    PARCEL__SAYS_RETURN,
-    PARCEL__SAYS_STOPPED,
-    PARCEL__SAYS_HALT,
-    PARCEL__SAYS_END,
-    PARCEL__SAYS_ALL_RESULTS
-};
-
-/* How a rank comes to a run. */
-enum parcel__role { PARCEL__LISTS, PARCEL__GENERATES, PARCEL__SERVES };
-
-enum { PARCEL__LONGEST_HOST = 60 };
-
-struct parcel__hello {
-    unsigned serial; /* its n-th run */
-    int role;        /* enum parcel__role */
-    int n_cpus;      /* that are its part, if it is not told how many workers to have */
-    int n_allowed;   /* cpus that it may use */
-    int n_most;      /* threads that it can start */
-    size_t count;    /* of its calls, */
-    uint64_t digest; /* and what they are */
-    char host[PARCEL__LONGEST_HOST];
-    char fault[192]; /* why it cannot run, or "" */
-};
-
-struct parcel__note {
-    unsigned serial;
-};
 
 /* Of one rank in a run. */
 struct parcel__part {
@@ -160,6 +114,10 @@ size_t parcel__terms_size(const struct parcel__terms *terms);
 void parcel__ranks_poll(struct parcel__ranks *ranks);
 void parcel__ranks_flush(struct parcel__ranks *ranks); /* until all is sent */
 void parcel__ranks_pause(unsigned n_idle);
+
+/* Sends a copy to each rank right below. */
+void parcel__ranks_pass_on(const struct parcel__ranks *ranks, int kind, const void *bytes,
+                           size_t size);
 
 /* The tree of ranks that hand out: of a rank but 0, the one above it; and the first below it. The
  * others below it follow, as many as there are and fan_out at most. */

@@ -308,6 +308,8 @@ static size_t room_now(struct parcel__stream *stream)
 {
     size_t room = parcel__window_room(&stream->window);
     stream->has_begun = true;
+    if (stream->n_returned > 0 && !stream->is_stopped)
+        return stream->n_returned;
     if (stream->is_stopped || has_ended(stream))
         return 0;
     if (!stream->is_generated && !supplier(stream) && room > stream->count - count_pulled(stream))
@@ -320,8 +322,9 @@ static size_t find_room(struct parcel__stream *stream)
 {
     pthread_mutex_lock(&stream->mutex);
     size_t room = room_now(stream);
+    bool has_returned = stream->n_returned > 0;
     pthread_mutex_unlock(&stream->mutex);
-    if (room == 0 || !supplier(stream))
+    if (room == 0 || has_returned || !supplier(stream))
         return room;
     size_t supply = stream->options.functions->room(supplier(stream));
     return supply < room ? supply : room;
@@ -371,11 +374,36 @@ static void take_turn(struct parcel__stream *stream, const struct parcel__stream
     }
 }
 
+/* A block that was given back, or NULL. Called with the mutex held. */
+static struct parcel__stream_block *take_returned(struct parcel__stream *stream)
+{
+    struct parcel__stream_block *block = stream->returned;
+    if (!block)
+        return NULL;
+    stream->returned = block->next_returned;
+    stream->n_returned -= block->results->count;
+    return block;
+}
+
+/* The same, cut to count calls. */
+static struct parcel__stream_block *reuse_returned(struct parcel__stream *stream, size_t count)
+{
+    pthread_mutex_lock(&stream->mutex);
+    struct parcel__stream_block *block = take_returned(stream);
+    pthread_mutex_unlock(&stream->mutex);
+    if (block && block->results->count > count)
+        (void)parcel__stream_split(stream, block, count); /* else it stays as long as it is */
+    return block;
+}
+
 /* The next count calls, which are on their way then; NULL: there are none, or no memory for them.
  * Called with pull_mutex held. */
 static struct parcel__stream_block *next_block(struct parcel__stream *stream, size_t count)
 {
-    struct parcel__stream_block *block = find_block(stream);
+    struct parcel__stream_block *block = reuse_returned(stream, count);
+    if (block)
+        return block;
+    block = find_block(stream);
     if (!block) {
         run_out_of_memory(stream);
         return NULL;
@@ -504,6 +532,24 @@ static bool collects(const struct parcel__stream *stream)
     return !stream->options.is_pulled && !stream->options.on_result && !gives(stream);
 }
 
+/* Others run what is left of a block whose worker was asked. */
+static void yield(struct parcel__stream *stream, struct parcel__stream_block *block)
+{
+    const struct parcel__stream_options *options = &stream->options;
+    size_t count = block->results->count, ran = count;
+    while (ran > 0 && parcel_results_status(block->results, ran - 1) == PARCEL_NOT_RUN)
+        ran--;
+    if (ran == count)
+        return;
+    if (options->functions->put_back) {
+        options->functions->put_back(options->exchange, block, ran);
+        block->results->count = ran;
+    } else if (!parcel__stream_split(stream, block, ran)) {
+        run_out_of_memory(stream);
+        block->results->count = ran;
+    }
+}
+
 /* Runs a block as a job with one worker, which has the number of the team's. */
 static void run_block(struct parcel__stream *stream, int number, struct parcel__stream_block *block)
 {
@@ -518,6 +564,7 @@ static void run_block(struct parcel__stream *stream, int number, struct parcel__
     options.first_index = block->first;
     options.first_call = block->first_call;
     options.first_worker += number;
+    options.yields = stream->options.exchange != NULL;
     if (!parcel__job_open(&job, &options)) { /* one worker needs no memory */
         run_out_of_memory(stream);
         return;
@@ -525,6 +572,8 @@ static void run_block(struct parcel__stream *stream, int number, struct parcel__
     begin_block(stream, number, &job);
     parcel__job_run_block(&job);
     end_block(stream, worker, block, &job);
+    if (options.yields && !parcel__job_is_stopped(&job))
+        yield(stream, block);
     parcel__job_close(&job);
     if (block->results->failures > 0)
         note_failures(stream, block, &options);
@@ -671,6 +720,80 @@ static void work(void *state, int number)
 
 /* ---- calls that run on other ranks ---- */
 
+/* Copies the calls of a block that has a list of its own. */
+static bool copy_calls(parcel_calls *to, const struct parcel__stream_block *from, size_t at)
+{
+    parcel_call call = {0};
+    parcel__calls_clear(to);
+    for (size_t i = at; i < from->results->count; i++) {
+        call.function = parcel__calls_function(from->list, from->first_call + i);
+        memcpy(call.arguments, parcel__calls_arguments(from->list, from->first_call + i),
+               call.function->argument_bytes);
+        if (!parcel__calls_put(to, &call))
+            return false;
+    }
+    return true;
+}
+
+/* Makes a block of the calls of another from at on. False: out of memory. */
+static bool fill_from(struct parcel__stream *stream, struct parcel__stream_block *to,
+                      const struct parcel__stream_block *from, size_t at)
+{
+    bool has_own_list = from->list == from->calls;
+    to->next = to->walked = 0;
+    to->first = from->first + at;
+    to->list = has_own_list ? to->calls : from->list;
+    to->first_call = has_own_list ? 0 : from->first_call + at;
+    parcel__arena_reset(&to->results->arenas[0]);
+    return (!has_own_list || copy_calls(to->calls, from, at)) &&
+           parcel__results_prepare(to->results, to->list, to->first_call,
+                                   from->results->count - at) &&
+           (stream->options.job.control->limits->retry.most == 0 ||
+            parcel__results_keep_attempts(to->results));
+}
+
+void parcel__stream_ask(struct parcel__stream *stream)
+{
+    pthread_mutex_lock(&stream->mutex);
+    for (int i = 0; i < stream->options.job.n_workers; i++)
+        if (stream->workers[i].block)
+            parcel__job_ask(stream->workers[i].block);
+    pthread_mutex_unlock(&stream->mutex);
+}
+
+bool parcel__stream_split(struct parcel__stream *stream, struct parcel__stream_block *block,
+                          size_t at)
+{
+    size_t count = block->results->count - at;
+    struct parcel__stream_block *rest = find_block(stream);
+    if (!rest)
+        return false;
+    if (!fill_from(stream, rest, block, at)) {
+        parcel__stream_release(rest);
+        return false;
+    }
+    if (supplier(stream))
+        stream->options.functions->share(rest, block, at);
+    pthread_mutex_lock(&stream->mutex);
+    block->results->count = at;
+    parcel__window_split(&stream->window, &block->place, &rest->place, count);
+    rest->next_returned = stream->returned;
+    stream->returned = rest;
+    stream->n_returned += count;
+    pthread_cond_signal(&stream->has_room);
+    pthread_mutex_unlock(&stream->mutex);
+    return true;
+}
+
+/* What was given back does not run when the run stops. */
+static void finish_returned(struct parcel__stream *stream)
+{
+    pthread_mutex_lock(&stream->mutex);
+    while (stream->is_stopped && stream->returned)
+        parcel__window_finish(&stream->window, &take_returned(stream)->place);
+    pthread_mutex_unlock(&stream->mutex);
+}
+
 struct parcel__stream_block *parcel__stream_take(struct parcel__stream *stream, size_t count)
 {
     if (pthread_mutex_trylock(&stream->pull_mutex) != 0)
@@ -714,6 +837,7 @@ void parcel__stream_count(struct parcel__stream *stream, size_t failed, size_t s
 
 void parcel__stream_deliver(struct parcel__stream *stream)
 {
+    finish_returned(stream);
     deliver(stream);
 }
 
@@ -740,8 +864,9 @@ size_t parcel__stream_left(struct parcel__stream *stream)
 {
     pthread_mutex_lock(&stream->mutex);
     size_t left = room_now(stream);
+    bool has_returned = stream->n_returned > 0;
     pthread_mutex_unlock(&stream->mutex);
-    if (left > 0 && supplier(stream))
+    if (left > 0 && !has_returned && supplier(stream))
         left = stream->options.functions->room(supplier(stream));
     return left;
 }

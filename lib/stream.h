@@ -5,23 +5,15 @@
 #include <pthread.h>
 
 #include "job.h"
+#include "messages.h"
 #include "window.h"
 
 struct parcel__exchange;
 
-/* Of calls that another rank handed out: what it calls them, and what they came with. */
+/* Of calls that another rank handed out: what they came with, and where in that they are. */
 struct parcel__origin {
-    unsigned block;
     size_t offset;
     struct parcel__shipment *shipment;
-};
-
-/* What is known of calls that ran. */
-struct parcel__sums {
-    size_t n_ran;
-    double total_time;
-    double longest; /* below 0: nothing ran */
-    size_t slowest; /* its number in the run */
 };
 
 /* Some calls on their way, with their results. */
@@ -35,9 +27,10 @@ struct parcel__stream_block {
     struct parcel__origin origin; /* the exchange's own, */
     size_t n_missing;             /* of a block on another rank: calls without an answer, */
     size_t n_arriving;            /* and arrays on their way */
-    size_t first;                 /* the number of its first call in the run */
-    size_t next;                  /* the next result to be pulled */
-    size_t walked;                /* for parcel__results_read */
+    struct parcel__stream_block *next_returned;
+    size_t first;  /* the number of its first call in the run */
+    size_t next;   /* the next result to be pulled */
+    size_t walked; /* for parcel__results_read */
 
     /* The stream holds it, and each result that was pulled from it; who lets go last frees it.
      * Release to let go, acquire before it is freed or used again: what holders wrote is seen. */
@@ -52,8 +45,17 @@ struct parcel__exchange_functions {
     size_t (*fill)(struct parcel__exchange *exchange, struct parcel__stream_block *block,
                    size_t most);
 
+    /* Takes the calls of a block from at on back, which were not run. NULL: they are handed out
+     * again here. */
+    void (*put_back)(struct parcel__exchange *exchange, struct parcel__stream_block *block,
+                     size_t at);
+
     /* Takes note that a block that was filled cannot run. */
     void (*drop)(struct parcel__exchange *exchange, struct parcel__stream_block *block);
+
+    /* The calls of a block from at on become those of another one. */
+    void (*share)(struct parcel__stream_block *to, const struct parcel__stream_block *from,
+                  size_t at);
 
     /* Takes the results of a block, before they are released; called by one thread at a time.
      * NULL: they stay here. */
@@ -101,6 +103,8 @@ struct parcel__stream {
     pthread_cond_t has_room;
     pthread_cond_t has_news; /* for who pulls results: one is ready, or the run is over */
     struct parcel__window window;
+    struct parcel__stream_block *returned; /* to be handed out again */
+    size_t n_returned;                     /* calls in them */
     bool is_delivering;
     bool is_stopped;
     bool has_begun; /* some worker worked */
@@ -131,6 +135,14 @@ void parcel__stream_run(struct parcel__stream *stream,
 /* Takes the next calls, at most count of them, into a block; NULL: none may be handed out now, or
  * another thread is just asking for some. Threads: any. */
 struct parcel__stream_block *parcel__stream_take(struct parcel__stream *stream, size_t count);
+
+/* The calls of a block from at on, which is not finished, are handed out again. False: out of
+ * memory, and it is as it was. Threads: any. */
+bool parcel__stream_split(struct parcel__stream *stream, struct parcel__stream_block *block,
+                          size_t at);
+
+/* Asks the workers to hand back what they have not begun. Threads: any. */
+void parcel__stream_ask(struct parcel__stream *stream);
 
 /* A block that was taken has run, and its results and sums are written. Threads: any. */
 void parcel__stream_finish(struct parcel__stream *stream, struct parcel__stream_block *block);

@@ -40,6 +40,21 @@ void parcel__window_enter(struct parcel__window *window, struct parcel__place *p
         parcel__window_queue(&window->running, place);
 }
 
+void parcel__window_split(struct parcel__window *window, struct parcel__place *place,
+                          struct parcel__place *rest, size_t count)
+{
+    assert(count <= place->count && !place->is_finished);
+    place->count -= count;
+    rest->count = count;
+    rest->is_finished = false;
+    if (!window->in_order)
+        return;
+    rest->next = place->next;
+    place->next = rest;
+    if (window->running.last == place)
+        window->running.last = rest;
+}
+
 void parcel__window_finish(struct parcel__window *window, struct parcel__place *place)
 {
     place->is_finished = true;

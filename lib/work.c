@@ -540,7 +540,7 @@ static void run_batch(struct parcel_job *job, struct parcel__worker *worker, par
                         : run_measured(job, worker, first, piece_length(job, worker, left));
         batch->count -= worker->n_given;
         worker->n_given = 0;
-        if (worker->is_asked && (job->options.recorded ||
+        if (worker->is_asked && (job->options.recorded || job->options.yields ||
                                  give_back(job, worker, batch->first + done, batch->count - done)))
             break;
     }
