@@ -33,6 +33,7 @@ static const struct {
     {"cold", question_cold},
     {"stream", question_stream},
     {"processes", question_processes},
+    {"mpi", question_mpi},
     {"python", question_python},
     {"memory", question_memory},
 };

@@ -41,6 +41,9 @@ void question_stream(struct bench *bench);
 /* What do calls in worker processes cost, and the processes themselves? */
 void question_processes(struct bench *bench);
 
+/* What do calls on the ranks of an MPI job cost? */
+void question_mpi(struct bench *bench);
+
 /* How far is the original? */
 void question_python(struct bench *bench);
 

@@ -3,6 +3,7 @@
  *
  *     ./simulate [csv] [calls=1000] [call=NS] [claim=NS] [transfer=NS] [turn=NS] [scan=NS]
  *                [clock=NS] [ticks=NS]
+ *     ./simulate ranks ...            of MPI: simulate_ranks.c
  *
  * What its steps cost is measured at the start, and may be given for other machines, in
  * nanoseconds. Efficiency is the least time that so many workers can take, max(total / workers, the
@@ -17,6 +18,7 @@
 
 #include "costs.h"
 #include "harness.h"
+#include "simulate_ranks.h"
 #include "simulation.h"
 
 enum shape_of_row { EQUAL, LOGNORMAL, GIANT_LAST };
@@ -197,6 +199,8 @@ static bool read_command_line(struct settings *settings, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
+    if (argc > 1 && strcmp(argv[1], "ranks") == 0)
+        return simulate_ranks(argv + 2);
     struct settings settings = {measure_dispatch_costs(), 1000, false};
     if (!read_command_line(&settings, argc, argv)) {
         fprintf(stderr,

@@ -579,8 +579,12 @@ struct shape {
     bool is_inline; /* in its slot; else the slot points at it */
 };
 
+/* function: NULL for a call that did not run, of which nothing else is known. */
 static void note_shape(struct shape *shape, const parcel_function *function)
 {
+    *shape = (struct shape){.is_inline = true};
+    if (!function)
+        return;
     shape->part = function->result;
     shape->part.offset = 0; /* where a result has its alignment */
     shape->layout = (struct parcel__wire_layout){&shape->part, 1, shape->part.size};

@@ -33,8 +33,9 @@ static void tell_end(const struct parcel__ranks *ranks, const parcel_results *re
     parcel__bundle_put(&bundle, &end, sizeof end);
     end.error_size = put_text(&bundle, results->error);
     end.warnings_size = put_text(&bundle, results->warnings);
+    end.why_not_run_size = put_text(&bundle, results->why_not_run);
     if (bundle.failed) {
-        end.error_size = end.warnings_size = 0;
+        end.error_size = end.warnings_size = end.why_not_run_size = 0;
         parcel__ranks_pass_on(ranks, PARCEL__SAYS_END, &end, sizeof end);
     } else {
         memcpy(bundle.bytes, &end, sizeof end);
@@ -162,10 +163,14 @@ static void read_end(const struct parcel__message *message, parcel_results *resu
     if (end.error_size > 0)
         parcel__results_set_error(results, read_text(&bytes, end.error_size));
     char *warnings = read_text(&bytes, end.warnings_size);
-    if (!warnings)
-        return;
-    parcel__memory_free(results->warnings);
-    results->warnings = warnings;
+    if (warnings) {
+        parcel__memory_free(results->warnings);
+        results->warnings = warnings;
+    }
+    if (end.why_not_run_size > 0) {
+        const char *why = parcel__arena_copy(results->arenas, (const char *)bytes);
+        results->why_not_run = why ? why : "not started: the run was stopped";
+    }
 }
 
 /* Copies the data of a large array that the message has. False: out of memory. */

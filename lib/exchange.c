@@ -8,6 +8,7 @@
  */
 #include "exchange.h"
 
+#include <math.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -18,8 +19,11 @@
 #include "port.h"
 #include "supply.h"
 
-/* How long the courier lets the workers see to the post. */
-static const double patience = 1e-3;
+/* The courier sleeps so long while workers see to the post themselves, at least so often; else for
+ * a part of the time since then, within bounds. A thread that wakes up often would keep the kernel
+ * from moving work to an idle cpu. */
+static const double usual_sleep = 20e-3, often = 2e-3, shortest_sleep = 1e-3, longest_sleep = 10e-3;
+enum { SLEEPS = 32 };
 
 struct parcel__exchange {
     struct parcel__ranks *ranks;
@@ -33,8 +37,9 @@ struct parcel__exchange {
     struct parcel__ending ending; /* the same */
 
     /* Relaxed, since what goes with them is under a mutex. */
-    atomic_bool has_ended; /* the rank above has no more */
-    atomic_bool has_told;  /* the ranks around know that the run stops */
+    atomic_bool has_ended;   /* the rank above has no more */
+    atomic_bool has_told;    /* the ranks around know that the run stops */
+    _Atomic double attended; /* when a worker last saw to the post, by the clock */
 
     pthread_t courier;
     bool has_courier;
@@ -176,10 +181,12 @@ static bool is_done(struct parcel__exchange *exchange)
 
 static bool attend(struct parcel__exchange *exchange, unsigned n_idle)
 {
-    static const double often = 50e-6;
+    static const double instant = 50e-6;
+    double now = parcel__port_now();
     parcel__deal_note_idle(&exchange->deal, n_idle > 0);
+    atomic_store_explicit(&exchange->attended, now, memory_order_relaxed);
     if (n_idle == 0) {
-        if (parcel__port_now() - parcel__post_last_poll(exchange->ranks->post) > often)
+        if (now - parcel__post_last_poll(exchange->ranks->post) > instant)
             see_to_it(exchange);
         return true;
     }
@@ -202,14 +209,27 @@ static void carry(struct parcel__exchange *exchange)
     } while (parcel__post_has_data(post));
 }
 
+/* How long no worker has seen to the post. */
+static double unattended(const struct parcel__exchange *exchange)
+{
+    return parcel__port_now() - atomic_load_explicit(&exchange->attended, memory_order_relaxed);
+}
+
+static double sleep_of(double waited)
+{
+    if (waited < often)
+        return usual_sleep;
+    return fmin(fmax(waited / SLEEPS, shortest_sleep), longest_sleep);
+}
+
 static void *run_courier(void *argument)
 {
     struct parcel__exchange *exchange = argument;
-    const struct parcel__post *post = exchange->ranks->post;
     pthread_mutex_lock(&exchange->courier_mutex);
     while (!exchange->is_over) {
-        parcel__port_wait(&exchange->courier_condition, &exchange->courier_mutex, patience);
-        if (parcel__port_now() - parcel__post_last_poll(post) < patience / 2)
+        parcel__port_wait(&exchange->courier_condition, &exchange->courier_mutex,
+                          sleep_of(unattended(exchange)));
+        if (exchange->is_over || unattended(exchange) < often)
             continue;
         pthread_mutex_unlock(&exchange->courier_mutex);
         carry(exchange);
@@ -264,6 +284,7 @@ void parcel__exchange_end(struct parcel__exchange *exchange)
     pthread_mutex_unlock(&exchange->courier_mutex);
     pthread_join(exchange->courier, NULL);
     exchange->has_courier = false;
+    exchange->stream = NULL; /* who stops the run now comes too late */
 }
 
 /* Calls that are handed out all the same are answered as not run. */

@@ -443,7 +443,7 @@ bool parcel__job_open(struct parcel_job *job, const struct parcel__job_options *
     atomic_init(&job->n_thefts, 0);
     for (int i = 0; i < options->n_workers; i++)
         open_worker(job, i);
-    job->start = parcel__port_now();
+    job->start = options->start > 0 ? options->start : parcel__port_now();
     note_coldness(job);
     atomic_store_explicit(&job->is_open, true, memory_order_release);
     return true;

@@ -105,6 +105,7 @@ struct parcel__job_options {
     bool is_timed;     /* longer calls have each their own time */
     parcel_schedule schedule;
     int n_workers;
+    double start;                        /* of the run, as the clock had it; 0: now */
     struct parcel__nest nest;            /* what each call's own runs may use */
     struct parcel__watcher watcher;      /* completed is NULL when nobody listens */
     struct parcel__control *control;     /* NULL: the job has one of its own, */

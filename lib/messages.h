@@ -118,6 +118,7 @@ struct parcel__end {
     bool has_results;  /* they follow */
     size_t error_size; /* of the texts behind it; 0: there is none */
     size_t warnings_size;
+    size_t why_not_run_size;
 };
 
 /* Some of all results; behind them the large arrays that are left out in them. */

@@ -12,8 +12,10 @@
 #include "exchange.h"
 #include "job.h"
 #include "memory.h"
+#include "port.h"
 #include "progress.h"
 #include "pulled.h"
+#include "signals.h"
 #include "threads.h"
 #include "wire.h"
 
@@ -280,6 +282,9 @@ struct run {
     int n_jobs;                        /* workers that it might have in this process, */
     int n_workers;                     /* that it has here, */
     int first_worker;                  /* and the number of the first of them */
+    bool catches_signals;              /* since this rank came to the run, */
+    unsigned signals_before;           /* when there had been so many */
+    double start;                      /* when other ranks were told to begin; 0: there are none */
     struct parcel__terms *terms;       /* of a run on several ranks, or NULL */
     struct parcel__exchange *exchange; /* the same */
     struct parcel__progress progress;
@@ -321,6 +326,8 @@ static bool open_control(struct run *run, const parcel_current_call *around)
 {
     bool opened = parcel__control_open(&run->control, &run->plan->limits,
                                        parcel_calls_count(run->calls), around);
+    if (run->catches_signals)
+        run->control.signals_before = run->signals_before;
     run->states = run->team->states
                       ? parcel__states_take(run->team->states, run->first_worker, run->n_workers)
                       : NULL;
@@ -345,6 +352,7 @@ static struct parcel__job_options job_options(struct run *run)
         .is_timed = plan->is_timed,
         .schedule = plan->schedule,
         .n_workers = run->n_workers,
+        .start = run->start,
         .nest = parcel__config_nest(parcel__current_get(), run->n_jobs, run->n_workers),
         .control = &run->control,
         .states = run->states,
@@ -743,6 +751,7 @@ static const char *begin(struct run *run, struct parcel__plan *plan)
     run->results = new_rank_results(run);
     run->exchange = parcel__exchange_open(run->team->ranks, run->terms);
     if (run->results) {
+        run->start = parcel__port_now(); /* no rank begins sooner */
         parcel__ranks_announce(run->team->ranks, run->terms);
         return NULL;
     }
@@ -840,6 +849,8 @@ static parcel_results *new_part_results(const struct run *run)
     if (results) {
         results->backend = "mpi";
         results->are_elsewhere = !results->marks;
+        if (results->marks && run->terms->limits.retry.most > 0)
+            (void)parcel__results_keep_attempts(results); /* without them each was tried once */
     }
     if (results && run->terms->all_ranks)
         (void)parcel__terms_set_hosts(run->terms, results); /* without them all is told of here */
@@ -922,7 +933,14 @@ static parcel_results *run_on_ranks(struct run *run)
     if (is_streaming || atomic_exchange_explicit(&ranks->is_busy, true, memory_order_acquire))
         return parcel__results_of_error(is_streaming ? already_streaming : ranks_are_busy,
                                         parcel_calls_count(run->calls));
-    return ranks->transport->rank == 0 ? lead(run) : follow(run);
+    /* One that comes before the calls, as when a job is ended, stops the run as any other. */
+    run->catches_signals = run->plan->limits.handles_signals;
+    if (run->catches_signals)
+        run->signals_before = parcel__signals_open();
+    parcel_results *results = ranks->transport->rank == 0 ? lead(run) : follow(run);
+    if (run->catches_signals)
+        parcel__signals_close();
+    return results;
 }
 
 /* Serves one run of rank 0. False: there are no more; error says why, unless rank 0 is done. */

@@ -365,6 +365,15 @@ static void put_missing(struct parcel__text *text, const struct parcel__ranks *r
     }
 }
 
+/* A rank that did not wait for this run of rank 0, and came to a later one; or 0. */
+static int rank_ahead(const struct parcel__ranks *ranks)
+{
+    for (int i = 1; i < ranks->transport->n_ranks; i++)
+        if (ranks->hellos[i].serial > ranks->serial)
+            return i;
+    return 0;
+}
+
 /* False: some do not come, as error says. */
 static bool await_all(struct parcel__ranks *ranks, double timeout, struct parcel__text *error)
 {
@@ -372,6 +381,12 @@ static bool await_all(struct parcel__ranks *ranks, double timeout, struct parcel
     bool some_have_left;
     for (unsigned n_idle = 0;; n_idle++) {
         parcel__ranks_poll(ranks);
+        if (rank_ahead(ranks) > 0) {
+            parcel__text_format(error,
+                                "rank %d went on without rank 0, which came too late (mpi_timeout)",
+                                rank_ahead(ranks));
+            return false;
+        }
         if (all_have_come(ranks, &some_have_left))
             return true;
         if (some_have_left || parcel__port_now() >= end)

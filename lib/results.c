@@ -505,6 +505,7 @@ static bool grow(parcel_results *results, size_t capacity, size_t slot_size)
         parcel__memory_give_back(&larger.record_memory);
         return false;
     }
+    memset(larger.functions, 0, capacity * sizeof *larger.functions);
     larger.count = results->count;
     copy_calls(&larger, 0, results);
     parcel__memory_give_back(&results->memory);

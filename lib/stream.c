@@ -140,6 +140,8 @@ static struct parcel__stream_block *new_block(const struct parcel__stream *strea
     if (!block)
         return NULL;
     *block = (struct parcel__stream_block){.results = parcel__results_new_empty(1)};
+    if (block->results)
+        parcel__results_set_hosts(block->results, stream->options.job.results->hosts);
     block->calls = stream->is_generated ? parcel_calls_new() : NULL;
     atomic_init(&block->holds, 1);
     if (block->results && (block->calls || !stream->is_generated))

@@ -5,15 +5,54 @@
 #include <math.h>
 #include <unistd.h>
 
+#ifdef SUITE_ON_RANKS
+
+bool can_run(const parcel_backend *backend)
+{
+    return backend->capabilities & PARCEL_MANY_HOSTS;
+}
+
+static const int n_jobs[] = {1, 2};
+
+bool next_shape_of_one_program(int backend, struct shape *shape)
+{
+    return !ranks_are_together() && next_shape(backend, shape);
+}
+
+bool next_shape_with_functions(int backend, struct shape *shape)
+{
+    return (ranks_are_together() || ranks_count() == 1) && next_shape(backend, shape);
+}
+
+#else
+
+static int ranks_count(void)
+{
+    return 1;
+}
+
 bool can_run(const parcel_backend *backend)
 {
     bool forks = !(backend->capabilities & PARCEL_SHARES_MEMORY);
     return suite_backend_runs(backend) && !(forks && SUITE_IS_SANITIZED);
 }
 
+static const int n_jobs[] = {1, 2, 3, 7};
+
+bool next_shape_of_one_program(int backend, struct shape *shape)
+{
+    return next_shape(backend, shape);
+}
+
+bool next_shape_with_functions(int backend, struct shape *shape)
+{
+    return next_shape(backend, shape);
+}
+
+#endif
+
 bool next_shape(int backend, struct shape *shape)
 {
-    static const int workers[] = {1, 2, 3, 7};
     static const size_t sizes[] = {0, 1, 2, MOST_CALLS};
     static const struct {
         parcel_schedule schedule;
@@ -23,11 +62,12 @@ bool next_shape(int backend, struct shape *shape)
                 {PARCEL_STATIC, PARCEL_YES},
                 {PARCEL_DYNAMIC, PARCEL_NO},
                 {PARCEL_GUIDED, 0}};
-    size_t number = (size_t)shape->number++, way = number / (LENGTH(workers) * LENGTH(sizes));
+    size_t number = (size_t)shape->number++, way = number / (LENGTH(n_jobs) * LENGTH(sizes));
     shape->backend = parcel_backend_at((size_t)backend);
     if (way >= LENGTH(ways) || !can_run(shape->backend))
         return false;
-    shape->workers = workers[number / LENGTH(sizes) % LENGTH(workers)];
+    shape->n_jobs = n_jobs[number / LENGTH(sizes) % LENGTH(n_jobs)];
+    shape->workers = shape->n_jobs * ranks_count();
     shape->size = sizes[number % LENGTH(sizes)];
     shape->schedule = ways[way].schedule;
     shape->timing = ways[way].timing;
@@ -37,6 +77,16 @@ bool next_shape(int backend, struct shape *shape)
 bool shares_memory(struct shape shape)
 {
     return shape.backend->capabilities & PARCEL_SHARES_MEMORY;
+}
+
+bool has_ranks(struct shape shape)
+{
+    return shape.backend->capabilities & PARCEL_MANY_HOSTS;
+}
+
+bool next_shape_of_threads(int backend, struct shape *shape)
+{
+    return next_shape(backend, shape) && !has_ranks(*shape);
 }
 
 static void count_run(int i)
@@ -81,8 +131,9 @@ static bool record_is_sound(const parcel_results *results, size_t i, int workers
 {
     double start = parcel_results_start(results, i);
     double duration = parcel_results_duration(results, i);
-    int worker = parcel_results_worker(results, i);
-    return parcel_results_status(results, i) == PARCEL_OK && !parcel_results_message(results, i) &&
+    int worker = parcel_results_worker(results, i), rank = parcel_results_rank(results, i);
+    return rank >= 0 && rank < ranks_count() && parcel_results_host(results, i) &&
+           parcel_results_status(results, i) == PARCEL_OK && !parcel_results_message(results, i) &&
            worker >= 0 && worker < workers && start >= 0 && duration >= 0 &&
            start + duration <= parcel_results_wall_time(results) * (1 + 1e-9) + 1e-9;
 }
@@ -94,7 +145,7 @@ START_TEST(records_are_sound)
         int workers = parcel_results_workers(results);
         HOLDS(shape, parcel_results_count(results) == shape.size);
         HOLDS(shape, workers >= (shape.size > 0) && workers <= shape.workers);
-        HOLDS(shape, shape.size == 0 || (size_t)workers <= shape.size);
+        HOLDS(shape, shape.size == 0 || (size_t)workers <= shape.size || has_ranks(shape));
         for (size_t i = 0; i < shape.size; i++)
             HOLDS(shape, record_is_sound(results, i, workers));
         parcel_results_free(results);
@@ -170,7 +221,7 @@ static bool ran_in_one_place(struct shape shape, const parcel_results *results, 
 {
     pthread_t thread = parcel_get(results, i, struct arrival).thread;
     int pid = parcel_results_pid(results, i);
-    if (shares_memory(shape))
+    if (shares_memory(shape) || (has_ranks(shape) && !getenv("PARCEL_ISOLATE")))
         return pid == getpid() && pthread_equal(thread, pthread_self());
     return pid > 0 && pid != getpid() && pid == parcel_results_pid(results, 0);
 }
@@ -301,7 +352,7 @@ static bool run_in_threads(struct shared_run *run)
 
 START_TEST(several_threads_run_one_list_at_once)
 {
-    for (struct shape shape = {0}; next_shape(_i, &shape);) {
+    for (struct shape shape = {0}; next_shape_of_threads(_i, &shape);) {
         parcel_calls *calls = squares(shape.size);
         struct shared_run run = {*SHAPED(shape, 0), calls, NULL, shape.size, 0};
         HOLDS(shape, run_in_threads(&run));
@@ -312,7 +363,7 @@ END_TEST
 
 START_TEST(an_executor_serves_several_runs_and_threads)
 {
-    for (struct shape shape = {0}; next_shape(_i, &shape);) {
+    for (struct shape shape = {0}; next_shape_of_threads(_i, &shape);) {
         parcel_calls *calls = squares(shape.size);
         struct shared_run run = {.calls = calls, .size = shape.size};
         run.executor = parcel_open(SHAPED(shape, 0));

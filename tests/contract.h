@@ -10,7 +10,8 @@
 
 struct shape {
     const parcel_backend *backend;
-    int workers;
+    int n_jobs;
+    int workers; /* of all ranks, where there are some */
     size_t size;
     parcel_schedule schedule; /* 0: not set, and the same of timing */
     parcel_switch timing;
@@ -25,6 +26,18 @@ bool can_run(const parcel_backend *backend);
 /* The next shape of a backend; false after the last. Start with {0}. */
 bool next_shape(int backend, struct shape *shape);
 
+/* The same for tests of what one program does with several threads or processes of its own, with
+ * streams, or with results that it takes as they come: none where each rank runs the test. */
+bool next_shape_of_one_program(int backend, struct shape *shape);
+
+/* The same for tests of the functions in the options: none where ranks serve, which do not have
+ * those of rank 0. */
+bool next_shape_with_functions(int backend, struct shape *shape);
+
+/* The same for tests whose threads run at the same time: none of a backend whose runs are made one
+ * after the other, as its workers belong to other programs, too. */
+bool next_shape_of_threads(int backend, struct shape *shape);
+
 #define HOLDS(shape, condition) \
     ck_assert_msg(condition, "%s, %d workers, %zu calls, schedule %d, timing %d", \
                   (shape).backend->name, (shape).workers, (shape).size, (int)(shape).schedule, \
@@ -35,11 +48,14 @@ bool next_shape(int backend, struct shape *shape);
     &(parcel_options) \
     { \
         .schedule = (shape).schedule, .timing = (shape).timing, .backend = (shape).backend->name, \
-        .n_jobs = (shape).workers, .kill_after = 1e3, __VA_ARGS__ \
+        .n_jobs = (shape).n_jobs, .kill_after = 1e3, __VA_ARGS__ \
     }
 
 /* True when the calls of this backend see the test's own memory, and not a copy of it. */
 bool shares_memory(struct shape shape);
+
+/* True when its workers are of several programs. */
+bool has_ranks(struct shape shape);
 
 void add_control_tests(TCase *tests, int backends);
 void add_failure_tests(TCase *tests, int backends);

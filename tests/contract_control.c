@@ -16,11 +16,11 @@ static int stop_first_or_wait(int stopper)
     take_time();
     if (atomic_fetch_add(&tally->started, 1) == 0) {
         if (stopper == BY_TOKEN)
-            parcel_cancel(&tally->token);
+            parcel_cancel(&shared->token);
         else if (stopper == BY_STOP)
             parcel_stop();
         else if (stopper == BY_SIGNAL)
-            kill(tally->runner, SIGINT);
+            kill(shared->runner, SIGINT);
         if (stopper == BY_SUCCESS)
             return 7;
     }
@@ -34,7 +34,7 @@ static parcel_options stopping(struct shape shape, int stopper, long long batch_
 {
     parcel_options options = *SHAPED(shape, .batch_size = batch_size);
     if (stopper == BY_TOKEN)
-        options.cancel = &tally->token;
+        options.cancel = &shared->token;
     else if (stopper == BY_SIGNAL)
         options.handle_signals = PARCEL_YES;
     else if (stopper == BY_DEADLINE)
@@ -103,7 +103,7 @@ START_TEST(a_run_that_is_stopped_hands_out_nothing_more_and_says_why)
                   atomic_load(&tally->started) > 0 || shape.size == 0 || stopper == BY_DEADLINE);
             check_stopped(shape, results, told[stopper].message, told[stopper].error);
             parcel_results_free(results);
-            parcel_token_reset(&tally->token);
+            parcel_token_reset(&shared->token);
         }
 }
 END_TEST
@@ -112,10 +112,10 @@ START_TEST(a_token_that_is_cancelled_before_lets_nothing_run)
 {
     for (struct shape shape = {0}; next_shape(_i, &shape);) {
         char error[64];
-        parcel_options options = *SHAPED(shape, .cancel = &tally->token);
+        parcel_options options = *SHAPED(shape, .cancel = &shared->token);
         parcel_calls *calls = squares(shape.size);
-        parcel_cancel(&tally->token);
-        HOLDS(shape, parcel_token_cancelled(&tally->token));
+        parcel_cancel(&shared->token);
+        HOLDS(shape, parcel_token_cancelled(&shared->token));
         parcel_results *results = parcel_run(&options, calls);
         snprintf(error, sizeof error, "cancelled by its token: 0 of %zu call%s had run", shape.size,
                  shape.size == 1 ? "" : "s");
@@ -126,7 +126,7 @@ START_TEST(a_token_that_is_cancelled_before_lets_nothing_run)
         else
             ck_ran_well(results);
         parcel_results_free(results);
-        parcel_token_reset(&tally->token);
+        parcel_token_reset(&shared->token);
         results = run_and_free(&options, calls);
         HOLDS(shape, are_squares(results, shape.size));
         parcel_results_free(results);
@@ -138,7 +138,7 @@ END_TEST
 START_TEST(a_run_within_its_limits_is_as_without)
 {
     for (struct shape shape = {0}; next_shape(_i, &shape);)
-        HOLDS(shape, squares_run(SHAPED(shape, .cancel = &tally->token, .deadline = 1e6,
+        HOLDS(shape, squares_run(SHAPED(shape, .cancel = &shared->token, .deadline = 1e6,
                                         .handle_signals = PARCEL_YES, .halt = "now,fail=1"),
                                  shape.size));
 }
@@ -148,7 +148,7 @@ END_TEST
 
 static void *cancel_when_begun(void *argument)
 {
-    meet(&tally->meeting, 2);
+    meet(&shared->meeting, 2);
     parcel_cancel(argument);
     return NULL;
 }
@@ -157,7 +157,7 @@ static int meet_and_wait(void)
 {
     take_time();
     if (atomic_fetch_add(&tally->started, 1) == 0)
-        meet(&tally->meeting, 2);
+        meet(&shared->meeting, 2);
     while (!parcel_cancelled())
         sched_yield();
     return 7;
@@ -166,7 +166,7 @@ DELAYED(int, meet_and_wait);
 
 START_TEST(another_thread_cancels_a_run)
 {
-    for (struct shape shape = {0}; next_shape(_i, &shape);) {
+    for (struct shape shape = {0}; next_shape_of_one_program(_i, &shape);) {
         pthread_t thread;
         if (shape.size == 0)
             continue;
@@ -174,13 +174,13 @@ START_TEST(another_thread_cancels_a_run)
         for (size_t i = 0; i < shape.size; i++)
             parcel_calls_add(calls, delayed(meet_and_wait)());
         atomic_store(&tally->started, 0);
-        ck_assert_int_eq(pthread_create(&thread, NULL, cancel_when_begun, &tally->token), 0);
-        parcel_results *results = run_and_free(SHAPED(shape, .cancel = &tally->token), calls);
+        ck_assert_int_eq(pthread_create(&thread, NULL, cancel_when_begun, &shared->token), 0);
+        parcel_results *results = run_and_free(SHAPED(shape, .cancel = &shared->token), calls);
         pthread_join(thread, NULL);
         HOLDS(shape, atomic_load(&tally->started) <= shape.workers);
         check_stopped(shape, results, told[BY_TOKEN].message, told[BY_TOKEN].error);
         parcel_results_free(results);
-        parcel_token_reset(&tally->token);
+        parcel_token_reset(&shared->token);
     }
 }
 END_TEST
@@ -285,10 +285,10 @@ END_TEST
 static void signal_twice(bool waits)
 {
     take_time();
-    kill(tally->runner, SIGTERM);
+    kill(shared->runner, SIGTERM);
     while (waits && !parcel_cancelled())
         sched_yield();
-    kill(tally->runner, SIGTERM);
+    kill(shared->runner, SIGTERM);
 }
 DELAYED(void, signal_twice, bool);
 
@@ -296,13 +296,13 @@ START_TEST(a_second_signal_ends_the_process)
 {
     for (struct shape shape = {0}; next_shape(_i, &shape);) {
         int status = 0;
-        if (shape.size != 2 || shape.workers > 2)
+        if (shape.size != 2 || shape.workers > 2 || has_ranks(shape))
             continue;
         pid_t child = fork();
         if (child == 0) {
             parcel_calls *calls = parcel_calls_new();
             parcel_calls_add(calls, delayed(signal_twice)(true));
-            tally->runner = getpid();
+            shared->runner = getpid();
             run_and_free(SHAPED(shape, .handle_signals = PARCEL_YES), calls);
             _exit(0);
         }
@@ -352,11 +352,11 @@ START_TEST(a_run_inside_a_cancelled_call_stops_too)
         parcel_calls *calls = parcel_calls_new();
         parcel_calls_add(calls, delayed(run_inside)());
         atomic_store(&tally->started, 0);
-        parcel_results *results = run_and_free(SHAPED(shape, .cancel = &tally->token), calls);
+        parcel_results *results = run_and_free(SHAPED(shape, .cancel = &shared->token), calls);
         HOLDS(shape, parcel_get(results, 0, int) == 7);
         ck_ran_well(results); /* its one call ran */
         parcel_results_free(results);
-        parcel_token_reset(&tally->token);
+        parcel_token_reset(&shared->token);
     }
 }
 END_TEST

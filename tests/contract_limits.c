@@ -84,7 +84,7 @@ END_TEST
 START_TEST(a_line_names_the_call_that_overran)
 {
     static struct lines lines;
-    for (struct shape shape = {0}; next_shape(_i, &shape);)
+    for (struct shape shape = {0}; next_shape_of_one_program(_i, &shape);)
         for (int verbose = 1; verbose <= 2 && shape.size == 2; verbose++) {
             parcel_calls *calls = parcel_calls_new();
             for (size_t i = 0; i < shape.size; i++)
@@ -237,7 +237,7 @@ static bool is_even(void *state, size_t index, const char *message, int attempts
 
 START_TEST(a_predicate_says_which_failures_are_tried_again)
 {
-    for (struct shape shape = {0}; next_shape(_i, &shape);) {
+    for (struct shape shape = {0}; next_shape_with_functions(_i, &shape);) {
         atomic_int wrong = 0;
         parcel_results *results =
             run_tries(SHAPED(shape, .retries = 5, .retry_if = is_even, .retry_state = &wrong,
@@ -262,7 +262,7 @@ static bool always(void *state, size_t index, const char *message, int attempts)
 
 START_TEST(a_call_that_timed_out_is_tried_again_only_when_the_predicate_says_so)
 {
-    for (struct shape shape = {0}; next_shape(_i, &shape);)
+    for (struct shape shape = {0}; next_shape_with_functions(_i, &shape);)
         for (int asks = 0; asks < 2 && shape.size == 2; asks++) {
             parcel_calls *calls = parcel_calls_new();
             parcel_calls_add(calls, delayed(last_until_asked)(LONG_FIRST));
@@ -276,18 +276,16 @@ START_TEST(a_call_that_timed_out_is_tried_again_only_when_the_predicate_says_so)
 }
 END_TEST
 
-static struct meeting failed = MEETING;
-
 static bool tell_and_retry(void *state, size_t index, const char *message, int attempts)
 {
     (void)state, (void)index, (void)message, (void)attempts;
-    meet(&failed, 2);
+    meet(&shared->meeting, 2);
     return true;
 }
 
 static void *cancel_when_failed(void *token)
 {
-    meet(&failed, 2);
+    meet(&shared->meeting, 2);
     parcel_cancel(token);
     return NULL;
 }
@@ -300,7 +298,7 @@ DELAYED(void, fail_always);
 
 START_TEST(a_wait_for_a_retry_ends_when_the_run_is_cancelled)
 {
-    for (struct shape shape = {0}; next_shape(_i, &shape);) {
+    for (struct shape shape = {0}; next_shape_of_threads(_i, &shape);) {
         parcel_token token = {0};
         pthread_t thread;
         if (shape.size != 2)

@@ -21,7 +21,7 @@ static bool takes_batches(struct shape shape)
 /* As next_shape, without those that cannot stream. */
 static bool next_streaming_shape(int backend, struct shape *shape)
 {
-    while (next_shape(backend, shape))
+    while (next_shape_of_one_program(backend, shape))
         if (!takes_batches(*shape) || shape->workers == 1)
             return true;
     return false;

@@ -15,7 +15,7 @@ static void *start(void *state, int worker)
 {
     struct scratch *scratch = malloc(sizeof *scratch);
     *scratch = (struct scratch){.thread = pthread_self(), .worker = worker};
-    bool is_right = state == tally && parcel_worker() == worker && parcel_index() == SIZE_MAX &&
+    bool is_right = state == shared && parcel_worker() == worker && parcel_index() == SIZE_MAX &&
                     !parcel_worker_state() && !parcel_cancelled();
     atomic_fetch_add(&tally->started, 1);
     atomic_fetch_add(&tally->wrong, !is_right);
@@ -27,7 +27,7 @@ static void end(void *state, int worker, void *worker_state)
     struct scratch *scratch = worker_state;
     atomic_fetch_add(&tally->ended, 1);
     atomic_fetch_add(&tally->wrong,
-                     state != tally || scratch->worker != worker || scratch->uses == 0);
+                     state != shared || scratch->worker != worker || scratch->uses == 0);
     free(scratch);
 }
 
@@ -50,7 +50,7 @@ static parcel_calls *uses(size_t count)
 }
 
 #define WITH_STATES(shape) \
-    SHAPED(shape, .on_worker_start = start, .on_worker_end = end, .worker_state = tally)
+    SHAPED(shape, .on_worker_start = start, .on_worker_end = end, .worker_state = shared)
 
 static void count_from_none(void)
 {
@@ -75,7 +75,7 @@ static int workers_that_ran(struct shape shape, const parcel_results *results)
 
 START_TEST(each_worker_that_runs_something_has_a_state_of_its_own)
 {
-    for (struct shape shape = {0}; next_shape(_i, &shape);) {
+    for (struct shape shape = {0}; next_shape_with_functions(_i, &shape);) {
         count_from_none();
         parcel_results *results = run_and_free(WITH_STATES(shape), uses(shape.size));
         HOLDS(shape, workers_that_ran(shape, results) == atomic_load(&tally->started));
@@ -89,7 +89,7 @@ END_TEST
 
 START_TEST(an_executor_keeps_the_states_for_the_next_run)
 {
-    for (struct shape shape = {0}; next_shape(_i, &shape);) {
+    for (struct shape shape = {0}; next_shape_with_functions(_i, &shape);) {
         count_from_none();
         parcel_executor *executor = parcel_open(WITH_STATES(shape));
         parcel_calls *calls = uses(shape.size);
@@ -130,7 +130,7 @@ static void *run_crowded(void *argument)
 /* The state is no atomic: runs that shared one would lose uses, which the race checker sees. */
 START_TEST(runs_at_the_same_time_share_no_state)
 {
-    for (struct shape shape = {0}; next_shape(_i, &shape);) {
+    for (struct shape shape = {0}; next_shape_of_threads(_i, &shape);) {
         count_from_none();
         parcel_calls *calls = uses(shape.size);
         struct crowded crowded = {parcel_open(WITH_STATES(shape)), calls, 0};
@@ -158,7 +158,7 @@ static void *fail_to_start(void *state, int worker)
 
 START_TEST(a_worker_that_cannot_start_stops_the_run)
 {
-    for (struct shape shape = {0}; next_shape(_i, &shape);) {
+    for (struct shape shape = {0}; next_shape_with_functions(_i, &shape);) {
         if (shape.size == 0)
             continue;
         count_from_none();
@@ -186,7 +186,7 @@ static void count_end(void *state, int worker, void *worker_state)
 
 START_TEST(an_end_without_a_start_is_called_for_who_ran)
 {
-    for (struct shape shape = {0}; next_shape(_i, &shape);) {
+    for (struct shape shape = {0}; next_shape_with_functions(_i, &shape);) {
         count_from_none();
         HOLDS(shape, squares_run(SHAPED(shape, .on_worker_end = count_end), shape.size));
         HOLDS(shape, (atomic_load(&tally->ended) >= 1) == (shape.size > 0));

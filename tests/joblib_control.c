@@ -337,12 +337,14 @@ static void add_tests(TCase *tests)
     tcase_add_test(tests, test_34_35_parameterized_backend_context_manager);
     tcase_add_test(tests, test_51_timeout_needs_no_warning);
     tcase_add_test(tests, test_62_backend_batch_statistics_reset);
-    tcase_add_test(tests, test_77_78_initializer);
-    tcase_add_test(tests, test_79_initializer_reused);
-    tcase_add_test(tests, test_80_initializer_not_reused);
     tcase_add_test(tests, test_d1_a_serial_failure_with_lines_keeps_its_error);
     tcase_add_test(tests, test_d6_a_limit_counts_from_the_calls_start);
     tcase_add_test(tests, test_config_limits);
+    if (SUITE_IS_ON_RANKS)
+        return; /* ranks that serve have no functions of rank 0's options */
+    tcase_add_test(tests, test_77_78_initializer);
+    tcase_add_test(tests, test_79_initializer_reused);
+    tcase_add_test(tests, test_80_initializer_not_reused);
 }
 
 int main(void)
@@ -352,6 +354,6 @@ int main(void)
     add_tests(tests);
     tcase_add_test(tests, test_config_scopes); /* it names the backends */
     if (!SUITE_IS_SANITIZED)
-        add_tests(case_on_processes(suite));
+        add_tests(case_elsewhere(suite));
     return suite_run(suite);
 }

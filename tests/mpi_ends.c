@@ -1,45 +1,9 @@
 /* mpi_ends.c: how the use of MPI begins and ends, each time in a job of its own. */
-#include "suite.h"
-
-#include <sys/wait.h>
-
-/* A job's output, on stdout and stderr, and what became of it. */
-struct job {
-    char output[1 << 14];
-    int status; /* of exit; -1: it did not exit */
-};
-
-static const struct job *run(const char *command)
-{
-    static struct job job;
-    char line[512];
-    snprintf(line, sizeof line, "%s 2>&1", command);
-    FILE *pipe = popen(line, "r");
-    ck_assert_ptr_nonnull(pipe);
-    size_t length = fread(job.output, 1, sizeof job.output - 1, pipe);
-    job.output[length] = '\0';
-    int status = pclose(pipe);
-    job.status = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-    return &job;
-}
+#include "mpi_job.h"
 
 static const struct job *run_on(int ranks, const char *word)
 {
-    char command[256];
-    snprintf(command, sizeof command, "./mpi-run %d ./mpi_program %s", ranks, word);
-    return run(command);
-}
-
-/* Fails when the job ended badly or a text is not in its output. The last is NULL. */
-#define ck_says(job, ...) \
-    suite_says(__FILE__, __LINE__, job, (const char *const[]){__VA_ARGS__, NULL})
-
-static void suite_says(const char *file, int line, const struct job *job, const char *const *texts)
-{
-    ck_assert_msg(job->status == 0, "%s:%d: exit status %d: %s", file, line, job->status,
-                  job->output);
-    for (; *texts; texts++)
-        suite_contains(file, line, job->output, *texts);
+    return job_on(ranks, "mpi_program", word);
 }
 
 /* Fails when the job ended well, or had to be ended by mpi-run, or does not say why it ended. */
@@ -58,13 +22,13 @@ END_TEST
 
 START_TEST(without_a_launcher_there_is_one_rank)
 {
-    ck_says(run("./mpi_program plain"), "0 of 1: fine\n");
+    ck_says(job_run("./mpi_program plain"), "0 of 1: fine\n");
 }
 END_TEST
 
 START_TEST(without_init_serve_says_what_to_call)
 {
-    ck_says(run("./mpi_program none"), "0 of 1: parcel_mpi_serve: call parcel_mpi_init first\n",
+    ck_says(job_run("./mpi_program none"), "0 of 1: parcel_mpi_serve: call parcel_mpi_init first\n",
             "0 of 1: fine\n");
 }
 END_TEST
@@ -124,7 +88,7 @@ END_TEST
 
 START_TEST(another_build_is_named)
 {
-    ck_says(run("./mpi-run 2 ./mpi_program plain : -n 1 ./mpi_other_program plain"),
+    ck_says(job_run("./mpi-run 2 ./mpi_program plain : -n 1 ./mpi_other_program plain"),
             "parcel_mpi_init: rank 2 (", ") runs another build of the program than rank 0");
 }
 END_TEST
@@ -149,7 +113,7 @@ END_TEST
 
 START_TEST(init_inside_a_call_is_a_sentence)
 {
-    ck_says(run("./mpi_program inside"), "parcel_mpi_init was called inside a call");
+    ck_says(job_run("./mpi_program inside"), "parcel_mpi_init was called inside a call");
 }
 END_TEST
 

@@ -159,7 +159,7 @@ END_TEST
 static double root(int i)
 {
     if (i == 1)
-        meet(&tally->meeting, 2);
+        meet(&shared->meeting, 2);
     return sqrt((double)i * i);
 }
 DELAYED(double, root, int);
@@ -189,7 +189,7 @@ START_TEST(test_53_unordered_returns_fastest_first)
             parcel_result_free(&result);
         }
         ck_assert(sum == 0 + 2 + 3 + 4 + 5 + 6 + 7 + 8 + 9);
-        ck_assert(meet(&tally->meeting, 2));
+        ck_assert(meet(&shared->meeting, 2));
         parcel_results_free(results);
         parcel_calls_free(calls);
     }
@@ -466,7 +466,7 @@ static parcel_results *own_stream;
 static int reach_for_own_stream(void)
 {
     parcel_result result;
-    meet(&tally->meeting, 2);
+    meet(&shared->meeting, 2);
     bool pulled = parcel_results_next(own_stream, &result);
     return pulled || parcel_results_close(own_stream, NULL, NULL, NULL);
 }
@@ -478,7 +478,7 @@ START_TEST(a_call_does_not_wait_for_its_own_stream)
     parcel_calls *calls = parcel_calls_new();
     parcel_calls_add(calls, delayed(reach_for_own_stream)());
     own_stream = Parallel(.n_jobs = 1, .return_as = PARCEL_GENERATOR)(calls);
-    meet(&tally->meeting, 2);
+    meet(&shared->meeting, 2);
     ck_assert(parcel_results_next(own_stream, &result));
     ck_assert_int_eq((int)result.value.as.int64, 0);
     parcel_result_free(&result);
@@ -503,7 +503,7 @@ static bool cancel_at_tenth(void *state, size_t index, parcel_value value,
 {
     (void)state, (void)value, (void)record;
     if (index == 10)
-        parcel_cancel(&tally->token);
+        parcel_cancel(&shared->token);
     return true;
 }
 
@@ -521,10 +521,10 @@ START_TEST(a_token_ends_a_stream)
 {
     for (int n_jobs = 1; n_jobs <= 3; n_jobs++) {
         int given = 0;
-        parcel_token_reset(&tally->token);
+        parcel_token_reset(&shared->token);
         parcel_results *results = run_and_free(&(parcel_options){.n_jobs = n_jobs,
                                                                  .on_result = cancel_at_tenth,
-                                                                 .cancel = &tally->token},
+                                                                 .cancel = &shared->token},
                                                parcel_calls_generate(next_forever, &given));
         ck_contains(parcel_results_error(results), "cancelled by its token: ");
         ck_contains(parcel_results_error(results), " calls had run");
@@ -554,13 +554,13 @@ START_TEST(a_token_ends_a_stream_that_nobody_reads)
         int given = 0;
         parcel_result result;
         size_t taken = 0;
-        parcel_token_reset(&tally->token);
+        parcel_token_reset(&shared->token);
         parcel_calls *calls = parcel_calls_generate(next_forever, &given);
         parcel_results *results = Parallel(.n_jobs = n_jobs, .return_as = PARCEL_GENERATOR,
-                                           .cancel = &tally->token)(calls);
+                                           .cancel = &shared->token)(calls);
         ck_assert(parcel_results_next(results, &result));
         parcel_result_free(&result);
-        parcel_cancel(&tally->token);
+        parcel_cancel(&shared->token);
         while (parcel_results_next(results, &result)) {
             parcel_result_free(&result);
             taken++;
@@ -646,7 +646,7 @@ static void end_state(void *state, int worker, void *worker_state)
 
 static int has_state(int i)
 {
-    return parcel_worker_state() == &tally->token ? i : -1;
+    return parcel_worker_state() == &shared->token ? i : -1;
 }
 DELAYED(int, has_state, int);
 
@@ -659,8 +659,9 @@ START_TEST(workers_of_a_stream_have_their_state)
         for (int i = 0; i < 50; i++)
             parcel_calls_add(calls, delayed(has_state)(i));
         parcel_results *results =
-            Parallel(.n_jobs = n_jobs, .return_as = PARCEL_GENERATOR, .worker_state = &tally->token,
-                     .on_worker_start = start_state, .on_worker_end = end_state)(calls);
+            Parallel(.n_jobs = n_jobs, .return_as = PARCEL_GENERATOR,
+                     .worker_state = &shared->token, .on_worker_start = start_state,
+                     .on_worker_end = end_state)(calls);
         for (; parcel_results_next(results, &result); taken++) {
             ck_assert_int_eq((int)result.value.as.int64, taken);
             parcel_result_free(&result);
@@ -740,7 +741,7 @@ static int cancel_at_third(int i)
 {
     take_time();
     if (i == 3)
-        parcel_cancel(&tally->token);
+        parcel_cancel(&shared->token);
     while (i == 3 && !parcel_cancelled())
         sched_yield();
     return i;
@@ -760,9 +761,9 @@ static parcel_next_status next_of_ten(void *state, parcel_call *call)
 START_TEST(generated_calls_that_did_not_run_say_why)
 {
     int given = 0;
-    parcel_token_reset(&tally->token);
+    parcel_token_reset(&shared->token);
     parcel_results *results =
-        run_and_free(&(parcel_options){.n_jobs = 1, .cancel = &tally->token, .batch_size = 10},
+        run_and_free(&(parcel_options){.n_jobs = 1, .cancel = &shared->token, .batch_size = 10},
                      parcel_calls_generate(next_of_ten, &given));
     ck_assert_uint_eq(parcel_results_count(results), 10);
     ck_assert_int_eq(parcel_results_status(results, 3), PARCEL_OK);
@@ -777,7 +778,7 @@ END_TEST
 static int fail_when_asked(int i)
 {
     if (i == 0)
-        parcel_cancel(&tally->token);
+        parcel_cancel(&shared->token);
     while (!parcel_cancelled())
         sched_yield();
     parcel_fail("interrupted");
@@ -792,9 +793,9 @@ START_TEST(a_call_may_fail_because_it_is_asked)
         parcel_calls *calls = parcel_calls_new();
         for (int i = 0; i < 50; i++)
             parcel_calls_add(calls, delayed(fail_when_asked)(i));
-        parcel_token_reset(&tally->token);
+        parcel_token_reset(&shared->token);
         check_error(
-            run_and_free(&(parcel_options){.n_jobs = n_jobs, .cancel = &tally->token}, calls),
+            run_and_free(&(parcel_options){.n_jobs = n_jobs, .cancel = &shared->token}, calls),
             "cancelled by its token: ");
     }
 }
@@ -804,7 +805,8 @@ static void add_joblib_tests(TCase *tests)
 {
     tcase_add_test(tests, test_18_timeout_with_generator);
     tcase_add_test(tests, test_20_error_in_task_iterator);
-    tcase_add_test(tests, test_21_dispatch_one_job);
+    if (!SUITE_IS_ON_RANKS) /* each of which has one worker */
+        tcase_add_test(tests, test_21_dispatch_one_job);
     tcase_add_test(tests, test_22_dispatch_multiprocessing);
     tcase_add_test(tests, test_48_exhausted_iterator);
     tcase_add_test(tests, test_52_return_order);
@@ -820,7 +822,8 @@ static void add_control_tests(TCase *tests)
     tcase_add_test(tests, a_match_ends_a_stream_without_an_error);
     tcase_add_test(tests, a_token_ends_a_stream_that_nobody_reads);
     tcase_add_test(tests, calls_of_a_stream_are_retried);
-    tcase_add_test(tests, workers_of_a_stream_have_their_state);
+    if (!SUITE_IS_ON_RANKS) /* of which those that serve have no functions of rank 0's options */
+        tcase_add_test(tests, workers_of_a_stream_have_their_state);
     tcase_add_test(tests, a_part_of_unknown_calls_is_refused);
     tcase_add_test(tests, a_stream_is_asked_for_in_the_call);
     tcase_add_test(tests, generated_calls_that_did_not_run_say_why);
@@ -840,7 +843,7 @@ static void add_input_tests(TCase *tests)
     tcase_add_test(tests, a_call_does_not_wait_for_its_own_stream);
 }
 
-static void add_cases_on_processes(TCase *tests)
+static void add_cases_elsewhere(TCase *tests)
 {
     add_joblib_tests(tests);
     add_control_tests(tests);
@@ -854,6 +857,6 @@ int main(void)
     add_control_tests(tallied_case(suite, "control"));
     add_input_tests(tallied_case(suite, "bad input"));
     if (!SUITE_IS_SANITIZED)
-        add_cases_on_processes(case_on_processes(suite));
+        add_cases_elsewhere(case_elsewhere(suite));
     return suite_run(suite);
 }

@@ -16,6 +16,14 @@
 #include <parcel.h>
 #include <parcel/backend.h>
 
+/* Whether the tests run on the ranks of a job: see mpi_ranks.h. */
+#ifdef SUITE_ON_RANKS
+#include "mpi_ranks.h"
+#define SUITE_IS_ON_RANKS 1
+#else
+#define SUITE_IS_ON_RANKS 0
+#endif
+
 /* Whether a sanitizer looks on. It takes memory of its own, which then cannot be limited; and its
  * locks may be held by another thread when a process is forked, where they stay so: a program that
  * does not fork in several threads at once is safe. */
@@ -88,11 +96,15 @@ static inline void suite_clear_environment(void)
 static inline int suite_run(Suite *suite)
 {
     suite_clear_environment();
+#ifdef SUITE_ON_RANKS
+    return ranks_run_suite(suite);
+#else
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);
     int failed = srunner_ntests_failed(runner);
     srunner_free(runner);
     return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+#endif
 }
 
 /* The number of known backends. */

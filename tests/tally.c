@@ -5,19 +5,30 @@
 #include <unistd.h>
 
 struct tally *tally;
+struct shared *shared;
+
+#ifdef SUITE_ON_RANKS
+#define new_tally ranks_begin_test
+#define free_tally ranks_end_test
+#define ELSEWHERE "mpi"
+#else
+#define ELSEWHERE "processes"
 
 static void new_tally(void)
 {
     tally = parcel_shared_alloc(sizeof *tally);
-    ck_assert_ptr_nonnull(tally);
-    tally->runner = getpid();
-    suite_share_meeting(&tally->meeting);
+    shared = parcel_shared_alloc(sizeof *shared);
+    ck_assert(tally && shared);
+    shared->runner = getpid();
+    suite_share_meeting(&shared->meeting);
 }
 
 static void free_tally(void)
 {
     parcel_shared_free(tally);
+    parcel_shared_free(shared);
 }
+#endif
 
 TCase *tallied_case(Suite *suite, const char *name)
 {
@@ -26,31 +37,32 @@ TCase *tallied_case(Suite *suite, const char *name)
     return tests;
 }
 
-static void prefer_processes(void)
+static void prefer_elsewhere(void)
 {
-    setenv("PARCEL_BACKEND", "processes", 1);
+    setenv("PARCEL_BACKEND", ELSEWHERE, 1);
 }
 
-static void forget_processes(void)
+static void forget_elsewhere(void)
 {
     unsetenv("PARCEL_BACKEND");
 }
 
-TCase *case_on_processes(Suite *suite)
+TCase *case_elsewhere(Suite *suite)
 {
-    TCase *tests = tallied_case(suite, "on processes");
-    tcase_add_checked_fixture(tests, prefer_processes, forget_processes);
+    TCase *tests = tallied_case(suite, "on " ELSEWHERE);
+    tcase_add_checked_fixture(tests, prefer_elsewhere, forget_elsewhere);
     return tests;
 }
 
-bool is_on_processes(void)
-{
-    return getenv("PARCEL_BACKEND");
-}
-
+/* A rank that ignores the signal would not end when its job is killed. */
 void take_time(void)
 {
-    if (getpid() != tally->runner)
+#ifdef SUITE_ON_RANKS
+    bool may_be_killed = ranks_is_forked();
+#else
+    bool may_be_killed = getpid() != shared->runner;
+#endif
+    if (may_be_killed)
         signal(SIGTERM, SIG_IGN);
 }
 

@@ -18,22 +18,24 @@ struct tally {
     atomic_int wrong; /* what was not as it should be */
     atomic_int ran[MOST_CALLS];
     struct crowd crowd;
-    struct meeting meeting;
-    parcel_token token;
-    pid_t runner; /* the test's process */
     atomic_size_t length;
     char text[256]; /* of notes */
 };
 extern struct tally *tally;
 
-/* Cases whose tests have a tally. In the second, runs that do not name a backend are on worker
- * processes, but for those inside of calls; not for sanitizers, whose own locks another thread may
- * hold when a process is forked. */
-TCase *tallied_case(Suite *suite, const char *name);
-TCase *case_on_processes(Suite *suite);
+/* Where calls and the test meet, and what they stop each other with. */
+struct shared {
+    struct meeting meeting;
+    parcel_token token;
+    pid_t runner; /* the test's process */
+};
+extern struct shared *shared;
 
-/* True in a test of such a case. */
-bool is_on_processes(void);
+/* Cases whose tests have a tally. In the second, runs that do not name a backend are on worker
+ * processes ("on processes"), or on ranks in programs for them ("on mpi"), but for those inside of
+ * calls; not for sanitizers, whose own locks another thread may hold when a process is forked. */
+TCase *tallied_case(Suite *suite, const char *name);
+TCase *case_elsewhere(Suite *suite);
 
 /* In a call that is asked to end: where it has a process of its own, a short while after that it
  * gets SIGTERM. It then takes the time that it needs all the same. */
