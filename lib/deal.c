@@ -175,10 +175,12 @@ static double target_of(const struct parcel__deal *deal, const struct parcel__ch
 /* How many calls a rank should be given now. Short calls are given by the quarter of what should be
  * out, so that several messages are on their way; long ones one by one. */
 static size_t wanted(const struct parcel__deal *deal, const struct parcel__child *child,
-                     size_t left)
+                     size_t left, bool is_first)
 {
     static const double most = 1e9;
     double target = left > 0 ? target_of(deal, child, left) : 0, out = (double)child->n_out;
+    if (is_first)
+        target = fmin(target, child->n_workers);
     bool is_low = child->seconds_per_call > cover / 4 ? out < target : out <= 0.75 * target;
     return is_low && target - out >= 1 ? (size_t)fmin(target - out, most) : 0;
 }
@@ -265,16 +267,31 @@ static void send_block(struct parcel__deal *deal, struct parcel__child *child,
     parcel__bundle_free(&bundle);
 }
 
-/* Gives a rank as many calls as it should have. */
-static void top_up(struct parcel__deal *deal, struct parcel__child *child)
+/* The most calls of one block. Where somebody waits for results, none waits for long for those that
+ * came with it. */
+static size_t longest_block(const struct parcel__deal *deal, const struct parcel__child *child)
+{
+    static const double instant = 1e-3;
+    const struct parcel__stream_options *options = &deal->stream->options;
+    double seconds = child->seconds_per_call;
+    if (!options->is_pulled && !options->on_result)
+        return SIZE_MAX;
+    if (deal->batch_size > 0)
+        return deal->batch_size;
+    return seconds > 0 && seconds < instant ? (size_t)fmin(instant / seconds, 1e9) : 1;
+}
+
+/* Gives a rank as many calls as it should have; or, first, one for each worker. */
+static void top_up(struct parcel__deal *deal, struct parcel__child *child, bool is_first)
 {
     for (;;) {
         size_t left = parcel__stream_left(deal->stream);
         pthread_mutex_lock(&deal->mutex);
-        size_t count = wanted(deal, child, left);
+        size_t count = wanted(deal, child, left, is_first), most = longest_block(deal, child);
         pthread_mutex_unlock(&deal->mutex);
         if (count == 0)
             return;
+        count = count < most ? count : most;
         open_one(deal);
         struct parcel__stream_block *block = parcel__stream_take(deal->stream, count);
         if (!block) {
@@ -341,6 +358,7 @@ static void recall(struct parcel__deal *deal)
         child->is_recalled = true;
     pthread_mutex_unlock(&deal->mutex);
     if (child) {
+        open_one(deal); /* until it has answered */
         parcel__post_tell(deal->post, child->rank, PARCEL__SAYS_RECALL, NULL, 0);
     } else if (is_wanted && now - deal->asked > again) {
         deal->asked = now;
@@ -352,8 +370,10 @@ void parcel__deal_out(struct parcel__deal *deal)
 {
     if (deal->n_children == 0 || pthread_mutex_trylock(&deal->turn) != 0)
         return;
+    for (int i = 0; i < deal->n_children; i++) /* all work before some have more */
+        top_up(deal, &deal->children[i], true);
     for (int i = 0; i < deal->n_children; i++)
-        top_up(deal, &deal->children[i]);
+        top_up(deal, &deal->children[i], false);
     if (parcel__stream_left(deal->stream) == 0)
         recall(deal);
     pthread_mutex_unlock(&deal->turn);
@@ -446,6 +466,19 @@ static size_t count_failures(const parcel_results *results, size_t first, size_t
     return n;
 }
 
+/* Tells who watches of each call that took too long. */
+static void tell_of_overruns(const struct parcel__deal *deal,
+                             const struct parcel__stream_block *block, size_t first, size_t count)
+{
+    const struct parcel__watcher *watcher = &deal->stream->options.job.watcher;
+    const struct parcel__control *control = deal->stream->options.job.control;
+    for (size_t i = first; watcher->overran && i < first + count; i++)
+        if (parcel_results_status(block->results, i) == PARCEL_TIMED_OUT)
+            watcher->overran(watcher->state, block->first + i,
+                             parcel_results_duration(block->results, i),
+                             parcel__control_allowed(control));
+}
+
 /* Reads a piece of results. */
 static void hear_piece(struct parcel__deal *deal, struct parcel__child *child,
                        const struct parcel__piece *piece, unsigned char *bytes)
@@ -462,6 +495,8 @@ static void hear_piece(struct parcel__deal *deal, struct parcel__child *child,
         for (size_t i = 0; i < large.n_large; i++)
             want(deal, child, block, piece->block, &large.large[i], piece->first_offer + i);
         parcel__stream_count(deal->stream, n_failed, piece->sums.n_ran - n_failed);
+        if (n_failed > 0)
+            tell_of_overruns(deal, block, piece->offset, piece->count);
         tell_watcher(deal, piece->sums.n_ran);
     } else {
         fail_calls(deal, child, block, piece->offset, piece->count, NULL);
@@ -516,11 +551,12 @@ void parcel__deal_hear_return(struct parcel__deal *deal, const struct parcel__me
     if (given.count == 0)
         child->refused = parcel__port_now();
     pthread_mutex_unlock(&deal->mutex);
-    if (given.count == 0 ||
-        !find_holder(deal, message->rank, given.block, given.offset, given.count))
-        return;
-    struct parcel__stream_block *block = find_block(deal, child, given.block);
-    if (!parcel__stream_split(deal->stream, block, given.offset))
-        fail_calls(deal, child, block, given.offset, given.count, NULL);
-    note_answers(deal, child, given.block, given.count);
+    if (given.count > 0 &&
+        find_holder(deal, message->rank, given.block, given.offset, given.count)) {
+        struct parcel__stream_block *block = find_block(deal, child, given.block);
+        if (!parcel__stream_split(deal->stream, block, given.offset))
+            fail_calls(deal, child, block, given.offset, given.count, NULL);
+        note_answers(deal, child, given.block, given.count);
+    }
+    close_one(deal);
 }

@@ -34,7 +34,8 @@ struct parcel__deal {
     struct parcel__child *children;
     int n_children;
 
-    /* Blocks that other ranks have, and any that is just being taken for one. Release and acquire:
+    /* Blocks that other ranks have, any that is just being taken for one, and what is asked back.
+     * Release and acquire:
      * who finds none left has seen their results. */
     atomic_size_t n_open;
 

@@ -164,11 +164,11 @@ static void see_to_it(struct parcel__exchange *exchange)
     parcel__ranks_poll(exchange->ranks);
     look(exchange);
     parcel__deal_out(&exchange->deal);
+    parcel__stream_deliver(exchange->stream);
     if (!exchange->is_root)
-        parcel__supply_send(&exchange->supply);
+        parcel__supply_send(&exchange->supply, false);
     if (!parcel__post_is_empty(post))
         parcel__ranks_poll(exchange->ranks);
-    parcel__stream_deliver(exchange->stream);
 }
 
 static bool is_done(struct parcel__exchange *exchange)
@@ -274,17 +274,29 @@ void parcel__exchange_begin(struct parcel__exchange *exchange, struct parcel__st
         start_courier(exchange);
 }
 
-void parcel__exchange_end(struct parcel__exchange *exchange)
+static void end_courier(struct parcel__exchange *exchange)
 {
-    if (!exchange->has_courier)
-        return;
     pthread_mutex_lock(&exchange->courier_mutex);
     exchange->is_over = true;
     pthread_cond_signal(&exchange->courier_condition);
     pthread_mutex_unlock(&exchange->courier_mutex);
     pthread_join(exchange->courier, NULL);
     exchange->has_courier = false;
-    exchange->stream = NULL; /* who stops the run now comes too late */
+}
+
+/* A stop that was heard last is passed on, and results that were given last are sent. Who stops the
+ * run from then on comes too late. */
+void parcel__exchange_end(struct parcel__exchange *exchange)
+{
+    if (exchange->has_courier)
+        end_courier(exchange);
+    look(exchange);
+    parcel__stream_deliver(exchange->stream);
+    if (!exchange->is_root)
+        parcel__supply_send(&exchange->supply, true);
+    parcel__post_hold(exchange->ranks->post);
+    exchange->stream = NULL;
+    parcel__post_let_go(exchange->ranks->post);
 }
 
 /* Calls that are handed out all the same are answered as not run. */
@@ -391,7 +403,9 @@ static void open_supply(struct parcel__exchange *exchange)
         .offers = &exchange->offers,
         .rank = rank,
         .above = rank > 0 ? parcel__ranks_parent(ranks) : 0,
-        .n_workers = exchange->terms->parts[rank].n_workers,
+        .n_in_need = parcel__ranks_n_children(ranks) == 0
+                         ? 4 * (size_t)exchange->terms->parts[rank].n_workers
+                         : 0,
         .is_sent = exchange->terms->sends_calls,
         .is_stopped = &exchange->has_told,
     };

@@ -12,7 +12,8 @@ enum {
     PARCEL__SAYS_HELLO = 1, /* to rank 0: struct parcel__hello: this rank comes to a run */
     PARCEL__SAYS_LEAVE,     /* to rank 0: struct parcel__note: it does not wait any longer */
     PARCEL__SAYS_BYE,       /* to rank 0: it comes to no more runs */
-    PARCEL__SAYS_DONE,      /* from rank 0: there are no more runs */
+    PARCEL__SAYS_DONE,      /* from rank 0: there are no more runs to serve */
+    PARCEL__SAYS_FAREWELL,  /* from rank 0: its last message */
     PARCEL__SAYS_COMPARE,   /* from rank 0: struct parcel__comparison: is this part the same? */
     PARCEL__SAYS_COMPARED,  /* to rank 0: struct parcel__comparison, and a call as text */
     PARCEL__SAYS_REFUSE,    /* from rank 0: struct parcel__note, and why there is no run */

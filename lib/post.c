@@ -289,7 +289,7 @@ void parcel__post_close(struct parcel__post *post)
     static const double pause = 50e-6;
     for (;;) {
         parcel__post_poll(post, ignore, NULL);
-        if (parcel__post_is_empty(post) && !parcel__post_has_data(post))
+        if (parcel__post_is_empty(post) && !parcel__post_has_data(post) && !post->arriving)
             break;
         parcel__port_sleep(pause);
     }

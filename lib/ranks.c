@@ -64,16 +64,24 @@ static void tell_late(const struct parcel__ranks *ranks, int rank, unsigned seri
     parcel__post_tell(ranks->post, rank, PARCEL__SAYS_REFUSE, bytes, sizeof note + strlen(why) + 1);
 }
 
+/* A rank that comes to a run that there is not, or not any more. */
+static void answer_late(const struct parcel__ranks *ranks, const struct parcel__hello *hello,
+                        int rank)
+{
+    if (ranks->is_closing && hello->role == PARCEL__SERVES)
+        parcel__post_tell(ranks->post, rank, PARCEL__SAYS_DONE, NULL, 0);
+    else
+        tell_late(ranks, rank, hello->serial);
+}
+
 static void hear_hello(struct parcel__ranks *ranks, const struct parcel__message *message)
 {
     struct parcel__hello hello;
     if (!ranks->hellos)
         return;
     memcpy(&hello, message->bytes, sizeof hello);
-    if (ranks->is_closing && hello.role == PARCEL__SERVES)
-        parcel__post_tell(ranks->post, message->rank, PARCEL__SAYS_DONE, NULL, 0);
-    else if (ranks->is_closing || hello.serial <= ranks->closed)
-        tell_late(ranks, message->rank, hello.serial);
+    if (ranks->is_closing || hello.serial <= ranks->closed)
+        answer_late(ranks, &hello, message->rank);
     else
         ranks->hellos[message->rank] = hello;
 }
@@ -164,6 +172,9 @@ static void handle(void *context, struct parcel__message *message)
         return;
     case PARCEL__SAYS_DONE:
         ranks->is_done = true;
+        return;
+    case PARCEL__SAYS_FAREWELL:
+        ranks->has_farewell = true;
         return;
     case PARCEL__SAYS_COMPARE:
         compare(ranks, message);
@@ -268,16 +279,25 @@ static bool all_have_left(const struct parcel__ranks *ranks)
 /* Ends the servers, and answers who is late until all have said good-bye. */
 static void dismiss(struct parcel__ranks *ranks)
 {
+    int n_ranks = ranks->transport->n_ranks;
     ranks->is_closing = true;
-    for (int i = 1; i < ranks->transport->n_ranks; i++) {
+    for (int i = 1; i < n_ranks; i++) {
         const struct parcel__hello *hello = &ranks->hellos[i];
-        bool serves = hello->serial <= ranks->closed || hello->role == PARCEL__SERVES;
-        if (serves && !ranks->has_left[i])
-            parcel__post_tell(ranks->post, i, PARCEL__SAYS_DONE, NULL, 0);
-        else if (!ranks->has_left[i])
-            tell_late(ranks, i, hello->serial);
+        if (hello->serial > ranks->closed)
+            answer_late(ranks, hello, i);
     }
     for (unsigned n_idle = 0; !all_have_left(ranks); n_idle++) {
+        parcel__ranks_poll(ranks);
+        parcel__ranks_pause(n_idle);
+    }
+    for (int i = 1; i < n_ranks; i++)
+        parcel__post_tell(ranks->post, i, PARCEL__SAYS_FAREWELL, NULL, 0);
+}
+
+static void say_goodbye(struct parcel__ranks *ranks)
+{
+    parcel__post_tell(ranks->post, 0, PARCEL__SAYS_BYE, NULL, 0);
+    for (unsigned n_idle = 0; !ranks->has_farewell; n_idle++) {
         parcel__ranks_poll(ranks);
         parcel__ranks_pause(n_idle);
     }
@@ -290,7 +310,7 @@ void parcel__ranks_close(struct parcel__ranks *ranks)
     if (ranks->transport->rank == 0)
         dismiss(ranks);
     else
-        parcel__post_tell(ranks->post, 0, PARCEL__SAYS_BYE, NULL, 0);
+        say_goodbye(ranks);
     parcel__post_close(ranks->post);
     free_ranks(ranks);
 }

@@ -54,7 +54,8 @@ struct parcel__ranks {
     struct parcel__message *compared;
 
     /* Of the others. */
-    bool is_done;                   /* rank 0 said so */
+    bool is_done;                   /* there are no more runs, */
+    bool has_farewell;              /* and no more messages, as rank 0 says */
     struct parcel__message *answer; /* of rank 0, when it begins or refuses the run */
 
     struct parcel__exchange *exchange; /* of the run that has begun, or NULL: then what comes for */
@@ -64,7 +65,8 @@ struct parcel__ranks {
 /* NULL: out of memory. The transport is borrowed. */
 struct parcel__ranks *parcel__ranks_open(const struct parcel__transport *transport);
 
-/* Says good-bye; rank 0 waits until the others do so too. NULL: nothing. */
+/* Says good-bye, and waits until all others do so, too: then no message is left on its way. NULL:
+ * nothing. */
 void parcel__ranks_close(struct parcel__ranks *ranks);
 
 /* The ranks that the backend "mpi" uses in this process from now on; NULL: none, as why says

@@ -431,10 +431,11 @@ void parcel__supply_give(struct parcel__supply *supply, struct parcel__stream_bl
     let_go(block->origin.shipment);
 }
 
-/* At once when this rank needs new calls soon. */
-void parcel__supply_send(struct parcel__supply *supply)
+/* At once when this rank needs new calls soon. One that hands out has few itself, and what it would
+ * send at once is better put together. */
+void parcel__supply_send(struct parcel__supply *supply, bool are_last)
 {
-    bool is_low = parcel__supply_room(supply) < 4 * (size_t)supply->n_workers;
+    bool is_low = are_last || parcel__supply_room(supply) < supply->n_in_need;
     pthread_mutex_lock(&supply->out_mutex);
     if (supply->out.used > 0 && (is_low || parcel__port_now() - supply->out_since >= old))
         send_out(supply);

@@ -15,9 +15,9 @@ struct parcel__supply {
     struct parcel__post *post;
     struct parcel__offers *offers;
     int rank;
-    int above;     /* the rank that gives */
-    int n_workers; /* of this rank */
-    bool is_sent;  /* the calls come as bytes; else they stand in this rank's list */
+    int above;        /* the rank that gives */
+    size_t n_in_need; /* with fewer calls than that this rank hurries to get more */
+    bool is_sent;     /* the calls come as bytes; else they stand in this rank's list */
     const atomic_bool *is_stopped;
 
     pthread_mutex_t mutex; /* protects: */
@@ -56,8 +56,8 @@ void parcel__supply_put_back(struct parcel__supply *supply, struct parcel__strea
 void parcel__supply_share(struct parcel__stream_block *to, const struct parcel__stream_block *from,
                           size_t at);
 
-/* Takes the results of a block; and sends those that wait, if it is time. */
+/* Takes the results of a block; and sends those that wait, if it is time or they are the last. */
 void parcel__supply_give(struct parcel__supply *supply, struct parcel__stream_block *block);
-void parcel__supply_send(struct parcel__supply *supply);
+void parcel__supply_send(struct parcel__supply *supply, bool are_last);
 
 #endif
