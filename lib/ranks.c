@@ -510,8 +510,7 @@ static bool have_same_calls(struct parcel__ranks *ranks, const struct parcel__he
 static bool all_can_run(const struct parcel__ranks *ranks, const struct parcel__hello *own,
                         struct parcel__text *error)
 {
-    if (*own->fault)
-        parcel__text_put(error, own->fault);
+    parcel__text_put(error, own->fault);
     for (int i = 1; !*own->fault && i < ranks->transport->n_ranks; i++) {
         if (!*ranks->hellos[i].fault)
             continue;
@@ -550,6 +549,14 @@ bool parcel__ranks_gather(struct parcel__ranks *ranks, const struct parcel__hell
         have_same_calls(ranks, own, calls, error))
         return true;
     parcel__ranks_refuse(ranks, error->failed || !error->bytes ? "out of memory" : error->bytes);
+    return false;
+}
+
+bool parcel__ranks_have_server(const struct parcel__ranks *ranks)
+{
+    for (int i = 1; i < ranks->transport->n_ranks; i++)
+        if (ranks->hellos[i].role == PARCEL__SERVES)
+            return true;
     return false;
 }
 
