@@ -124,18 +124,26 @@ static void note_answers(struct parcel__deal *deal, struct parcel__child *child,
         finish(deal, child, number);
 }
 
+/* A copy of why calls of the block failed, which lives as long as its results. */
+static const char *keep_reason(struct parcel__deal *deal, const struct parcel__child *child,
+                               struct parcel__stream_block *block, const char *why)
+{
+    static const char out_of_memory[] = "out of memory";
+    struct parcel__arena *arena = parcel__stream_arena(deal->stream, block, child->first_worker);
+    const char *kept = parcel__arena_copy(arena, why ? why : out_of_memory);
+    return kept ? kept : out_of_memory;
+}
+
 /* Records calls of a block as failed. Called by who may write the block's results. */
 static void record_failures(struct parcel__deal *deal, const struct parcel__child *child,
                             struct parcel__stream_block *block, size_t first, size_t count,
                             const char *why)
 {
-    static const char out_of_memory[] = "out of memory";
-    struct parcel__arena *arena = parcel__stream_arena(deal->stream, block, child->first_worker);
-    const char *kept = parcel__arena_copy(arena, why ? why : out_of_memory);
+    const char *kept = keep_reason(deal, child, block, why);
     const struct parcel__record record = {.worker = child->first_worker};
     for (size_t i = first; i < first + count; i++) {
         parcel__results_mark(block->results, i, 1, PARCEL_FAILED, record);
-        parcel__results_fail(block->results, i, PARCEL_FAILED, kept ? kept : out_of_memory);
+        parcel__results_fail(block->results, i, PARCEL_FAILED, kept);
     }
     block->results->failures += count;
     block->sums.n_ran += count;
@@ -221,7 +229,7 @@ static size_t pack(struct parcel__deal *deal, const struct parcel__stream_block 
 static void refuse(struct parcel__deal *deal, const struct parcel__child *child,
                    struct parcel__stream_block *block, const char *why)
 {
-    fail_calls(deal, child, block, 0, block->results->count, why);
+    fail_calls(deal, child, block, 0, block->n_missing, why);
     parcel__stream_finish(deal->stream, block);
     close_one(deal);
 }
@@ -231,10 +239,9 @@ static void keep(struct parcel__deal *deal, const struct parcel__child *child,
                  struct parcel__stream_block *block, size_t count)
 {
     size_t rest = block->results->count - count;
-    if (rest == 0 || parcel__stream_split(deal->stream, block, count))
-        return;
-    fail_calls(deal, child, block, count, rest, NULL);
-    block->n_missing -= rest;
+    if (rest > 0 && !parcel__stream_split(deal->stream, block, count))
+        fail_calls(deal, child, block, count, rest, NULL);
+    block->n_missing = count;
 }
 
 /* Sends as many calls of the block as go together. */
@@ -427,8 +434,10 @@ static void want(struct parcel__deal *deal, struct parcel__child *child,
     }
     parcel__text_format(&text, "its result of %zu bytes does not fit the memory of rank %d",
                         large->size, deal->rank);
-    block->sums.n_ran--; /* it was counted as one that succeeded */
-    record_failures(deal, child, block, large->place, 1, text.bytes);
+    parcel__results_fail(block->results, large->place, PARCEL_FAILED,
+                         keep_reason(deal, child, block, text.bytes));
+    block->results->failures++;
+    parcel__stream_count(deal->stream, 1, 0);
     parcel__text_free(&text);
     parcel__offers_decline(deal->offers, child->rank, offer);
 }

@@ -3,19 +3,17 @@
 
 #include <string.h>
 
-#include "text.h"
+#include "memory.h"
 
 void parcel__messages_tell(struct parcel__post *post, int to, int kind, const void *header,
                            size_t size, const char *text)
 {
-    struct parcel__text whole = {0};
-    parcel__text_add(&whole, header, size);
-    parcel__text_put(&whole, text ? text : "");
-    if (!text || whole.failed)
-        parcel__post_tell(post, to, kind, header, size);
-    else
-        parcel__post_tell(post, to, kind, whole.bytes, whole.length + 1);
-    parcel__text_free(&whole);
+    size_t length = text ? strlen(text) + 1 : 0;
+    unsigned char *bytes = parcel__memory_await(size + length);
+    memcpy(bytes, header, size);
+    if (text)
+        memcpy(bytes + size, text, length);
+    parcel__post_send(post, to, kind, bytes, size + length);
 }
 
 const char *parcel__messages_text(const struct parcel__message *message, size_t size)

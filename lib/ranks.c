@@ -510,7 +510,8 @@ static bool have_same_calls(struct parcel__ranks *ranks, const struct parcel__he
 static bool all_can_run(const struct parcel__ranks *ranks, const struct parcel__hello *own,
                         struct parcel__text *error)
 {
-    parcel__text_put(error, own->fault);
+    if (*own->fault)
+        parcel__text_put(error, own->fault);
     for (int i = 1; !*own->fault && i < ranks->transport->n_ranks; i++) {
         if (!*ranks->hellos[i].fault)
             continue;

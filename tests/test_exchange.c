@@ -15,7 +15,7 @@
 #include "bundle.h"
 #include "loopback.h"
 #include "memory.h"
-#include "parallel.h"
+#include "spread.h"
 #include "port.h"
 
 enum { MANY = 1009, MOST_RANKS = 7, LARGE = PARCEL__BUNDLE_LARGE / sizeof(double) + 100 };
@@ -109,7 +109,7 @@ static void do_part(struct parcel__ranks *ranks, void *state)
     if (is_root(ranks) || !play->serves)
         play->act(ranks, play);
     else
-        ck_assert_ptr_null(parcel__parallel_serve(ranks));
+        ck_assert_ptr_null(parcel__spread_serve(ranks));
 }
 
 /* The setting of a number: tests loop over some or all. */
