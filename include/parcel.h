@@ -14,8 +14,9 @@
  *         value[i] = simulate(i, 0.5);
  *
  * Contents, from the first day on: errors, delayed calls, running them, results, inside a call,
- * settings, executors, calls in other processes, calls without macros, and the short names. A
- * backend of your own: parcel/backend.h. Boxed values: parcel/value.h.
+ * settings, executors, calls in other processes, calls on several hosts, calls without macros, and
+ * the short names. A backend of your own: parcel/backend.h. Boxed values: parcel/value.h. The ranks
+ * of an MPI job: parcel_mpi.h.
  *
  * Words with one meaning: "borrowed" is read and must outlive what is said; "copied" may go at
  * once; "taken" is freed by Parcel; "new" is freed by you, with the function that is named.
@@ -306,7 +307,8 @@ typedef struct parcel_options {
      * whose calls run in order). -1: all cpus, -2: all but one,
      * and so on: max(cpus + 1 + n_jobs, 1). From -1,000,000 to 1,000,000. Default: the first
      * number of OMP_NUM_THREADS, else all cpus (joblib's default, 1, would surprise a user of
-     * OpenMP). Never more workers than calls. Environment: PARCEL_N_JOBS. */
+     * OpenMP). Never more workers than calls. With "mpi": workers of each rank. Environment:
+     * PARCEL_N_JOBS. */
     int n_jobs;
 
     /* 1: a few lines of progress in a run, 10: many, 11 and more: nearly all. From 2 on also what
@@ -322,8 +324,9 @@ typedef struct parcel_options {
     parcel_on_error on_error;
 
     /* "sequential", "threading" (also "openmp"; the default), "processes" (also "loky" and
-     * "multiprocessing": see "Calls in other processes"), or a registered name. A backend that is
-     * named and cannot run is an error that says why. Environment: PARCEL_BACKEND. */
+     * "multiprocessing": see "Calls in other processes"), "mpi" (see "Calls on several hosts"), or
+     * a registered name. A backend that is named and cannot run is an error that says why.
+     * Environment: PARCEL_BACKEND. */
     const char *backend;
 
     /* A hint, "threads" or "processes", for runs whose backend nobody names. */
@@ -463,14 +466,17 @@ typedef struct parcel_options {
      * Environment: PARCEL_READ_ONLY=yes or no. */
     parcel_switch read_only;
 
-    /* ---- workers on several hosts (the backend "mpi") ---- */
+    /* ---- workers on several hosts (the backend "mpi": see "Calls on several hosts") ---- */
 
     /* PARCEL_YES: each rank's calls run in worker processes that it forks, as those of the backend
-     * "processes" do, so that a call which crashes costs its own record and no rank. Default:
-     * PARCEL_NO. Environment: PARCEL_ISOLATE=yes or no. */
+     * "processes" do, so that a call which crashes costs its own record and no rank. Backends of
+     * threads warn that they have no ranks. Default: PARCEL_NO. Environment: PARCEL_ISOLATE=yes or
+     * no. */
     parcel_switch isolate;
 
-    /* Default: PARCEL_RANK_0. Environment: PARCEL_MPI_RESULTS=rank_0 or all_ranks. */
+    /* PARCEL_ALL_RANKS: every rank has all results, which need its memory. Not with a generator,
+     * a stream or on_result. Default: PARCEL_RANK_0. Environment: PARCEL_MPI_RESULTS=rank_0 or
+     * all_ranks. */
     parcel_mpi_results mpi_results;
 
     /* Seconds that a rank waits for the others to begin the same run; then the run is an error that
@@ -831,6 +837,48 @@ void *parcel_shared_alloc(size_t size);
 /* Frees such memory, for worker processes too; anything else is left alone. Not while calls use it.
  * Threads: any. Since 0.1. */
 void parcel_shared_free(void *memory);
+
+/* ------------------------------------------------------------------------------------------- *
+ * Calls on several hosts
+ *
+ * With .backend = "mpi" the calls run on all ranks of an MPI job, each with workers of its own:
+ * threads, or with .isolate processes, of which all holds that is said above. The program calls
+ * parcel_mpi_init before (parcel_mpi.h); without it such a run is an error that says so.
+ *
+ * Who has the calls. Either each rank makes the same list and comes to the run; then the numbers of
+ * calls travel, and a pointer means each rank's own memory. Or rank 0 does, and others call
+ * parcel_mpi_serve: then the calls travel, with strings, values, structs and the data of arrays,
+ * and a pointer is refused with a sentence, unless it is NULL or to a function or constant. Calls
+ * of a generator always travel: that of rank 0 is asked, and the others' are not. When lists are
+ * not the same, in their count, functions, numbers, strings, values or described structs, nothing
+ * runs, and the error names the call and the rank: "the lists differ: call 2 is model(2) on rank 0
+ * and model(77) on rank 1". What pointers point at, what arrays hold, and structs that
+ * are not described are not compared.
+ *
+ * Who has the results. Rank 0, and with .mpi_results all but those that serve. Every rank that came
+ * to the run has its count, error, failures, warnings, times and workers, the same on all; where
+ * the values are elsewhere each call is PARCEL_NOT_RUN, has no value, and is printed as
+ * <on rank 0>. Streams and on_result give results on rank 0; the other ranks return when the run is
+ * over.
+ *
+ * Options. Those of rank 0, and its environment, hold for all. on_worker_start, on_worker_end,
+ * retry_if and the token cancel are each rank's own. A rank that serves has no token, and rank 0's
+ * functions, which are of the program or its libraries then, without worker_state and retry_state:
+ * what these point at is not there, and a run that gives them is an error. Progress is
+ * rank 0's. .n_jobs counts workers a rank: -1, or the default without OMP_NUM_THREADS, is the
+ * rank's part of the cpus: those that it may use, or, when it may use all, those of its host
+ * divided by the ranks there. parcel_worker() counts over all ranks. A rank with fewer cpus than
+ * workers is a warning of the run.
+ *
+ * Times. The start of a call is counted from the run's start on the call's rank, by the clock
+ * there.
+ *
+ * Ends. A call that crashes or exits ends its rank, and so the job, as the loss of a host does;
+ * with .isolate it costs its record. A failure, a stop, a cancelled token, and with handle_signals
+ * a SIGINT or SIGTERM at any rank, stop the run on all.
+ *
+ * A process has one such run at a time; another is an error. A run inside a call stays on the rank.
+ * ------------------------------------------------------------------------------------------- */
 
 /* ------------------------------------------------------------------------------------------- *
  * Calls without macros

@@ -17,8 +17,9 @@
  * communicator and never meet those of the program. Error handlers stay as they are.
  *
  * A rank or a node that dies ends the job, as MPI has it; and so does a call that calls exit, with
- * a line on stderr. The same words as in parcel.h; "collective" is said of what all ranks of the
- * communicator have to call.
+ * a line on stderr, unless .isolate is set. What a run on ranks is stands in parcel.h under "Calls
+ * on several hosts", and how to start one in parcel-mpi(7). The same words as in parcel.h;
+ * "collective" is said of what all ranks of the communicator have to call.
  *
  * SPDX-License-Identifier: BSD-3-Clause
  */

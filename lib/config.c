@@ -845,7 +845,7 @@ bool parcel__config_resolve(struct parcel__plan *plan, const parcel_options *opt
 {
     static const parcel_options defaults;
     struct setting settings[PARCEL__N_OPTIONS];
-    *plan = (struct parcel__plan){.n_jobs = 1};
+    *plan = (struct parcel__plan){.n_jobs = 1, .mpi_timeout = INFINITY};
     options = options ? options : &defaults;
     const struct sources sources = find_sources(options);
     if (!is_reserved_space_clear(options)) {
@@ -875,6 +875,17 @@ bool parcel__config_resolve(struct parcel__plan *plan, const parcel_options *opt
     if (!is_plain && !resolve_limits(plan, &sources, settings, error))
         return false;
     return resolve_backend(plan, settings, error) && resolve_stream(plan, settings, error);
+}
+
+const parcel_backend *parcel__config_backend(const parcel_options *options)
+{
+    static const parcel_options defaults;
+    struct parcel__text error = {0};
+    struct setting setting = {.source = PARCEL__FROM_DEFAULT};
+    const struct sources sources = find_sources(options ? options : &defaults);
+    bool found = find_setting(&options_table[PARCEL__BACKEND], &sources, &setting, &error);
+    parcel__text_free(&error);
+    return found && setting.name ? parcel__backend_find(setting.name) : NULL;
 }
 
 void parcel__config_free(struct parcel__plan *plan)

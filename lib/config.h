@@ -87,6 +87,10 @@ bool parcel__config_resolve(struct parcel__plan *plan, const parcel_options *opt
                             struct parcel__text *error);
 void parcel__config_free(struct parcel__plan *plan);
 
+/* The backend that the options ask for, whatever else is wrong with them; NULL: none, or none that
+ * is known. */
+const parcel_backend *parcel__config_backend(const parcel_options *options);
+
 /* What calls of a run may use, when n_jobs workers are allowed and n_workers of them run, inside
  * of the call current or of none. */
 struct parcel__nest parcel__config_nest(const struct parcel_current_call *current, int n_jobs,

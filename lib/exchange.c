@@ -193,7 +193,7 @@ static bool attend(struct parcel__exchange *exchange, unsigned n_idle)
     see_to_it(exchange);
     if (is_done(exchange))
         return false;
-    parcel__ranks_pause(n_idle);
+    parcel__ranks_pause(exchange->ranks, n_idle);
     return true;
 }
 
@@ -461,7 +461,7 @@ static bool has_whole_ending(struct parcel__exchange *exchange)
 bool parcel__exchange_await_end(struct parcel__exchange *exchange, parcel_results *results)
 {
     for (unsigned n_idle = 0; !has_whole_ending(exchange); n_idle++)
-        parcel__ranks_pause(n_idle);
+        parcel__ranks_pause(exchange->ranks, n_idle);
     parcel__ranks_flush(exchange->ranks); /* those below wait for it, too */
     return results && parcel__ending_read(&exchange->ending, results);
 }

@@ -11,7 +11,8 @@ struct parcel_executor {
     struct parcel__team team;
     bool is_open;
     parcel__streaming streaming;
-    struct parcel__text error; /* why it is not open */
+    struct parcel__text error; /* why it is not open, */
+    parcel_options options;    /* though these were asked for */
 };
 
 /* What parcel_open returns when there is no memory even for an executor. */
@@ -23,9 +24,10 @@ parcel_executor *parcel_open(const parcel_options *options)
     if (!executor)
         return &without_memory;
     executor->error = (struct parcel__text){0};
+    executor->options = options ? *options : (parcel_options){0};
     atomic_init(&executor->streaming, NULL);
     executor->is_open = parcel__config_resolve(&executor->plan, options, &executor->error) &&
-                        parcel__parallel_open(&executor->team, &executor->plan, &executor->error);
+                        parcel__team_open(&executor->team, &executor->plan, &executor->error);
     parcel__memory_keep_all(true);
     return executor;
 }
@@ -37,8 +39,9 @@ parcel_results *parcel_executor_run(parcel_executor *executor, const parcel_call
                                         parcel_calls_count(calls));
     if (executor->is_open)
         return parcel__parallel_run(&executor->plan, &executor->team, calls, &executor->streaming);
-    const char *error = executor->error.failed ? "out of memory" : executor->error.bytes;
-    return parcel__results_of_error(error, parcel_calls_count(calls));
+    struct parcel__text error = {0};
+    parcel__text_put(&error, executor->error.failed ? "out of memory" : executor->error.bytes);
+    return parcel__parallel_refuse(&executor->plan, &executor->options, &error, calls);
 }
 
 void parcel_close(parcel_executor *executor)
@@ -48,7 +51,7 @@ void parcel_close(parcel_executor *executor)
     parcel_results_close(atomic_load_explicit(&executor->streaming, memory_order_acquire), NULL,
                          NULL, NULL);
     if (executor->is_open)
-        parcel__parallel_close(&executor->team);
+        parcel__team_close(&executor->team);
     parcel__memory_keep_all(false);
     parcel__config_free(&executor->plan);
     parcel__text_free(&executor->error);

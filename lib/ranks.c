@@ -204,17 +204,17 @@ void parcel__ranks_flush(struct parcel__ranks *ranks)
 {
     parcel__ranks_poll(ranks);
     for (unsigned n_idle = 0; !parcel__post_is_empty(ranks->post); n_idle++) {
-        parcel__ranks_pause(n_idle);
+        parcel__ranks_pause(ranks, n_idle);
         parcel__ranks_poll(ranks);
     }
 }
 
 /* At first an instant, since the next message may be on its way; then longer and longer, since
- * another rank may compute on this cpu. */
-void parcel__ranks_pause(unsigned n_idle)
+ * another rank may compute on this cpu. Data move only while both sides look. */
+void parcel__ranks_pause(const struct parcel__ranks *ranks, unsigned n_idle)
 {
     enum { YIELDS = 20, SHORT = 2000, LONG = 4000 };
-    if (n_idle < YIELDS)
+    if (n_idle < YIELDS || parcel__post_has_data(ranks->post))
         parcel__port_yield();
     else
         parcel__port_sleep(n_idle < SHORT ? 50e-6 : n_idle < LONG ? 200e-6 : 1e-3);
@@ -288,7 +288,7 @@ static void dismiss(struct parcel__ranks *ranks)
     }
     for (unsigned n_idle = 0; !all_have_left(ranks); n_idle++) {
         parcel__ranks_poll(ranks);
-        parcel__ranks_pause(n_idle);
+        parcel__ranks_pause(ranks, n_idle);
     }
     for (int i = 1; i < n_ranks; i++)
         parcel__post_tell(ranks->post, i, PARCEL__SAYS_FAREWELL, NULL, 0);
@@ -299,7 +299,7 @@ static void say_goodbye(struct parcel__ranks *ranks)
     parcel__post_tell(ranks->post, 0, PARCEL__SAYS_BYE, NULL, 0);
     for (unsigned n_idle = 0; !ranks->has_farewell; n_idle++) {
         parcel__ranks_poll(ranks);
-        parcel__ranks_pause(n_idle);
+        parcel__ranks_pause(ranks, n_idle);
     }
 }
 
@@ -411,7 +411,7 @@ static bool await_all(struct parcel__ranks *ranks, double timeout, struct parcel
             return true;
         if (some_have_left || parcel__port_now() >= end)
             break;
-        parcel__ranks_pause(n_idle);
+        parcel__ranks_pause(ranks, n_idle);
     }
     put_missing(error, ranks);
     if (some_have_left)
@@ -434,7 +434,7 @@ static bool ask(struct parcel__ranks *ranks, int rank, struct parcel__comparison
     parcel__post_tell(ranks->post, rank, PARCEL__SAYS_COMPARE, question, sizeof *question);
     for (unsigned n_idle = 0; !ranks->compared && has_come(ranks, rank); n_idle++) {
         parcel__ranks_poll(ranks);
-        parcel__ranks_pause(n_idle);
+        parcel__ranks_pause(ranks, n_idle);
     }
     if (!ranks->compared || ranks->compared->size < sizeof answer)
         return false;
@@ -510,8 +510,7 @@ static bool have_same_calls(struct parcel__ranks *ranks, const struct parcel__he
 static bool all_can_run(const struct parcel__ranks *ranks, const struct parcel__hello *own,
                         struct parcel__text *error)
 {
-    if (*own->fault)
-        parcel__text_put(error, own->fault);
+    parcel__text_put(error, own->fault);
     for (int i = 1; !*own->fault && i < ranks->transport->n_ranks; i++) {
         if (!*ranks->hellos[i].fault)
             continue;
@@ -550,6 +549,14 @@ bool parcel__ranks_gather(struct parcel__ranks *ranks, const struct parcel__hell
         have_same_calls(ranks, own, calls, error))
         return true;
     parcel__ranks_refuse(ranks, error->failed || !error->bytes ? "out of memory" : error->bytes);
+    return false;
+}
+
+bool parcel__ranks_have_server(const struct parcel__ranks *ranks)
+{
+    for (int i = 1; i < ranks->transport->n_ranks; i++)
+        if (ranks->hellos[i].role == PARCEL__SERVES)
+            return true;
     return false;
 }
 
@@ -640,7 +647,7 @@ static bool await_answer(struct parcel__ranks *ranks, double timeout)
         parcel__ranks_poll(ranks);
         if (parcel__port_now() >= end)
             break;
-        parcel__ranks_pause(n_idle);
+        parcel__ranks_pause(ranks, n_idle);
     }
     return ranks->answer || ranks->is_done;
 }

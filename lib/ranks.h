@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "config.h"
+#include "identity.h"
 #include "messages.h"
 #include "results.h"
 
@@ -13,6 +14,11 @@
 struct parcel__part {
     int n_workers;
     char host[PARCEL__LONGEST_HOST];
+};
+
+/* Of the options, for ranks that serve; all 0: there is none. */
+struct parcel__shared_functions {
+    struct parcel__identity start, end, retry;
 };
 
 /* What holds for a run on all ranks: rank 0's options. */
@@ -29,6 +35,7 @@ struct parcel__terms {
     size_t count;
     struct parcel__limits limits; /* pointers in it mean nothing elsewhere */
     struct parcel__worker_limits worker_limits;
+    struct parcel__shared_functions functions;
     struct parcel__part parts[]; /* of each rank */
 };
 
@@ -89,6 +96,9 @@ void parcel__ranks_introduce(const struct parcel__ranks *ranks, struct parcel__h
 bool parcel__ranks_gather(struct parcel__ranks *ranks, const struct parcel__hello *own,
                           const parcel_calls *calls, double timeout, struct parcel__text *error);
 
+/* True when some of those that have come serve. */
+bool parcel__ranks_have_server(const struct parcel__ranks *ranks);
+
 /* The terms for them, new (parcel__memory_free); NULL: out of memory, and they are refused. The
  * run's own part is to be written before they are announced. n_jobs: as asked, 0: not set. */
 struct parcel__terms *parcel__ranks_terms(struct parcel__ranks *ranks, int n_jobs);
@@ -115,7 +125,7 @@ size_t parcel__terms_size(const struct parcel__terms *terms);
 /* Sees to the post, and waits an instant when that was done n_idle times for nothing. */
 void parcel__ranks_poll(struct parcel__ranks *ranks);
 void parcel__ranks_flush(struct parcel__ranks *ranks); /* until all is sent */
-void parcel__ranks_pause(unsigned n_idle);
+void parcel__ranks_pause(const struct parcel__ranks *ranks, unsigned n_idle);
 
 /* Sends a copy to each rank right below. */
 void parcel__ranks_pass_on(const struct parcel__ranks *ranks, int kind, const void *bytes,

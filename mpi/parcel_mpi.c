@@ -15,7 +15,7 @@
 
 #include "identity.h"
 #include "mpi_transport.h"
-#include "parallel.h"
+#include "spread.h"
 
 /* What keeps a rank from taking part. */
 enum problem { NONE, LEVEL, TAGS, BUILD, MEMORY, N_PROBLEMS };
@@ -272,7 +272,7 @@ const char *parcel_mpi_serve(void)
         return "parcel_mpi_serve was called inside a call of Parallel";
     if (!job.ranks)
         return job.why ? job.why : "parcel_mpi_serve: call parcel_mpi_init first";
-    return parcel_mpi_rank() == 0 ? NULL : parcel__parallel_serve(job.ranks);
+    return parcel_mpi_rank() == 0 ? NULL : parcel__spread_serve(job.ranks);
 }
 
 int parcel_mpi_rank(void)
