@@ -11,6 +11,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "calls.h"
 #include "digest.h"
@@ -257,6 +258,7 @@ struct parcel__ranks *parcel__ranks_open(const struct parcel__transport *transpo
         return NULL;
     *ranks = (struct parcel__ranks){
         .transport = transport,
+        .process = getpid(),
         .fan_out = transport->fan_out > 0 ? transport->fan_out : FAN_OUT,
     };
     ranks->post = parcel__post_open(transport);
@@ -332,7 +334,10 @@ struct parcel__ranks *parcel__ranks_used(const char **why)
     *why = atomic_load_explicit(&why_not, memory_order_acquire);
     if (!ranks && !*why)
         *why = "the program has not called parcel_mpi_init (parcel_mpi.h, -lparcel_mpi)";
-    return ranks;
+    if (!ranks || ranks->process == getpid())
+        return ranks;
+    *why = "this process was forked from a rank, and is none itself";
+    return NULL;
 }
 
 bool parcel__ranks_are_busy(const struct parcel__ranks *ranks)

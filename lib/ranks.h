@@ -4,6 +4,7 @@
 
 #include <parcel.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "config.h"
 #include "identity.h"
@@ -45,6 +46,7 @@ struct parcel__exchange;
  * by the thread that runs, between two polls, or by who holds it. */
 struct parcel__ranks {
     const struct parcel__transport *transport;
+    pid_t process; /* one that was forked from it has no part in the job */
     struct parcel__post *post;
     int fan_out;   /* ranks that one hands out to */
     char why[256]; /* a server ended, or "" */

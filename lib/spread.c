@@ -38,6 +38,34 @@ static void conclude(struct parcel__run *run)
 static const char ranks_are_busy[] =
     "another run of this process is using the ranks: such runs are made one after the other";
 
+/* A call of a list whose result would be a pointer, which fails on some ranks and not on others;
+ * SIZE_MAX: there is none. */
+static size_t find_pointer(const parcel_calls *calls)
+{
+    const parcel_function *only = parcel__calls_only_function(calls);
+    size_t count = parcel_calls_count(calls);
+    if (only)
+        return only->result.kind == PARCEL_POINTER ? 0 : SIZE_MAX;
+    for (size_t i = 0; i < count; i++)
+        if (parcel__calls_function(calls, i)->result.kind == PARCEL_POINTER)
+            return i;
+    return SIZE_MAX;
+}
+
+/* False: the calls cannot run on several ranks; *why as parcel__wire_check has it. */
+static bool check_calls(const struct parcel__run *run, char **why)
+{
+    struct parcel__text text = {0};
+    size_t place = parcel__calls_are_generated(run->calls) ? SIZE_MAX : find_pointer(run->calls);
+    if (place == SIZE_MAX || run->team->ranks->transport->n_ranks == 1)
+        return parcel__run_check_pointers(run, why);
+    parcel__calls_put_call(&text, run->calls, place, place);
+    parcel__text_put(&text, ": it returns a pointer to memory that other ranks do not have: return "
+                            "what it points at");
+    *why = parcel__text_take(&text);
+    return false;
+}
+
 /* What a rank says of its calls; fault: why it cannot run them, or NULL. */
 static void introduce(const struct parcel__run *run, const char *fault, struct parcel__hello *hello)
 {
@@ -46,7 +74,7 @@ static void introduce(const struct parcel__run *run, const char *fault, struct p
     parcel__ranks_introduce(run->team->ranks, hello);
     if (hello->n_most > run->team->n_workers)
         hello->n_most = run->team->n_workers;
-    if (!fault && !parcel__run_check_pointers(run, &why))
+    if (!fault && !check_calls(run, &why))
         fault = why ? why : "out of memory";
     if (fault)
         snprintf(hello->fault, sizeof hello->fault, "%s", fault);
