@@ -624,6 +624,8 @@ void parcel__ranks_put_warnings(const struct parcel__ranks *ranks,
                                 const struct parcel__terms *terms, struct parcel__text *text)
 {
     int n_short = 0, first = -1;
+    if (ranks->transport->note)
+        parcel__text_put(text, ranks->transport->note);
     for (int i = 0; i < terms->n_ranks; i++) {
         bool is_short = ranks->hellos[i].n_allowed < terms->parts[i].n_workers;
         n_short += is_short;
