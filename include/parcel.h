@@ -307,8 +307,8 @@ typedef struct parcel_options {
      * whose calls run in order). -1: all cpus, -2: all but one,
      * and so on: max(cpus + 1 + n_jobs, 1). From -1,000,000 to 1,000,000. Default: the first
      * number of OMP_NUM_THREADS, else all cpus (joblib's default, 1, would surprise a user of
-     * OpenMP). Never more workers than calls. With "mpi": workers of each rank. Environment:
-     * PARCEL_N_JOBS. */
+     * OpenMP). Never more workers than calls. With "mpi": workers of each rank, however many calls
+     * there are. Environment: PARCEL_N_JOBS. */
     int n_jobs;
 
     /* 1: a few lines of progress in a run, 10: many, 11 and more: nearly all. From 2 on also what
@@ -469,9 +469,9 @@ typedef struct parcel_options {
     /* ---- workers on several hosts (the backend "mpi": see "Calls on several hosts") ---- */
 
     /* PARCEL_YES: each rank's calls run in worker processes that it forks, as those of the backend
-     * "processes" do, so that a call which crashes costs its own record and no rank. Backends of
-     * threads warn that they have no ranks. Default: PARCEL_NO. Environment: PARCEL_ISOLATE=yes or
-     * no. */
+     * "processes" do, so that a call which crashes costs its own record and no rank. Where nobody
+     * names a backend, that one runs the calls; a backend of threads that is named warns that it
+     * has no ranks. Default: PARCEL_NO. Environment: PARCEL_ISOLATE=yes or no. */
     parcel_switch isolate;
 
     /* PARCEL_ALL_RANKS: every rank has all results, which need its memory. Not with a generator,

@@ -45,9 +45,15 @@ void parcel__deal_close(struct parcel__deal *deal)
     pthread_mutex_destroy(&deal->turn);
 }
 
-bool parcel__deal_is_done(const struct parcel__deal *deal)
+/* While nobody hands out, what is not out does not go out behind our back. */
+bool parcel__deal_is_done(struct parcel__deal *deal)
 {
-    return atomic_load_explicit(&deal->n_open, memory_order_acquire) == 0;
+    if (pthread_mutex_trylock(&deal->turn) != 0)
+        return false;
+    bool is_done = atomic_load_explicit(&deal->n_open, memory_order_acquire) == 0 &&
+                   parcel__stream_left(deal->stream) == 0;
+    pthread_mutex_unlock(&deal->turn);
+    return is_done;
 }
 
 static void open_one(struct parcel__deal *deal)
@@ -95,7 +101,7 @@ static size_t enter(struct parcel__child *child, struct parcel__stream_block *bl
         memset(&child->blocks[i], 0, (more - i) * sizeof *child->blocks);
     }
     child->blocks[i] = block;
-    child->n_out += block->results->count;
+    child->n_out += block->n_missing;
     child->heard = parcel__port_now();
     return i;
 }
@@ -125,7 +131,7 @@ static void note_answers(struct parcel__deal *deal, struct parcel__child *child,
 }
 
 /* A copy of why calls of the block failed, which lives as long as its results. */
-static const char *keep_reason(struct parcel__deal *deal, const struct parcel__child *child,
+static const char *keep_reason(const struct parcel__deal *deal, const struct parcel__child *child,
                                struct parcel__stream_block *block, const char *why)
 {
     static const char out_of_memory[] = "out of memory";
@@ -134,10 +140,10 @@ static const char *keep_reason(struct parcel__deal *deal, const struct parcel__c
     return kept ? kept : out_of_memory;
 }
 
-/* Records calls of a block as failed. Called by who may write the block's results. */
-static void record_failures(struct parcel__deal *deal, const struct parcel__child *child,
-                            struct parcel__stream_block *block, size_t first, size_t count,
-                            const char *why)
+/* Marks calls of a block as failed. With the post held: so one thread at a time uses the arena. */
+static void mark_failed(const struct parcel__deal *deal, const struct parcel__child *child,
+                        struct parcel__stream_block *block, size_t first, size_t count,
+                        const char *why)
 {
     const char *kept = keep_reason(deal, child, block, why);
     const struct parcel__record record = {.worker = child->first_worker};
@@ -145,16 +151,17 @@ static void record_failures(struct parcel__deal *deal, const struct parcel__chil
         parcel__results_mark(block->results, i, 1, PARCEL_FAILED, record);
         parcel__results_fail(block->results, i, PARCEL_FAILED, kept);
     }
-    block->results->failures += count;
-    block->sums.n_ran += count;
-    parcel__stream_count(deal->stream, count, 0);
 }
 
+/* Records calls of a block that did not run as failed. With the post held. */
 static void fail_calls(struct parcel__deal *deal, const struct parcel__child *child,
                        struct parcel__stream_block *block, size_t first, size_t count,
                        const char *why)
 {
-    record_failures(deal, child, block, first, count, why);
+    mark_failed(deal, child, block, first, count, why);
+    block->results->failures += count;
+    block->sums.n_ran += count;
+    parcel__stream_count(deal->stream, count, 0);
     tell_watcher(deal, count);
 }
 
@@ -229,19 +236,24 @@ static size_t pack(struct parcel__deal *deal, const struct parcel__stream_block 
 static void refuse(struct parcel__deal *deal, const struct parcel__child *child,
                    struct parcel__stream_block *block, const char *why)
 {
+    parcel__post_hold(deal->post);
     fail_calls(deal, child, block, 0, block->n_missing, why);
+    parcel__post_let_go(deal->post);
     parcel__stream_finish(deal->stream, block);
     close_one(deal);
 }
 
-/* Keeps so many calls of the block; the rest is handed out again. */
+/* Keeps so many calls of the block; the rest is handed out again, or has failed. */
 static void keep(struct parcel__deal *deal, const struct parcel__child *child,
                  struct parcel__stream_block *block, size_t count)
 {
     size_t rest = block->results->count - count;
-    if (rest > 0 && !parcel__stream_split(deal->stream, block, count))
-        fail_calls(deal, child, block, count, rest, NULL);
     block->n_missing = count;
+    if (rest == 0 || parcel__stream_split(deal->stream, block, count))
+        return;
+    parcel__post_hold(deal->post);
+    fail_calls(deal, child, block, count, rest, NULL);
+    parcel__post_let_go(deal->post);
 }
 
 /* Sends as many calls of the block as go together. */
@@ -305,7 +317,6 @@ static void top_up(struct parcel__deal *deal, struct parcel__child *child, bool 
             close_one(deal);
             return;
         }
-        block->n_missing = block->results->count;
         block->n_arriving = 0;
         block->sums = (struct parcel__sums){.longest = -1};
         send_block(deal, child, block);
@@ -436,8 +447,6 @@ static void want(struct parcel__deal *deal, struct parcel__child *child,
                         large->size, deal->rank);
     parcel__results_fail(block->results, large->place, PARCEL_FAILED,
                          keep_reason(deal, child, block, text.bytes));
-    block->results->failures++;
-    parcel__stream_count(deal->stream, 1, 0);
     parcel__text_free(&text);
     parcel__offers_decline(deal->offers, child->rank, offer);
 }
@@ -464,15 +473,19 @@ static void note_speed(struct parcel__deal *deal, struct parcel__child *child,
     pthread_mutex_unlock(&deal->mutex);
 }
 
-/* A result may have failed to travel, too. */
-static size_t count_failures(const parcel_results *results, size_t first, size_t count)
+/* Counts calls that came back. The marks say it: a result may have failed to travel. */
+static void count_ended(struct parcel__deal *deal, struct parcel__stream_block *block, size_t first,
+                        size_t count, size_t *n_failed)
 {
-    size_t n = 0;
+    size_t n_succeeded = 0;
+    *n_failed = 0;
     for (size_t i = first; i < first + count; i++) {
-        parcel_status status = parcel_results_status(results, i);
-        n += status == PARCEL_FAILED || status == PARCEL_TIMED_OUT || status == PARCEL_LOST;
+        parcel_status status = parcel_results_status(block->results, i);
+        n_succeeded += status == PARCEL_OK;
+        *n_failed += status == PARCEL_FAILED || status == PARCEL_TIMED_OUT || status == PARCEL_LOST;
     }
-    return n;
+    block->results->failures += *n_failed;
+    parcel__stream_count(deal->stream, *n_failed, n_succeeded);
 }
 
 /* Tells who watches of each call that took too long. */
@@ -498,12 +511,11 @@ static void hear_piece(struct parcel__deal *deal, struct parcel__child *child,
     bool is_read = parcel__bundle_get_results(bytes, piece->size, block->results, piece->offset,
                                               piece->count, arena, &large);
     if (is_read) {
-        size_t n_failed = count_failures(block->results, piece->offset, piece->count);
-        block->results->failures += n_failed;
+        size_t n_failed;
         add_sums(&block->sums, &piece->sums);
         for (size_t i = 0; i < large.n_large; i++)
             want(deal, child, block, piece->block, &large.large[i], piece->first_offer + i);
-        parcel__stream_count(deal->stream, n_failed, piece->sums.n_ran - n_failed);
+        count_ended(deal, block, piece->offset, piece->count, &n_failed);
         if (n_failed > 0)
             tell_of_overruns(deal, block, piece->offset, piece->count);
         tell_watcher(deal, piece->sums.n_ran);

@@ -63,7 +63,7 @@ void parcel__deal_hear_results(struct parcel__deal *deal, struct parcel__message
 void parcel__deal_hear_unrun(struct parcel__deal *deal, const struct parcel__message *message);
 void parcel__deal_hear_return(struct parcel__deal *deal, const struct parcel__message *message);
 
-/* True when nothing is out. Threads: any. */
-bool parcel__deal_is_done(const struct parcel__deal *deal);
+/* True when nothing is out, and nothing is left to be handed out. Threads: any. */
+bool parcel__deal_is_done(struct parcel__deal *deal);
 
 #endif

@@ -175,8 +175,7 @@ static bool is_done(struct parcel__exchange *exchange)
 {
     bool may_end =
         exchange->is_root ? parcel__stream_has_ended(exchange->stream) : has_ended(exchange);
-    return may_end && parcel__deal_is_done(&exchange->deal) &&
-           parcel__stream_left(exchange->stream) == 0;
+    return may_end && parcel__deal_is_done(&exchange->deal);
 }
 
 static bool attend(struct parcel__exchange *exchange, unsigned n_idle)
@@ -309,6 +308,7 @@ void parcel__exchange_give_up(struct parcel__exchange *exchange)
     tell_above(exchange, &stopped, text.failed ? "a rank is out of memory" : text.bytes);
     parcel__text_free(&text);
     attach(exchange);
+    parcel__supply_drain(&exchange->supply);
 }
 
 /* ---- what the stream asks for ---- */

@@ -97,9 +97,9 @@ static void compare(struct parcel__ranks *ranks, const struct parcel__message *m
 {
     struct parcel__comparison question;
     struct parcel__text text = {0};
-    if (!ranks->calls)
-        return;
     memcpy(&question, message->bytes, sizeof question);
+    if (!ranks->calls || question.serial != ranks->serial)
+        return;
     size_t count = question.high - question.low;
     question.is_same = parcel__digest_calls(ranks->calls, question.low, count) == question.digest;
     parcel__text_add(&text, (const char *)&question, sizeof question);
@@ -432,7 +432,8 @@ static bool ask(struct parcel__ranks *ranks, int rank, struct parcel__comparison
     forget(ranks->compared);
     ranks->compared = NULL;
     parcel__post_tell(ranks->post, rank, PARCEL__SAYS_COMPARE, question, sizeof *question);
-    for (unsigned n_idle = 0; !ranks->compared && has_come(ranks, rank); n_idle++) {
+    for (unsigned n_idle = 0; !ranks->compared && ranks->hellos[rank].serial == ranks->serial;
+         n_idle++) {
         parcel__ranks_poll(ranks);
         parcel__ranks_pause(ranks, n_idle);
     }

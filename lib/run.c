@@ -338,7 +338,7 @@ parcel_results *parcel__run_new_results(const struct parcel__plan *plan,
                                   : parcel__results_new(calls, n_workers);
     if (!results)
         return NULL;
-    results->backend = plan->backend->name;
+    results->backend = team->backend->name;
     note_warnings(results, plan, team->backend, calls, wanted);
     return results;
 }

@@ -312,13 +312,13 @@ static bool run_part(struct parcel__run *run)
     opened = opened && parcel__stream_open(&stream, &options);
     if (opened)
         parcel__stream_run(&stream, parcel__run_on_team, run);
-    else
+    if (!opened || !stream.has_begun) /* no worker could begin */
         parcel__exchange_give_up(run->exchange);
-    opened = parcel__exchange_await_end(run->exchange, run->results) && opened;
+    bool is_told = parcel__exchange_await_end(run->exchange, run->results);
     if (opened)
         parcel__stream_close(&stream);
     parcel__run_close_control(run);
-    return opened;
+    return opened && is_told;
 }
 
 /* The results that this rank has of a run: with all values, or with what became of them only. */

@@ -261,6 +261,7 @@ static size_t find_calls(struct parcel__stream *stream, struct parcel__stream_bl
 static bool fill(struct parcel__stream *stream, struct parcel__stream_block *block, size_t count)
 {
     block->next = block->walked = 0;
+    block->sums = (struct parcel__sums){.longest = -1}; /* it may be given away without a run */
     count = find_calls(stream, block, count);
     parcel__arena_reset(&block->results->arenas[0]);
     if (parcel__results_prepare(block->results, block->list, block->first_call, count) &&
@@ -362,18 +363,22 @@ static size_t block_length(const struct parcel__stream *stream,
 }
 
 /* Waits for the worker's turn to hand out. Where that takes an instant, sleeping and being woken
- * would take longer than all else. */
-static void take_turn(struct parcel__stream *stream, const struct parcel__stream_worker *worker)
+ * would take longer than all else. False: among ranks nobody waits longer, since the generator that
+ * is just asked may wait for results of other ranks, which somebody has to hear. */
+static bool take_turn(struct parcel__stream *stream, const struct parcel__stream_worker *worker)
 {
     static const double instant = 20e-6;
     double start = parcel__port_now();
     while (pthread_mutex_trylock(&stream->pull_mutex) != 0) {
         if (worker->last_pull > instant || parcel__port_now() - start > instant) {
+            if (stream->options.exchange)
+                return false;
             pthread_mutex_lock(&stream->pull_mutex);
-            return;
+            return true;
         }
         parcel__port_yield();
     }
+    return true;
 }
 
 /* A block that was given back, or NULL. Called with the mutex held. */
@@ -425,7 +430,8 @@ static struct parcel__stream_block *pull(struct parcel__stream *stream,
                                          struct parcel__stream_worker *worker)
 {
     struct parcel__stream_block *block = NULL;
-    take_turn(stream, worker);
+    if (!take_turn(stream, worker))
+        return NULL;
     size_t room = stream->options.exchange ? find_room(stream) : await_room(stream);
     double start = parcel__port_now();
     if (room > 0)
@@ -743,6 +749,7 @@ static bool fill_from(struct parcel__stream *stream, struct parcel__stream_block
 {
     bool has_own_list = from->list == from->calls;
     to->next = to->walked = 0;
+    to->sums = (struct parcel__sums){.longest = -1};
     to->first = from->first + at;
     to->list = has_own_list ? to->calls : from->list;
     to->first_call = has_own_list ? 0 : from->first_call + at;

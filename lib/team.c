@@ -28,6 +28,13 @@ static bool open_states(struct parcel__team *team, const struct parcel__plan *pl
     return team->states != NULL;
 }
 
+/* True when crashes are to cost a record only, and nobody says that threads are wanted. */
+static bool wants_processes(const struct parcel__plan *plan)
+{
+    return plan->isolate && plan->sources[PARCEL__BACKEND] == PARCEL__FROM_DEFAULT &&
+           plan->backend == parcel__backend_threads() && !plan->require;
+}
+
 /* The backend that runs the plan's calls in this process, and *ranks when others run some. A run
  * inside of a call is this rank's own. NULL: error says why there is none. */
 static const parcel_backend *find_local(const struct parcel__plan *plan,
@@ -36,7 +43,7 @@ static const parcel_backend *find_local(const struct parcel__plan *plan,
     const char *why;
     *ranks = NULL;
     if (!parcel__backend_spans_ranks(plan->backend))
-        return plan->backend;
+        return wants_processes(plan) ? &parcel__backend_processes : plan->backend;
     if (!parcel__current_get() && !(*ranks = parcel__ranks_used(&why))) {
         parcel__text_format(error, "backend '%s' is not available: %s", plan->backend->name, why);
         return NULL;

@@ -58,13 +58,12 @@ static size_t count_pieces(const struct parcel__mpi_transport *transport, size_t
     return size == 0 ? 1 : (size - 1) / transport->piece + 1;
 }
 
-/* One with room for the requests, none of which has begun. NULL: out of memory. */
+/* One with room for the requests, none of which has begun. */
 static struct parcel__transfer *new_transfer(size_t n_requests)
 {
     struct parcel__transfer *transfer =
-        parcel__memory_new(sizeof *transfer + n_requests * sizeof *transfer->requests);
-    if (transfer)
-        transfer->n_requests = 0;
+        parcel__memory_await(sizeof *transfer + n_requests * sizeof *transfer->requests);
+    transfer->n_requests = 0;
     return transfer;
 }
 
@@ -102,8 +101,6 @@ static struct parcel__transfer *receive_data(void *state, int from, int tag, voi
     const struct parcel__mpi_transport *transport = state;
     struct parcel__transfer *transfer = new_transfer(count_pieces(transport, size));
     unsigned char *next = bytes;
-    if (!transfer)
-        return NULL;
     while (size > transport->piece) {
         start_receive(transport, transfer, next, transport->piece, from, tag);
         next += transport->piece;
@@ -118,8 +115,7 @@ static struct parcel__transfer *send_data(void *state, int to, int tag, const vo
 {
     const struct parcel__mpi_transport *transport = state;
     struct parcel__transfer *transfer = new_transfer(count_pieces(transport, size));
-    if (transfer)
-        start_sends(transport, transfer, bytes, size, to, tag);
+    start_sends(transport, transfer, bytes, size, to, tag);
     return transfer;
 }
 
@@ -128,8 +124,6 @@ static struct parcel__transfer *send_announced(const struct parcel__mpi_transpor
                                                int to, int kind, const void *bytes, size_t size)
 {
     struct parcel__transfer *transfer = new_transfer(1 + count_pieces(transport, size));
-    if (!transfer)
-        return NULL;
     transfer->size = size;
     start_send(transport, transfer, &transfer->size, sizeof transfer->size, to, ANNOUNCED + kind,
                transport->messages);
@@ -144,8 +138,7 @@ static struct parcel__transfer *send_message(void *state, int to, int kind, cons
     if (size > transport->piece)
         return send_announced(transport, to, kind, bytes, size);
     struct parcel__transfer *transfer = new_transfer(1);
-    if (transfer)
-        start_send(transport, transfer, bytes, size, to, kind, transport->messages);
+    start_send(transport, transfer, bytes, size, to, kind, transport->messages);
     return transfer;
 }
 
@@ -190,8 +183,6 @@ static struct parcel__transfer *take(void *state, const struct parcel__envelope 
         return receive_data(state, envelope->from, ANNOUNCED + envelope->kind, bytes,
                             envelope->size);
     struct parcel__transfer *transfer = new_transfer(1);
-    if (!transfer)
-        return NULL;
     memcpy(&message, &envelope->ticket, sizeof message);
     transfer->n_requests = 1;
     MUST(transport, MPI_Imrecv, bytes, (int)envelope->size, MPI_BYTE, &message, transfer->requests);

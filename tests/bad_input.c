@@ -119,8 +119,11 @@ END_TEST
 /* They must not seem to hold. */
 START_TEST(limits_of_processes_that_mean_nothing_are_warned_of)
 {
-    const parcel_options options = {
-        .n_jobs = 2, .max_calls_per_worker = 1, .max_worker_memory = 1, .isolate = PARCEL_YES};
+    const parcel_options options = {.n_jobs = 2,
+                                    .backend = "threading",
+                                    .max_calls_per_worker = 1,
+                                    .max_worker_memory = 1,
+                                    .isolate = PARCEL_YES};
     parcel_results *results = run_and_free(&options, counted_calls(4));
     ck_ran_well(results);
     ck_contains(parcel_results_warnings(results),
