@@ -46,7 +46,7 @@ START_TEST(test_names)
     parcel__text_free(&text);
     ck_assert_ptr_null(parcel_register_backend(&mine, false));
     parcel__backend_put_names(&text);
-    ck_assert_str_eq(text.bytes, "['sequential', 'threading', 'processes', 'mine']");
+    ck_assert_str_eq(text.bytes, "['sequential', 'threading', 'processes', 'mpi', 'mine']");
     parcel__text_free(&text);
     ck_assert(parcel_unregister_backend("mine"));
 }
