@@ -293,17 +293,30 @@ static void send_block(struct parcel__deal *deal, struct parcel__child *child,
 }
 
 /* The most calls of one block. Where somebody waits for results, none waits for long for those that
- * came with it. */
+ * came with it; and no rank waits for long until a generator has given a whole block. */
 static size_t longest_block(const struct parcel__deal *deal, const struct parcel__child *child)
 {
     static const double instant = 1e-3;
     const struct parcel__stream_options *options = &deal->stream->options;
     double seconds = child->seconds_per_call;
-    if (!options->is_pulled && !options->on_result)
+    if (!options->is_pulled && !options->on_result && !deal->stream->is_generated)
         return SIZE_MAX;
     if (deal->batch_size > 0)
         return deal->batch_size;
-    return seconds > 0 && seconds < instant ? (size_t)fmin(instant / seconds, 1e9) : 1;
+    if (seconds == 0)
+        return 1;
+    seconds += deal->seconds_to_take;
+    return seconds < instant ? (size_t)fmin(instant / seconds, 1e9) : 1;
+}
+
+/* The next count calls, and how long it takes to have them; NULL: there are none. */
+static struct parcel__stream_block *take(struct parcel__deal *deal, size_t count)
+{
+    double start = parcel__port_now();
+    struct parcel__stream_block *block = parcel__stream_take(deal->stream, count);
+    if (block)
+        deal->seconds_to_take = (parcel__port_now() - start) / (double)block->results->count;
+    return block;
 }
 
 /* Gives a rank as many calls as it should have; or, first, one for each worker. */
@@ -318,7 +331,7 @@ static void top_up(struct parcel__deal *deal, struct parcel__child *child, bool 
             return;
         count = count < most ? count : most;
         open_one(deal);
-        struct parcel__stream_block *block = parcel__stream_take(deal->stream, count);
+        struct parcel__stream_block *block = take(deal, count);
         if (!block) {
             close_one(deal);
             return;

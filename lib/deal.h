@@ -45,7 +45,8 @@ struct parcel__deal {
 
     /* When a worker last found nothing to do, by the clock; relaxed. */
     _Atomic double idle_since;
-    double asked; /* when this rank's own workers were, by the clock; by who hands out */
+    double asked;           /* when this rank's own workers were, by the clock; by who hands out */
+    double seconds_to_take; /* a call from the stream, when last measured; by who hands out */
 
     pthread_mutex_t mutex;
     pthread_mutex_t turn; /* held by who hands out */

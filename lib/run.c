@@ -89,15 +89,25 @@ static void note_vain_limits(struct parcel__text *text, const struct parcel__pla
                             backend->name);
 }
 
+void parcel__run_put_warnings(struct parcel__text *text, const struct parcel__plan *plan,
+                              const struct parcel__team *team, const parcel_calls *calls,
+                              int n_workers)
+{
+    if (plan->warnings.length > 0)
+        parcel__text_put(text, plan->warnings.bytes);
+    if (parcel__run_is_streamed(plan, calls))
+        note_bounds(text, plan, calls, n_workers);
+    note_vain_limits(text, plan, team->backend);
+}
+
 /* What the user of this run should know: the plan's warnings, and too few threads or cpus for the
  * workers that were wanted. */
 static void note_warnings(parcel_results *results, const struct parcel__plan *plan,
-                          const parcel_backend *backend, const parcel_calls *calls, int wanted)
+                          const struct parcel__team *team, const parcel_calls *calls, int wanted)
 {
     struct parcel__text text = {0};
     int cpus = parcel_cpu_count();
-    if (plan->warnings.length > 0)
-        parcel__text_put(&text, plan->warnings.bytes);
+    parcel__run_put_warnings(&text, plan, team, calls, results->n_workers);
     if (results->n_workers < wanted)
         parcel__text_format(&text,
                             "the run has %d worker%s instead of %d: no more threads could be "
@@ -106,9 +116,6 @@ static void note_warnings(parcel_results *results, const struct parcel__plan *pl
     if (!parcel__current_get() && results->n_workers > cpus)
         parcel__text_format(&text, "%d workers share %d cpu%s\n", results->n_workers, cpus,
                             cpus > 1 ? "s" : "");
-    if (parcel__run_is_streamed(plan, calls))
-        note_bounds(&text, plan, calls, results->n_workers);
-    note_vain_limits(&text, plan, backend);
     if (text.length > 0)
         results->warnings = parcel__text_take(&text);
 }
@@ -339,7 +346,7 @@ parcel_results *parcel__run_new_results(const struct parcel__plan *plan,
     if (!results)
         return NULL;
     results->backend = team->backend->name;
-    note_warnings(results, plan, team->backend, calls, wanted);
+    note_warnings(results, plan, team, calls, wanted);
     return results;
 }
 

@@ -51,6 +51,12 @@ parcel_results *parcel__run_new_results(const struct parcel__plan *plan,
                                         const struct parcel__team *team, const parcel_calls *calls,
                                         int n_jobs);
 
+/* Adds what the user of a run with so many workers should know: the plan's warnings, bounds that
+ * hold the workers down, and limits that hold nothing. */
+void parcel__run_put_warnings(struct parcel__text *text, const struct parcel__plan *plan,
+                              const struct parcel__team *team, const parcel_calls *calls,
+                              int n_workers);
+
 /* Results that report the error, which is taken. */
 parcel_results *parcel__run_refuse(struct parcel__text *error, const parcel_calls *calls);
 

@@ -201,8 +201,7 @@ static void scale_bounds(struct parcel__plan *plan, int n_here, int n_all)
 static void note_rank_warnings(parcel_results *results, const struct parcel__run *run)
 {
     struct parcel__text text = {0};
-    if (run->plan->warnings.length > 0)
-        parcel__text_put(&text, run->plan->warnings.bytes);
+    parcel__run_put_warnings(&text, run->plan, run->team, run->calls, results->n_workers);
     parcel__ranks_put_warnings(run->team->ranks, run->terms, &text);
     if (text.length > 0)
         results->warnings = parcel__text_take(&text);

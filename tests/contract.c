@@ -19,17 +19,22 @@ bool next_shape_of_one_program(int backend, struct shape *shape)
     return !ranks_are_together() && next_shape(backend, shape);
 }
 
-bool next_shape_with_functions(int backend, struct shape *shape)
+static bool some_serve(void)
 {
-    return (ranks_are_together() || ranks_count() == 1) && next_shape(backend, shape);
+    return !ranks_are_together() && ranks_count() > 1;
+}
+
+bool next_shape_with_kept_workers(int backend, struct shape *shape)
+{
+    return !some_serve() && next_shape(backend, shape);
+}
+
+void *state_of_options(void)
+{
+    return some_serve() ? NULL : shared;
 }
 
 #else
-
-static int ranks_count(void)
-{
-    return 1;
-}
 
 bool can_run(const parcel_backend *backend)
 {
@@ -44,9 +49,14 @@ bool next_shape_of_one_program(int backend, struct shape *shape)
     return next_shape(backend, shape);
 }
 
-bool next_shape_with_functions(int backend, struct shape *shape)
+bool next_shape_with_kept_workers(int backend, struct shape *shape)
 {
     return next_shape(backend, shape);
+}
+
+void *state_of_options(void)
+{
+    return shared;
 }
 
 #endif

@@ -30,9 +30,12 @@ bool next_shape(int backend, struct shape *shape);
  * streams, or with results that it takes as they come: none where each rank runs the test. */
 bool next_shape_of_one_program(int backend, struct shape *shape);
 
-/* The same for tests of the functions in the options: none where ranks serve, which do not have
- * those of rank 0. */
-bool next_shape_with_functions(int backend, struct shape *shape);
+/* The same for tests of workers that stay for several runs: none where ranks serve, which have new
+ * ones for each. */
+bool next_shape_with_kept_workers(int backend, struct shape *shape);
+
+/* What the options' functions are given: NULL where ranks serve, which have no memory of rank 0. */
+void *state_of_options(void);
 
 /* The same for tests whose threads run at the same time: none of a backend whose runs are made one
  * after the other, as its workers belong to other programs, too. */

@@ -15,8 +15,8 @@ static void *start(void *state, int worker)
 {
     struct scratch *scratch = malloc(sizeof *scratch);
     *scratch = (struct scratch){.thread = pthread_self(), .worker = worker};
-    bool is_right = state == shared && parcel_worker() == worker && parcel_index() == SIZE_MAX &&
-                    !parcel_worker_state() && !parcel_cancelled();
+    bool is_right = state == state_of_options() && parcel_worker() == worker &&
+                    parcel_index() == SIZE_MAX && !parcel_worker_state() && !parcel_cancelled();
     atomic_fetch_add(&tally->started, 1);
     atomic_fetch_add(&tally->wrong, !is_right);
     return scratch;
@@ -26,8 +26,8 @@ static void end(void *state, int worker, void *worker_state)
 {
     struct scratch *scratch = worker_state;
     atomic_fetch_add(&tally->ended, 1);
-    atomic_fetch_add(&tally->wrong,
-                     state != shared || scratch->worker != worker || scratch->uses == 0);
+    atomic_fetch_add(&tally->wrong, state != state_of_options() || scratch->worker != worker ||
+                                        scratch->uses == 0);
     free(scratch);
 }
 
@@ -50,7 +50,8 @@ static parcel_calls *uses(size_t count)
 }
 
 #define WITH_STATES(shape) \
-    SHAPED(shape, .on_worker_start = start, .on_worker_end = end, .worker_state = shared)
+    SHAPED(shape, .on_worker_start = start, .on_worker_end = end, \
+           .worker_state = state_of_options())
 
 static void count_from_none(void)
 {
@@ -75,7 +76,7 @@ static int workers_that_ran(struct shape shape, const parcel_results *results)
 
 START_TEST(each_worker_that_runs_something_has_a_state_of_its_own)
 {
-    for (struct shape shape = {0}; next_shape_with_functions(_i, &shape);) {
+    for (struct shape shape = {0}; next_shape(_i, &shape);) {
         count_from_none();
         parcel_results *results = run_and_free(WITH_STATES(shape), uses(shape.size));
         HOLDS(shape, workers_that_ran(shape, results) == atomic_load(&tally->started));
@@ -89,7 +90,7 @@ END_TEST
 
 START_TEST(an_executor_keeps_the_states_for_the_next_run)
 {
-    for (struct shape shape = {0}; next_shape_with_functions(_i, &shape);) {
+    for (struct shape shape = {0}; next_shape_with_kept_workers(_i, &shape);) {
         count_from_none();
         parcel_executor *executor = parcel_open(WITH_STATES(shape));
         parcel_calls *calls = uses(shape.size);
@@ -158,7 +159,7 @@ static void *fail_to_start(void *state, int worker)
 
 START_TEST(a_worker_that_cannot_start_stops_the_run)
 {
-    for (struct shape shape = {0}; next_shape_with_functions(_i, &shape);) {
+    for (struct shape shape = {0}; next_shape(_i, &shape);) {
         if (shape.size == 0)
             continue;
         count_from_none();
@@ -186,7 +187,7 @@ static void count_end(void *state, int worker, void *worker_state)
 
 START_TEST(an_end_without_a_start_is_called_for_who_ran)
 {
-    for (struct shape shape = {0}; next_shape_with_functions(_i, &shape);) {
+    for (struct shape shape = {0}; next_shape(_i, &shape);) {
         count_from_none();
         HOLDS(shape, squares_run(SHAPED(shape, .on_worker_end = count_end), shape.size));
         HOLDS(shape, (atomic_load(&tally->ended) >= 1) == (shape.size > 0));

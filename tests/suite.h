@@ -38,6 +38,13 @@
 #define LENGTH(array) (sizeof(array) / sizeof *(array))
 #define UNUSED __attribute__((unused))
 
+#ifndef SUITE_ON_RANKS
+static inline UNUSED int ranks_count(void)
+{
+    return 1;
+}
+#endif
+
 #define ck_contains(text, part) suite_contains(__FILE__, __LINE__, text, part)
 #define ck_ran_well(results) \
     ck_assert_msg(!parcel_results_error(results), "%s", parcel_results_error(results))
