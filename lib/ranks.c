@@ -204,7 +204,8 @@ void parcel__ranks_poll(struct parcel__ranks *ranks)
 void parcel__ranks_flush(struct parcel__ranks *ranks)
 {
     parcel__ranks_poll(ranks);
-    for (unsigned n_idle = 0; !parcel__post_is_empty(ranks->post); n_idle++) {
+    for (unsigned n_idle = 0;
+         !parcel__post_is_empty(ranks->post) || parcel__post_has_data(ranks->post); n_idle++) {
         parcel__ranks_pause(ranks, n_idle);
         parcel__ranks_poll(ranks);
     }

@@ -126,7 +126,7 @@ size_t parcel__terms_size(const struct parcel__terms *terms);
 
 /* Sees to the post, and waits an instant when that was done n_idle times for nothing. */
 void parcel__ranks_poll(struct parcel__ranks *ranks);
-void parcel__ranks_flush(struct parcel__ranks *ranks); /* until all is sent */
+void parcel__ranks_flush(struct parcel__ranks *ranks); /* until all is sent, data too */
 void parcel__ranks_pause(const struct parcel__ranks *ranks, unsigned n_idle);
 
 /* Sends a copy to each rank right below. */

@@ -437,15 +437,26 @@ static parcel_results *follow(struct parcel__run *run)
     return results ? results : parcel__run_refuse(&error, calls);
 }
 
-parcel_results *parcel__spread_run(struct parcel__run *run)
+/* Takes the ranks for the run. NULL, or why it cannot have them. */
+static const char *claim_ranks(const struct parcel__run *run)
 {
     struct parcel__ranks *ranks = run->team->ranks;
-    bool is_streaming =
-        run->streaming && atomic_load_explicit(run->streaming, memory_order_acquire);
-    if (is_streaming || atomic_exchange_explicit(&ranks->is_busy, true, memory_order_acquire))
-        return parcel__results_of_error(is_streaming ? parcel__run_already_streaming
-                                                     : ranks_are_busy,
-                                        parcel_calls_count(run->calls));
+    const char *why;
+    if (run->streaming && atomic_load_explicit(run->streaming, memory_order_acquire))
+        return parcel__run_already_streaming;
+    if (parcel__ranks_used(&why) != ranks)
+        return "the ranks that this executor was opened with have ended: it needs a new one";
+    if (atomic_exchange_explicit(&ranks->is_busy, true, memory_order_acquire))
+        return ranks_are_busy;
+    return NULL;
+}
+
+parcel_results *parcel__spread_run(struct parcel__run *run)
+{
+    const struct parcel__ranks *ranks = run->team->ranks;
+    const char *fault = claim_ranks(run);
+    if (fault)
+        return parcel__results_of_error(fault, parcel_calls_count(run->calls));
     /* One that comes before the calls, as when a job is ended, stops the run as any other. */
     run->catches_signals = run->plan->limits.handles_signals;
     if (run->catches_signals)
