@@ -560,6 +560,13 @@ bool parcel__ranks_gather(struct parcel__ranks *ranks, const struct parcel__hell
     return false;
 }
 
+bool parcel__ranks_are_waiting(struct parcel__ranks *ranks)
+{
+    bool some_have_left;
+    parcel__ranks_poll(ranks);
+    return all_have_come(ranks, &some_have_left);
+}
+
 bool parcel__ranks_have_server(const struct parcel__ranks *ranks)
 {
     for (int i = 1; i < ranks->transport->n_ranks; i++)

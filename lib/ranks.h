@@ -98,6 +98,9 @@ void parcel__ranks_introduce(const struct parcel__ranks *ranks, struct parcel__h
 bool parcel__ranks_gather(struct parcel__ranks *ranks, const struct parcel__hello *own,
                           const parcel_calls *calls, double timeout, struct parcel__text *error);
 
+/* True when all that have come still wait: looking at many calls takes a while. */
+bool parcel__ranks_are_waiting(struct parcel__ranks *ranks);
+
 /* True when some of those that have come serve. */
 bool parcel__ranks_have_server(const struct parcel__ranks *ranks);
 

@@ -250,6 +250,9 @@ static bool agree(struct parcel__run *run, struct parcel__text *error)
     return false;
 }
 
+static const char too_late[] =
+    "a rank did not wait until rank 0 had looked at its calls (mpi_timeout)";
+
 /* Makes what a run of all ranks needs here, and begins it. NULL, or why it is refused. */
 static const char *begin(struct parcel__run *run, struct parcel__plan *plan)
 {
@@ -259,13 +262,18 @@ static const char *begin(struct parcel__run *run, struct parcel__plan *plan)
     run->plan = plan;
     run->results = new_rank_results(run);
     run->exchange = parcel__exchange_open(run->team->ranks, run->terms);
-    if (run->results) {
-        run->start = parcel__port_now(); /* no rank begins sooner */
-        parcel__ranks_announce(run->team->ranks, run->terms);
-        return NULL;
+    if (!run->results) {
+        parcel__ranks_refuse(run->team->ranks, "rank 0 is out of memory");
+        return "out of memory";
     }
-    parcel__ranks_refuse(run->team->ranks, "rank 0 is out of memory");
-    return "out of memory";
+    if (!parcel__ranks_are_waiting(run->team->ranks)) {
+        parcel__ranks_refuse(run->team->ranks, too_late);
+        parcel_results_free(run->results);
+        return too_late;
+    }
+    run->start = parcel__port_now(); /* no rank begins sooner */
+    parcel__ranks_announce(run->team->ranks, run->terms);
+    return NULL;
 }
 
 /* Leads a run: rank 0. */
