@@ -97,7 +97,7 @@ static void hear_stop(struct parcel__exchange *exchange, const struct parcel__me
 static void pass_on_stop(const struct parcel__exchange *exchange, enum parcel__reason reason)
 {
     struct parcel__stopped stopped = {exchange->terms->serial, reason};
-    const char *fault = atomic_load_explicit(&exchange->control->fault, memory_order_relaxed);
+    const char *fault = atomic_load_explicit(&exchange->control->fault, memory_order_acquire);
     tell_below(exchange, &stopped);
     if (exchange->is_root || has_ended(exchange) || reason == PARCEL__BY_FAILURE)
         return;
