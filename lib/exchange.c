@@ -122,7 +122,7 @@ static void look(struct parcel__exchange *exchange)
 
 /* ---- messages ---- */
 
-void parcel__exchange_handle(struct parcel__exchange *exchange, struct parcel__message *message)
+static void handle(struct parcel__exchange *exchange, struct parcel__message *message)
 {
     switch (message->kind) {
     case PARCEL__SAYS_WORK:
@@ -259,10 +259,11 @@ static void attach(struct parcel__exchange *exchange)
     struct parcel__ranks *ranks = exchange->ranks;
     parcel__post_hold(ranks->post);
     ranks->exchange = exchange;
+    ranks->handle = handle;
     while (ranks->early) {
         struct parcel__message *message = ranks->early;
         ranks->early = message->next;
-        parcel__exchange_handle(exchange, message);
+        handle(exchange, message);
         parcel__memory_free(message->bytes);
         parcel__memory_free(message);
     }

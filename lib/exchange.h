@@ -23,9 +23,6 @@ void parcel__exchange_end(struct parcel__exchange *exchange);
 /* This rank cannot have its part: the run stops. In place of begin and end. */
 void parcel__exchange_give_up(struct parcel__exchange *exchange);
 
-/* Deals with a message of the run. With the post held. */
-void parcel__exchange_handle(struct parcel__exchange *exchange, struct parcel__message *message);
-
 /* On rank 0, when the run is over: tells all ranks what became of it, and gives them the results if
  * the terms say so. False: they could not have all, since memory ran out. */
 bool parcel__exchange_tell_end(struct parcel__exchange *exchange, parcel_results *results);

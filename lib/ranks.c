@@ -15,7 +15,6 @@
 
 #include "calls.h"
 #include "digest.h"
-#include "exchange.h"
 #include "function.h"
 #include "memory.h"
 #include "port.h"
@@ -190,7 +189,7 @@ static void handle(void *context, struct parcel__message *message)
         return;
     default:
         if (ranks->exchange)
-            parcel__exchange_handle(ranks->exchange, message);
+            ranks->handle(ranks->exchange, message);
         else
             keep_early(ranks, message);
     }

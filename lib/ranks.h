@@ -67,8 +67,11 @@ struct parcel__ranks {
     bool has_farewell;              /* and no more messages, as rank 0 says */
     struct parcel__message *answer; /* of rank 0, when it begins or refuses the run */
 
-    struct parcel__exchange *exchange; /* of the run that has begun, or NULL: then what comes for */
-    struct parcel__message *early;     /* it is kept here, the first at the head */
+    /* Of the run that has begun, with what deals with its messages; NULL: they are kept, the first
+     * at the head. */
+    struct parcel__exchange *exchange;
+    void (*handle)(struct parcel__exchange *exchange, struct parcel__message *message);
+    struct parcel__message *early;
 };
 
 /* NULL: out of memory. The transport is borrowed. */
