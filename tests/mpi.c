@@ -875,6 +875,68 @@ START_TEST(generated_calls_travel_to_ranks_that_serve)
 }
 END_TEST
 
+/* Whichever rank it is on, a run inside of a call that is cancelled is, too. */
+static bool is_cancelled_inside(int guests)
+{
+    meet(&shared->meeting, guests);
+    parcel_cancel(&shared->token);
+    while (!parcel_cancelled())
+        sched_yield();
+    parcel_results *results = run_and_free(&(parcel_options){.n_jobs = 1}, squares(100));
+    const char *error = parcel_results_error(results);
+    bool is_told = error && strstr(error, "cancelled with the call around it: 0 of 100 calls");
+    parcel_results_free(results);
+    return is_told;
+}
+DELAYED(bool, is_cancelled_inside, int);
+
+static void cancel_inside(void)
+{
+    parcel_calls *calls = parcel_calls_new();
+    for (int i = 0; i < ranks_count(); i++)
+        parcel_calls_add(calls, delayed(is_cancelled_inside)(ranks_count()));
+    parcel_results *results = ranks_run_alone(
+        &(parcel_options){.backend = "mpi", .n_jobs = 1, .cancel = &shared->token}, calls);
+    ck_ran_well(results);
+    for (size_t i = 0; i < parcel_results_count(results); i++)
+        ck_assert(parcel_get(results, i, bool));
+    parcel_results_free(results);
+    parcel_calls_free(calls);
+}
+
+START_TEST(runs_inside_of_cancelled_calls_stop_on_any_rank)
+{
+    while_others_serve(cancel_inside);
+}
+END_TEST
+
+static void *start_nothing(void *state, int worker)
+{
+    (void)worker;
+    return state;
+}
+
+static void send_state(void)
+{
+    parcel_calls *calls = squares(10);
+    parcel_results *results = ranks_run_alone(&(parcel_options){.backend = "mpi",
+                                                                .on_worker_start = start_nothing,
+                                                                .worker_state = &shared->token},
+                                              calls);
+    ck_contains(parcel_results_error(results), "worker_state and retry_state are memory of rank 0");
+    parcel_results_free(results);
+    results = run_served(calls);
+    ck_assert(are_squares(results, 10));
+    parcel_results_free(results);
+}
+
+START_TEST(states_for_ranks_that_serve_are_refused)
+{
+    if (ranks_count() > 1)
+        while_others_serve(send_state);
+}
+END_TEST
+
 static void run_often(void)
 {
     for (size_t run = 0; run < 200; run++) {
@@ -982,6 +1044,8 @@ static void add_serving_tests(TCase *tests)
     tcase_add_test(tests, arrays_of_any_size_travel_to_ranks_that_serve);
     tcase_add_test(tests, pointers_to_ranks_that_serve_are_refused_by_name);
     tcase_add_test(tests, generated_calls_travel_to_ranks_that_serve);
+    tcase_add_test(tests, runs_inside_of_cancelled_calls_stop_on_any_rank);
+    tcase_add_test(tests, states_for_ranks_that_serve_are_refused);
     tcase_add_test(tests, ranks_that_serve_serve_many_runs);
     tcase_add_test(tests, registered_functions_are_found_by_name);
 }
