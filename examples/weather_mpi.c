@@ -7,6 +7,9 @@
  * reads the data and makes the same list of calls; what a call's pointer points at is each rank's
  * own copy. Rank 0 has the results and reports. Without PARCEL_BACKEND the same binary runs on
  * threads, and without mpiexec on one rank. The numbers are the same in each case.
+ *
+ * When a rank or its node dies MPI ends the job, and nothing is left. PARCEL_ISOLATE=yes keeps a
+ * call that crashes from taking its rank along: it costs its own record.
  */
 #include <parcel_mpi.h>
 

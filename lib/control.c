@@ -195,7 +195,7 @@ void parcel__control_set_fault(struct parcel__control *control, char *fault)
 {
     char *none = NULL;
     if (fault && !atomic_compare_exchange_strong_explicit(
-                     &control->fault, &none, fault, memory_order_relaxed, memory_order_relaxed))
+                     &control->fault, &none, fault, memory_order_release, memory_order_relaxed))
         parcel__memory_free(fault);
 }
 

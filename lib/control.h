@@ -65,7 +65,8 @@ struct parcel__control {
     atomic_int reason;
     atomic_size_t n_counted; /* for halt; relaxed, since only the number counts */
 
-    /* Why a worker could not start, owned; the first holds, by compare-and-swap from NULL. */
+    /* Why a worker could not start, owned; the first holds, by compare-and-swap from NULL:
+     * release, and acquire where it is read while the run lasts. */
     _Atomic(char *) fault;
 
     struct parcel__median *median; /* of the durations, when timeout_factor is set */

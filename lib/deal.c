@@ -53,7 +53,8 @@ bool parcel__deal_is_done(struct parcel__deal *deal)
     bool is_done = atomic_load_explicit(&deal->n_open, memory_order_acquire) == 0 &&
                    parcel__stream_left(deal->stream) == 0;
     pthread_mutex_unlock(&deal->turn);
-    return is_done;
+    return is_done && (!atomic_load_explicit(&deal->has_unrun, memory_order_relaxed) ||
+                       parcel__stream_must_stop(deal->stream));
 }
 
 static void open_one(struct parcel__deal *deal)
@@ -71,6 +72,11 @@ static void tell_watcher(const struct parcel__deal *deal, size_t count)
     const struct parcel__watcher *watcher = &deal->stream->options.job.watcher;
     if (count > 0 && watcher->completed)
         watcher->completed(watcher->state, count);
+}
+
+static void note_unrun(struct parcel__deal *deal)
+{
+    atomic_store_explicit(&deal->has_unrun, true, memory_order_relaxed);
 }
 
 /* ---- blocks at other ranks ---- */
@@ -490,13 +496,16 @@ static void note_speed(struct parcel__deal *deal, struct parcel__child *child,
 static void count_ended(struct parcel__deal *deal, struct parcel__stream_block *block, size_t first,
                         size_t count, size_t *n_failed)
 {
-    size_t n_succeeded = 0;
+    size_t n_succeeded = 0, n_unrun = 0;
     *n_failed = 0;
     for (size_t i = first; i < first + count; i++) {
         parcel_status status = parcel_results_status(block->results, i);
         n_succeeded += status == PARCEL_OK;
+        n_unrun += status == PARCEL_NOT_RUN;
         *n_failed += status == PARCEL_FAILED || status == PARCEL_TIMED_OUT || status == PARCEL_LOST;
     }
+    if (n_unrun > 0)
+        note_unrun(deal);
     block->results->failures += *n_failed;
     parcel__stream_count(deal->stream, *n_failed, n_succeeded);
 }
@@ -569,6 +578,8 @@ void parcel__deal_hear_unrun(struct parcel__deal *deal, const struct parcel__mes
     if (why)
         fail_calls(deal, child, find_block(deal, child, unrun.block), unrun.offset, unrun.count,
                    why);
+    else
+        note_unrun(deal);
     note_answers(deal, child, unrun.block, unrun.count);
 }
 

@@ -39,6 +39,10 @@ struct parcel__deal {
      * who finds none left has seen their results. */
     atomic_size_t n_open;
 
+    /* A call was answered as not run: so the run stops, even if this rank has not yet been told.
+     * Written with the post held; relaxed. */
+    atomic_bool has_unrun;
+
     /* When a worker last found nothing to do, by the clock; relaxed. */
     _Atomic double idle_since;
     double asked;           /* when this rank's own workers were, by the clock; by who hands out */

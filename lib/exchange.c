@@ -97,7 +97,7 @@ static void hear_stop(struct parcel__exchange *exchange, const struct parcel__me
 static void pass_on_stop(const struct parcel__exchange *exchange, enum parcel__reason reason)
 {
     struct parcel__stopped stopped = {exchange->terms->serial, reason};
-    const char *fault = atomic_load_explicit(&exchange->control->fault, memory_order_relaxed);
+    const char *fault = atomic_load_explicit(&exchange->control->fault, memory_order_acquire);
     tell_below(exchange, &stopped);
     if (exchange->is_root || has_ended(exchange) || reason == PARCEL__BY_FAILURE)
         return;
@@ -187,6 +187,8 @@ static bool attend(struct parcel__exchange *exchange, unsigned n_idle)
     if (n_idle == 0) {
         if (now - parcel__post_last_poll(exchange->ranks->post) > instant)
             see_to_it(exchange);
+        if (parcel__post_has_data(exchange->ranks->post)) /* the next call may take long */
+            pthread_cond_signal(&exchange->courier_condition);
         return true;
     }
     see_to_it(exchange);
@@ -228,7 +230,9 @@ static void *run_courier(void *argument)
     while (!exchange->is_over) {
         parcel__port_wait(&exchange->courier_condition, &exchange->courier_mutex,
                           sleep_of(unattended(exchange)));
-        if (exchange->is_over || unattended(exchange) < often)
+        bool is_needed =
+            parcel__post_has_data(exchange->ranks->post) || unattended(exchange) >= often;
+        if (exchange->is_over || !is_needed)
             continue;
         pthread_mutex_unlock(&exchange->courier_mutex);
         carry(exchange);

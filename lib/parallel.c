@@ -36,7 +36,8 @@ static parcel_results *run_on_team(struct parcel__run *run)
     char *why = NULL;
     if (!parcel__run_check_pointers(run, &why))
         return refuse_owned(why, count);
-    run->n_jobs = parcel__config_limit(parcel__current_get(), team->n_workers);
+    int n_jobs = run->plan->n_jobs < team->n_workers ? run->plan->n_jobs : team->n_workers;
+    run->n_jobs = parcel__config_limit(parcel__current_get(), n_jobs);
     run->results = parcel__run_new_results(run->plan, team, run->calls, run->n_jobs);
     run->n_workers = run->results ? run->results->n_workers : 0;
     fault = run->results ? parcel__run_execute(run) : "out of memory";
@@ -51,7 +52,8 @@ parcel_results *parcel__parallel_run(const struct parcel__plan *plan,
                                      parcel__streaming *streaming)
 {
     struct parcel__run run = {.plan = plan, .team = team, .calls = calls, .streaming = streaming};
-    parcel_results *results = team->ranks ? parcel__spread_run(&run) : run_on_team(&run);
+    bool is_spread = team->ranks && !parcel__current_get(); /* a run in a call is this rank's own */
+    parcel_results *results = is_spread ? parcel__spread_run(&run) : run_on_team(&run);
     if (!streaming && !results->pulled)
         parcel__team_close(team);
     return results;

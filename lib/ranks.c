@@ -11,6 +11,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "calls.h"
 #include "digest.h"
@@ -203,7 +204,8 @@ void parcel__ranks_poll(struct parcel__ranks *ranks)
 void parcel__ranks_flush(struct parcel__ranks *ranks)
 {
     parcel__ranks_poll(ranks);
-    for (unsigned n_idle = 0; !parcel__post_is_empty(ranks->post); n_idle++) {
+    for (unsigned n_idle = 0;
+         !parcel__post_is_empty(ranks->post) || parcel__post_has_data(ranks->post); n_idle++) {
         parcel__ranks_pause(ranks, n_idle);
         parcel__ranks_poll(ranks);
     }
@@ -257,6 +259,7 @@ struct parcel__ranks *parcel__ranks_open(const struct parcel__transport *transpo
         return NULL;
     *ranks = (struct parcel__ranks){
         .transport = transport,
+        .process = getpid(),
         .fan_out = transport->fan_out > 0 ? transport->fan_out : FAN_OUT,
     };
     ranks->post = parcel__post_open(transport);
@@ -332,7 +335,10 @@ struct parcel__ranks *parcel__ranks_used(const char **why)
     *why = atomic_load_explicit(&why_not, memory_order_acquire);
     if (!ranks && !*why)
         *why = "the program has not called parcel_mpi_init (parcel_mpi.h, -lparcel_mpi)";
-    return ranks;
+    if (!ranks || ranks->process == getpid())
+        return ranks;
+    *why = "this process was forked from a rank, and is none itself";
+    return NULL;
 }
 
 bool parcel__ranks_are_busy(const struct parcel__ranks *ranks)
@@ -554,6 +560,13 @@ bool parcel__ranks_gather(struct parcel__ranks *ranks, const struct parcel__hell
     return false;
 }
 
+bool parcel__ranks_are_waiting(struct parcel__ranks *ranks)
+{
+    bool some_have_left;
+    parcel__ranks_poll(ranks);
+    return all_have_come(ranks, &some_have_left);
+}
+
 bool parcel__ranks_have_server(const struct parcel__ranks *ranks)
 {
     for (int i = 1; i < ranks->transport->n_ranks; i++)
@@ -619,6 +632,8 @@ void parcel__ranks_put_warnings(const struct parcel__ranks *ranks,
                                 const struct parcel__terms *terms, struct parcel__text *text)
 {
     int n_short = 0, first = -1;
+    if (ranks->transport->note)
+        parcel__text_put(text, ranks->transport->note);
     for (int i = 0; i < terms->n_ranks; i++) {
         bool is_short = ranks->hellos[i].n_allowed < terms->parts[i].n_workers;
         n_short += is_short;

@@ -4,6 +4,7 @@
 
 #include <parcel.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "config.h"
 #include "identity.h"
@@ -45,6 +46,7 @@ struct parcel__exchange;
  * by the thread that runs, between two polls, or by who holds it. */
 struct parcel__ranks {
     const struct parcel__transport *transport;
+    pid_t process; /* one that was forked from it has no part in the job */
     struct parcel__post *post;
     int fan_out;   /* ranks that one hands out to */
     char why[256]; /* a server ended, or "" */
@@ -96,6 +98,9 @@ void parcel__ranks_introduce(const struct parcel__ranks *ranks, struct parcel__h
 bool parcel__ranks_gather(struct parcel__ranks *ranks, const struct parcel__hello *own,
                           const parcel_calls *calls, double timeout, struct parcel__text *error);
 
+/* True when all that have come still wait: looking at many calls takes a while. */
+bool parcel__ranks_are_waiting(struct parcel__ranks *ranks);
+
 /* True when some of those that have come serve. */
 bool parcel__ranks_have_server(const struct parcel__ranks *ranks);
 
@@ -124,7 +129,7 @@ size_t parcel__terms_size(const struct parcel__terms *terms);
 
 /* Sees to the post, and waits an instant when that was done n_idle times for nothing. */
 void parcel__ranks_poll(struct parcel__ranks *ranks);
-void parcel__ranks_flush(struct parcel__ranks *ranks); /* until all is sent */
+void parcel__ranks_flush(struct parcel__ranks *ranks); /* until all is sent, data too */
 void parcel__ranks_pause(const struct parcel__ranks *ranks, unsigned n_idle);
 
 /* Sends a copy to each rank right below. */

@@ -38,6 +38,34 @@ static void conclude(struct parcel__run *run)
 static const char ranks_are_busy[] =
     "another run of this process is using the ranks: such runs are made one after the other";
 
+/* A call of a list whose result would be a pointer, which fails on some ranks and not on others;
+ * SIZE_MAX: there is none. */
+static size_t find_pointer(const parcel_calls *calls)
+{
+    const parcel_function *only = parcel__calls_only_function(calls);
+    size_t count = parcel_calls_count(calls);
+    if (only)
+        return only->result.kind == PARCEL_POINTER ? 0 : SIZE_MAX;
+    for (size_t i = 0; i < count; i++)
+        if (parcel__calls_function(calls, i)->result.kind == PARCEL_POINTER)
+            return i;
+    return SIZE_MAX;
+}
+
+/* False: the calls cannot run on several ranks; *why as parcel__wire_check has it. */
+static bool check_calls(const struct parcel__run *run, char **why)
+{
+    struct parcel__text text = {0};
+    size_t place = parcel__calls_are_generated(run->calls) ? SIZE_MAX : find_pointer(run->calls);
+    if (place == SIZE_MAX || run->team->ranks->transport->n_ranks == 1)
+        return parcel__run_check_pointers(run, why);
+    parcel__calls_put_call(&text, run->calls, place, place);
+    parcel__text_put(&text, ": it returns a pointer to memory that other ranks do not have: return "
+                            "what it points at");
+    *why = parcel__text_take(&text);
+    return false;
+}
+
 /* What a rank says of its calls; fault: why it cannot run them, or NULL. */
 static void introduce(const struct parcel__run *run, const char *fault, struct parcel__hello *hello)
 {
@@ -46,7 +74,7 @@ static void introduce(const struct parcel__run *run, const char *fault, struct p
     parcel__ranks_introduce(run->team->ranks, hello);
     if (hello->n_most > run->team->n_workers)
         hello->n_most = run->team->n_workers;
-    if (!fault && !parcel__run_check_pointers(run, &why))
+    if (!fault && !check_calls(run, &why))
         fault = why ? why : "out of memory";
     if (fault)
         snprintf(hello->fault, sizeof hello->fault, "%s", fault);
@@ -222,6 +250,9 @@ static bool agree(struct parcel__run *run, struct parcel__text *error)
     return false;
 }
 
+static const char too_late[] =
+    "a rank did not wait until rank 0 had looked at its calls (mpi_timeout)";
+
 /* Makes what a run of all ranks needs here, and begins it. NULL, or why it is refused. */
 static const char *begin(struct parcel__run *run, struct parcel__plan *plan)
 {
@@ -231,13 +262,18 @@ static const char *begin(struct parcel__run *run, struct parcel__plan *plan)
     run->plan = plan;
     run->results = new_rank_results(run);
     run->exchange = parcel__exchange_open(run->team->ranks, run->terms);
-    if (run->results) {
-        run->start = parcel__port_now(); /* no rank begins sooner */
-        parcel__ranks_announce(run->team->ranks, run->terms);
-        return NULL;
+    if (!run->results) {
+        parcel__ranks_refuse(run->team->ranks, "rank 0 is out of memory");
+        return "out of memory";
     }
-    parcel__ranks_refuse(run->team->ranks, "rank 0 is out of memory");
-    return "out of memory";
+    if (!parcel__ranks_are_waiting(run->team->ranks)) {
+        parcel__ranks_refuse(run->team->ranks, too_late);
+        parcel_results_free(run->results);
+        return too_late;
+    }
+    run->start = parcel__port_now(); /* no rank begins sooner */
+    parcel__ranks_announce(run->team->ranks, run->terms);
+    return NULL;
 }
 
 /* Leads a run: rank 0. */
@@ -410,15 +446,26 @@ static parcel_results *follow(struct parcel__run *run)
     return results ? results : parcel__run_refuse(&error, calls);
 }
 
-parcel_results *parcel__spread_run(struct parcel__run *run)
+/* Takes the ranks for the run. NULL, or why it cannot have them. */
+static const char *claim_ranks(const struct parcel__run *run)
 {
     struct parcel__ranks *ranks = run->team->ranks;
-    bool is_streaming =
-        run->streaming && atomic_load_explicit(run->streaming, memory_order_acquire);
-    if (is_streaming || atomic_exchange_explicit(&ranks->is_busy, true, memory_order_acquire))
-        return parcel__results_of_error(is_streaming ? parcel__run_already_streaming
-                                                     : ranks_are_busy,
-                                        parcel_calls_count(run->calls));
+    const char *why;
+    if (run->streaming && atomic_load_explicit(run->streaming, memory_order_acquire))
+        return parcel__run_already_streaming;
+    if (parcel__ranks_used(&why) != ranks)
+        return "the ranks that this executor was opened with have ended: it needs a new one";
+    if (atomic_exchange_explicit(&ranks->is_busy, true, memory_order_acquire))
+        return ranks_are_busy;
+    return NULL;
+}
+
+parcel_results *parcel__spread_run(struct parcel__run *run)
+{
+    const struct parcel__ranks *ranks = run->team->ranks;
+    const char *fault = claim_ranks(run);
+    if (fault)
+        return parcel__results_of_error(fault, parcel_calls_count(run->calls));
     /* One that comes before the calls, as when a job is ended, stops the run as any other. */
     run->catches_signals = run->plan->limits.handles_signals;
     if (run->catches_signals)

@@ -407,7 +407,8 @@ static struct parcel__stream_block *reuse_returned(struct parcel__stream *stream
  * Called with pull_mutex held. */
 static struct parcel__stream_block *next_block(struct parcel__stream *stream, size_t count)
 {
-    struct parcel__stream_block *block = reuse_returned(stream, count);
+    struct parcel__stream_block *block =
+        stream->options.exchange ? reuse_returned(stream, count) : NULL;
     if (block)
         return block;
     block = find_block(stream);

@@ -29,6 +29,7 @@ struct parcel__transport {
     int n_here;       /* ranks on this host, with this one */
     int fan_out;      /* ranks that one hands out to; 0: the usual number */
     const char *host; /* this rank's; as long as the transport */
+    const char *note; /* what users of a run should know, a line; NULL: nothing */
 
     /* Starts to send; the bytes stay as they are until it is done. These wait for memory where
      * there is none. */

@@ -233,6 +233,9 @@ static const char *open_ranks(void)
     why = agree(&job.transport, ranks ? NONE : MEMORY);
     if (!why)
         job.ranks = ranks;
+    if (thread_level() < MPI_THREAD_MULTIPLE)
+        job.transport.seam.note = "MPI was initialised at MPI_THREAD_SERIALIZED: calls must not "
+                                  "use it (MPI_THREAD_MULTIPLE lets them)\n";
     return why;
 }
 

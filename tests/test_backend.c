@@ -42,11 +42,11 @@ START_TEST(test_names)
 {
     struct parcel__text text = {0};
     parcel__backend_put_names(&text);
-    ck_assert_str_eq(text.bytes, "['sequential', 'threading', 'processes']");
+    ck_assert_str_eq(text.bytes, "['sequential', 'threading', 'processes', 'mpi']");
     parcel__text_free(&text);
     ck_assert_ptr_null(parcel_register_backend(&mine, false));
     parcel__backend_put_names(&text);
-    ck_assert_str_eq(text.bytes, "['sequential', 'threading', 'processes', 'mine']");
+    ck_assert_str_eq(text.bytes, "['sequential', 'threading', 'processes', 'mpi', 'mine']");
     parcel__text_free(&text);
     ck_assert(parcel_unregister_backend("mine"));
 }
