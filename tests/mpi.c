@@ -13,6 +13,13 @@
 #define RUN(workers, calls, ...) \
     run_and_free(&(parcel_options){.backend = "mpi", .n_jobs = (workers), __VA_ARGS__}, calls)
 
+/* In a call: who waits for others in vain has failed. */
+static void meet_others(int guests)
+{
+    if (!meet(&shared->meeting, guests))
+        parcel_fail("the others do not come");
+}
+
 static int last_rank(void)
 {
     return ranks_count() - 1;
@@ -337,7 +344,7 @@ END_TEST
 
 static int own_pid(int guests)
 {
-    meet(&shared->meeting, guests);
+    meet_others(guests);
     return (int)getpid();
 }
 DELAYED(int, own_pid, int);
@@ -587,7 +594,7 @@ END_TEST
 
 static parcel_array fill(size_t count, int guests)
 {
-    meet(&shared->meeting, guests); /* so that each rank makes one */
+    meet_others(guests); /* so that each rank makes one */
     double *numbers = malloc(count * sizeof *numbers);
     for (size_t i = 0; numbers && i < count; i++)
         numbers[i] = (double)i;
@@ -769,7 +776,7 @@ static parcel_results *run_served(parcel_calls *calls)
 static char *describe(const char *text, struct model model, int guests)
 {
     char *description = malloc(64);
-    meet(&shared->meeting, guests);
+    meet_others(guests);
     snprintf(description, 64, "%s %g %d", text, model.temperature, model.size);
     return description;
 }
@@ -779,7 +786,7 @@ static double sum(parcel_array array, int guests)
 {
     const double *numbers = array.data;
     double total = 0;
-    meet(&shared->meeting, guests);
+    meet_others(guests);
     for (size_t i = 0; i < array.count; i++)
         total += numbers[i];
     return total;
@@ -878,7 +885,7 @@ END_TEST
 /* Whichever rank it is on, a run inside of a call that is cancelled is, too. */
 static bool is_cancelled_inside(int guests)
 {
-    meet(&shared->meeting, guests);
+    meet_others(guests);
     parcel_cancel(&shared->token);
     while (!parcel_cancelled())
         sched_yield();
