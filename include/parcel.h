@@ -864,11 +864,12 @@ void parcel_shared_free(void *memory);
  * Options. Those of rank 0, and its environment, hold for all. on_worker_start, on_worker_end,
  * retry_if and the token cancel are each rank's own. A rank that serves has no token, and rank 0's
  * functions, which are of the program or its libraries then, without worker_state and retry_state:
- * what these point at is not there, and a run that gives them is an error. Progress is
- * rank 0's. .n_jobs counts workers a rank: -1, or the default without OMP_NUM_THREADS, is the
- * rank's part of the cpus: those that it may use, or, when it may use all, those of its host
- * divided by the ranks there. parcel_worker() counts over all ranks. A rank with fewer cpus than
- * workers is a warning of the run.
+ * what these point at is not there, and a run that gives them is an error. It has new states in
+ * each run, and may end them when rank 0's run has returned already. Progress is rank 0's. .n_jobs
+ * counts workers a rank: -1, or the default without OMP_NUM_THREADS, is the rank's part of the
+ * cpus: those that it may use, or, when it may use all, those of its host divided by the ranks
+ * there. parcel_worker() counts over all ranks. A rank with fewer cpus than workers is a warning of
+ * the run.
  *
  * Times. The start of a call is counted from the run's start on the call's rank, by the clock
  * there.

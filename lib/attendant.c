@@ -786,8 +786,6 @@ void parcel__attendant_close_all(struct parcel__attendant *attendants, int count
 void parcel__attendant_dismiss(struct parcel__attendant *attendant)
 {
     struct parcel__mailbox *box = attendant->mail.box;
-    if (!parcel__keeper_is_alive(attendant->keeper, attendant->number))
-        return;
     clear(box);
     box->order = (struct parcel__order){.is_last = true};
     parcel__process_ring(&box->n_orders);

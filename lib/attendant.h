@@ -37,8 +37,8 @@ void parcel__attendant_open_all(struct parcel__attendant *attendants, int count,
                                 const struct parcel__snapshot *snapshot);
 void parcel__attendant_close_all(struct parcel__attendant *attendants, int count);
 
-/* Tells the worker, if it runs, to end itself; and waits until it has, as long as its on_worker_end
- * takes. */
+/* Tells the worker to end itself, even when it is only being started, which nobody may have waited
+ * for; and waits until it has, as long as its on_worker_end takes. */
 void parcel__attendant_dismiss(struct parcel__attendant *attendant);
 void parcel__attendant_await(struct parcel__attendant *attendant);
 

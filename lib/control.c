@@ -155,8 +155,8 @@ bool parcel__control_open(struct parcel__control *control, const struct parcel__
         control->signals_before = parcel__signals_open();
     if (around && may_be_asked(around))
         control->around = around;
-    control->watches =
-        limits->cancel || limits->handles_signals || limits->deadline > 0 || control->around;
+    control->watches = limits->cancel || limits->has_token_elsewhere || limits->handles_signals ||
+                       limits->deadline > 0 || control->around;
     return limits->timeout_factor == 0 || open_median(control);
 }
 

@@ -41,6 +41,7 @@ struct parcel__halt {
 /* What the options say of it; zero is nothing. */
 struct parcel__limits {
     const parcel_token *cancel;
+    bool has_token_elsewhere; /* another process looks at one for this run */
     bool handles_signals;
     struct parcel__halt halt;
     double deadline; /* seconds */

@@ -352,10 +352,17 @@ void parcel__deal_note_idle(struct parcel__deal *deal, bool is_idle)
                               memory_order_relaxed);
 }
 
+/* When a worker of this rank found nothing to do, and still does nothing; else 0. */
+static double idle_since(const struct parcel__deal *deal)
+{
+    double since = atomic_load_explicit(&deal->idle_since, memory_order_relaxed);
+    return since > 0 && parcel__stream_has_free_worker(deal->stream) ? since : 0;
+}
+
 /* Called with the mutex held. */
 static bool somebody_waits(const struct parcel__deal *deal, double now)
 {
-    double since = atomic_load_explicit(&deal->idle_since, memory_order_relaxed);
+    double since = idle_since(deal);
     if (since > 0 && now - since > patience)
         return true;
     for (int i = 0; i < deal->n_children; i++)
@@ -409,7 +416,8 @@ void parcel__deal_out(struct parcel__deal *deal)
         return;
     for (int i = 0; i < deal->n_children; i++) /* all work before some have more */
         top_up(deal, &deal->children[i], true);
-    for (int i = 0; i < deal->n_children; i++)
+    bool is_idle = idle_since(deal) > 0; /* what was asked back for its own workers is theirs */
+    for (int i = 0; !is_idle && i < deal->n_children; i++)
         top_up(deal, &deal->children[i], false);
     if (parcel__stream_left(deal->stream) == 0)
         recall(deal);

@@ -329,6 +329,7 @@ static void adopt(struct parcel__plan *plan, const struct parcel__run *run)
     plan->worker_limits = terms->worker_limits;
     plan->limits = terms->limits;
     plan->limits.halt.counts = PARCEL__HALT_UNSET; /* rank 0 counts */
+    plan->limits.has_token_elsewhere = terms->limits.cancel != NULL;
     plan->limits.cancel = cancel;
     plan->limits.retry.wanted = retry.wanted;
     plan->limits.retry.state = retry.state;

@@ -762,6 +762,16 @@ static bool fill_from(struct parcel__stream *stream, struct parcel__stream_block
             parcel__results_keep_attempts(to->results));
 }
 
+bool parcel__stream_has_free_worker(struct parcel__stream *stream)
+{
+    bool found = false;
+    pthread_mutex_lock(&stream->mutex);
+    for (int i = 0; !found && i < stream->options.job.n_workers; i++)
+        found = !stream->workers[i].block;
+    pthread_mutex_unlock(&stream->mutex);
+    return found;
+}
+
 void parcel__stream_ask(struct parcel__stream *stream)
 {
     pthread_mutex_lock(&stream->mutex);

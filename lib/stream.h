@@ -141,6 +141,9 @@ struct parcel__stream_block *parcel__stream_take(struct parcel__stream *stream, 
 bool parcel__stream_split(struct parcel__stream *stream, struct parcel__stream_block *block,
                           size_t at);
 
+/* True when some worker of this rank runs no calls just now. Threads: any. */
+bool parcel__stream_has_free_worker(struct parcel__stream *stream);
+
 /* Asks the workers to hand back what they have not begun. Threads: any. */
 void parcel__stream_ask(struct parcel__stream *stream);
 

@@ -19,19 +19,19 @@ bool next_shape_of_one_program(int backend, struct shape *shape)
     return !ranks_are_together() && next_shape(backend, shape);
 }
 
-static bool some_serve(void)
+bool some_ranks_serve(void)
 {
     return !ranks_are_together() && ranks_count() > 1;
 }
 
 bool next_shape_with_kept_workers(int backend, struct shape *shape)
 {
-    return !some_serve() && next_shape(backend, shape);
+    return !some_ranks_serve() && next_shape(backend, shape);
 }
 
 void *state_of_options(void)
 {
-    return some_serve() ? NULL : shared;
+    return some_ranks_serve() ? NULL : shared;
 }
 
 #else
@@ -52,6 +52,11 @@ bool next_shape_of_one_program(int backend, struct shape *shape)
 bool next_shape_with_kept_workers(int backend, struct shape *shape)
 {
     return next_shape(backend, shape);
+}
+
+bool some_ranks_serve(void)
+{
+    return false;
 }
 
 void *state_of_options(void)

@@ -34,6 +34,9 @@ bool next_shape_of_one_program(int backend, struct shape *shape);
  * ones for each. */
 bool next_shape_with_kept_workers(int backend, struct shape *shape);
 
+/* True when some ranks serve: rank 0 returns from a run before all of them have left it. */
+bool some_ranks_serve(void);
+
 /* What the options' functions are given: NULL where ranks serve, which have no memory of rank 0. */
 void *state_of_options(void);
 

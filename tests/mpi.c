@@ -13,6 +13,13 @@
 #define RUN(workers, calls, ...) \
     run_and_free(&(parcel_options){.backend = "mpi", .n_jobs = (workers), __VA_ARGS__}, calls)
 
+/* In a call: who waits for others in vain has failed. */
+static void meet_others(int guests)
+{
+    if (!meet(&shared->meeting, guests))
+        parcel_fail("the others do not come");
+}
+
 static int last_rank(void)
 {
     return ranks_count() - 1;
@@ -337,7 +344,7 @@ END_TEST
 
 static int own_pid(int guests)
 {
-    meet(&shared->meeting, guests);
+    meet_others(guests);
     return (int)getpid();
 }
 DELAYED(int, own_pid, int);
@@ -587,7 +594,7 @@ END_TEST
 
 static parcel_array fill(size_t count, int guests)
 {
-    meet(&shared->meeting, guests); /* so that each rank makes one */
+    meet_others(guests); /* so that each rank makes one */
     double *numbers = malloc(count * sizeof *numbers);
     for (size_t i = 0; numbers && i < count; i++)
         numbers[i] = (double)i;
@@ -769,7 +776,7 @@ static parcel_results *run_served(parcel_calls *calls)
 static char *describe(const char *text, struct model model, int guests)
 {
     char *description = malloc(64);
-    meet(&shared->meeting, guests);
+    meet_others(guests);
     snprintf(description, 64, "%s %g %d", text, model.temperature, model.size);
     return description;
 }
@@ -779,7 +786,7 @@ static double sum(parcel_array array, int guests)
 {
     const double *numbers = array.data;
     double total = 0;
-    meet(&shared->meeting, guests);
+    meet_others(guests);
     for (size_t i = 0; i < array.count; i++)
         total += numbers[i];
     return total;
@@ -872,6 +879,68 @@ static void send_generated(void)
 START_TEST(generated_calls_travel_to_ranks_that_serve)
 {
     while_others_serve(send_generated);
+}
+END_TEST
+
+/* Whichever rank it is on, a run inside of a call that is cancelled is, too. */
+static bool is_cancelled_inside(int guests)
+{
+    meet_others(guests);
+    parcel_cancel(&shared->token);
+    while (!parcel_cancelled())
+        sched_yield();
+    parcel_results *results = run_and_free(&(parcel_options){.n_jobs = 1}, squares(100));
+    const char *error = parcel_results_error(results);
+    bool is_told = error && strstr(error, "cancelled with the call around it: 0 of 100 calls");
+    parcel_results_free(results);
+    return is_told;
+}
+DELAYED(bool, is_cancelled_inside, int);
+
+static void cancel_inside(void)
+{
+    parcel_calls *calls = parcel_calls_new();
+    for (int i = 0; i < ranks_count(); i++)
+        parcel_calls_add(calls, delayed(is_cancelled_inside)(ranks_count()));
+    parcel_results *results = ranks_run_alone(
+        &(parcel_options){.backend = "mpi", .n_jobs = 1, .cancel = &shared->token}, calls);
+    ck_ran_well(results);
+    for (size_t i = 0; i < parcel_results_count(results); i++)
+        ck_assert(parcel_get(results, i, bool));
+    parcel_results_free(results);
+    parcel_calls_free(calls);
+}
+
+START_TEST(runs_inside_of_cancelled_calls_stop_on_any_rank)
+{
+    while_others_serve(cancel_inside);
+}
+END_TEST
+
+static void *start_nothing(void *state, int worker)
+{
+    (void)worker;
+    return state;
+}
+
+static void send_state(void)
+{
+    parcel_calls *calls = squares(10);
+    parcel_results *results = ranks_run_alone(&(parcel_options){.backend = "mpi",
+                                                                .on_worker_start = start_nothing,
+                                                                .worker_state = &shared->token},
+                                              calls);
+    ck_contains(parcel_results_error(results), "worker_state and retry_state are memory of rank 0");
+    parcel_results_free(results);
+    results = run_served(calls);
+    ck_assert(are_squares(results, 10));
+    parcel_results_free(results);
+}
+
+START_TEST(states_for_ranks_that_serve_are_refused)
+{
+    if (ranks_count() > 1)
+        while_others_serve(send_state);
 }
 END_TEST
 
@@ -982,6 +1051,8 @@ static void add_serving_tests(TCase *tests)
     tcase_add_test(tests, arrays_of_any_size_travel_to_ranks_that_serve);
     tcase_add_test(tests, pointers_to_ranks_that_serve_are_refused_by_name);
     tcase_add_test(tests, generated_calls_travel_to_ranks_that_serve);
+    tcase_add_test(tests, runs_inside_of_cancelled_calls_stop_on_any_rank);
+    tcase_add_test(tests, states_for_ranks_that_serve_are_refused);
     tcase_add_test(tests, ranks_that_serve_serve_many_runs);
     tcase_add_test(tests, registered_functions_are_found_by_name);
 }
