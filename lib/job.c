@@ -257,15 +257,18 @@ void parcel__job_carry(struct parcel_job *job, int worker, const struct parcel__
 }
 
 /* Each worker is told, so that between two calls it looks at one word of its own; and before the
- * run is stopped, so that a call which ends because it sees that is not followed by another. */
+ * run is stopped, so that a call which ends because it sees that is not followed by another. Who
+ * was told as it began has forgotten it (parcel__job_make_ready), and is told again. */
 void parcel__job_stop(struct parcel_job *job, enum parcel__reason reason)
 {
     parcel__control_stop(job->control, reason);
     for (int i = 0; i < job->options.n_workers; i++)
         parcel__current_signal(&job->workers[i].current, PARCEL__EVENT_STOP);
-    atomic_store_explicit(&job->is_stopped, true, memory_order_release);
-    for (int i = 0; i < job->options.n_workers; i++)
+    atomic_store_explicit(&job->is_stopped, true, memory_order_seq_cst);
+    for (int i = 0; i < job->options.n_workers; i++) {
+        parcel__current_signal(&job->workers[i].current, PARCEL__EVENT_STOP);
         poke(&job->workers[i]);
+    }
 }
 
 void parcel__job_tell(struct parcel_job *job, enum parcel__reason reason)
@@ -373,8 +376,9 @@ void parcel__job_make_ready(struct parcel_job *job, struct parcel__worker *worke
     struct parcel_current_call *current = &worker->current;
     if (worker->is_ready)
         return;
-    /* Atomic, as who stops the run may tell the worker already; it looks at the job first. */
-    __atomic_store_n(&current->running.events, 0, __ATOMIC_RELAXED);
+    /* Who stops the run may tell the worker already. It looks at the job behind this: sequentially
+     * consistent, so that it sees the stop there, or is told behind this. */
+    (void)__atomic_exchange_n(&current->running.events, 0, __ATOMIC_SEQ_CST);
     current->worker = job->options.first_worker + number_of(job, worker);
     current->is_stopped = &job->is_stopped;
     current->job = job;

@@ -154,8 +154,8 @@ struct parcel_job {
     struct parcel__control *control;    /* why and when it stops */
     struct parcel__control own_control;
 
-    /* Set once, by whoever stops the run, when all workers are told: release. Relaxed to look: it
-     * is only a hint to stop early. */
+    /* Set once, by whoever stops the run, when all workers are told, and before they are told
+     * again: sequentially consistent. Relaxed to look: it is only a hint to stop early. */
     _Alignas(PARCEL__LINE) atomic_bool is_stopped;
 
     /* Counts thefts, between the thief's BUSY and its compare-and-swap, and what is given back,

@@ -493,6 +493,9 @@ static void add_sums(struct parcel__stream *stream, const struct parcel__sums *s
 static void begin_block(struct parcel__stream *stream, int number, struct parcel_job *job)
 {
     struct parcel__stream_worker *worker = &stream->workers[number];
+    parcel__job_make_ready(job, &job->workers[0]);
+    job->workers[0].last_count = worker->last_count;
+    job->workers[0].seconds_per_call = worker->seconds_per_call;
     pthread_mutex_lock(&stream->mutex);
     worker->block = job;
     job->start = stream->team->start;
@@ -500,9 +503,6 @@ static void begin_block(struct parcel__stream *stream, int number, struct parcel
     if (stream->is_stopped)
         parcel__job_stop(job, PARCEL__BY_STREAM);
     pthread_mutex_unlock(&stream->mutex);
-    parcel__job_make_ready(job, &job->workers[0]);
-    job->workers[0].last_count = worker->last_count;
-    job->workers[0].seconds_per_call = worker->seconds_per_call;
 }
 
 /* No sooner than all is noted may the results be taken. */
