@@ -12,19 +12,30 @@ trap 'rm -f "$output"' EXIT
 trap 'exit 1' HUP INT TERM
 export MPI_RUN_SECONDS="${MPI_RUN_SECONDS:-300}"
 
+run()
+{
+    env SUITE_RANKS="$2" ${4:+CK_RUN_CASE="$4"} ./mpi-run "$1" "./$3" >"$output" 2>&1
+}
+
+# No test here sends SIGKILL to a rank, and Parcel kills nothing but processes that it has forked.
+# It was seen once in many runs, and not found out who did: so such a job is run once more.
+is_killed()
+{
+    grep -Eq 'exited on signal 9|KILLED BY SIGNAL: 9' "$output"
+}
+
 # suite N MODE PROGRAM [CASE]: a suite of Check, or one case of it.
 suite()
 {
-    if env SUITE_RANKS="$2" ${4:+CK_RUN_CASE="$4"} ./mpi-run "$1" "./$3" >"$output" 2>&1; then
-        echo "ok: $3, $1 ranks, $2: $(grep -o 'Checks: [0-9]*' "$output")"
-    else
+    run "$@" || { is_killed && echo "killed, and run again: $3, $1 ranks, $2" && run "$@"; } || {
         echo "FAILED: $3, $1 ranks, $2"
         cat "$output"
         failed=$((failed + 1))
-    fi
+        return
+    }
+    echo "ok: $3, $1 ranks, $2: $(grep -o 'Checks: [0-9]*' "$output")"
 }
 
-# The contract on all numbers of ranks where others serve; the other ways on some.
 for n in ${PARCEL_TEST_RANKS:-1 2 3 4}; do
     suite "$n" served mpi_contract
     suite "$n" apart mpi
