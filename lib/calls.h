@@ -3,6 +3,7 @@
 #define PARCEL__CALLS_H
 
 #include <parcel.h>
+#include <string.h>
 
 #include "text.h"
 
@@ -17,6 +18,16 @@ struct parcel__span {
 
 /* As many of the calls from first on as lie side by side, at most count and at least one. */
 struct parcel__span parcel__calls_span(const parcel_calls *calls, size_t first, size_t count);
+
+/* The function of the span's call that stands at record. */
+static inline const parcel_function *parcel__calls_function_in(const struct parcel__span *span,
+                                                               const unsigned char *record)
+{
+    const parcel_function *function = span->mapped;
+    if (!function)
+        memcpy(&function, record, sizeof function);
+    return function;
+}
 
 /* The function and the arguments of one call. */
 const parcel_function *parcel__calls_function(const parcel_calls *calls, size_t index);

@@ -138,15 +138,6 @@ static uint64_t add_call(uint64_t hash, const struct plan *plan, const unsigned 
     return hash;
 }
 
-static const parcel_function *function_at(const struct parcel__span *span,
-                                          const unsigned char *record)
-{
-    const parcel_function *function = span->mapped;
-    if (!function)
-        memcpy(&function, record, sizeof function);
-    return function;
-}
-
 /* The plans of functions that take turns; a new one takes the place of the oldest. */
 struct plans {
     struct plan of[16];
@@ -167,9 +158,9 @@ static const struct plan *plan_of(struct plans *plans, const parcel_function *fu
 static uint64_t add_span(uint64_t hash, const struct parcel__span *span, struct plans *plans)
 {
     const unsigned char *record = span->first;
-    const struct plan *plan = plan_of(plans, function_at(span, record));
+    const struct plan *plan = plan_of(plans, parcel__calls_function_in(span, record));
     for (size_t i = 0; i < span->count; i++, record += span->stride) {
-        const parcel_function *function = function_at(span, record);
+        const parcel_function *function = parcel__calls_function_in(span, record);
         if (function != plan->function)
             plan = plan_of(plans, function);
         hash = add_call(hash, plan, record + (span->mapped ? 0 : plan->argument_offset));

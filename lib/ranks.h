@@ -33,7 +33,6 @@ struct parcel__terms {
     bool is_timed;
     parcel_schedule schedule;
     size_t batch_size;
-    size_t count;
     struct parcel__limits limits; /* pointers in it mean nothing elsewhere */
     struct parcel__worker_limits worker_limits;
     struct parcel__shared_functions functions;

@@ -108,7 +108,6 @@ static void set_terms(struct parcel__terms *terms, const struct parcel__run *run
     terms->is_timed = plan->is_timed;
     terms->schedule = plan->schedule;
     terms->batch_size = plan->batch_size;
-    terms->count = parcel_calls_count(run->calls);
     terms->limits = plan->limits;
     terms->worker_limits = plan->worker_limits;
 }

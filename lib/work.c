@@ -86,15 +86,6 @@ static bool run_boxed(struct parcel__worker *worker, const unsigned char *argume
     return is_kept;
 }
 
-static const parcel_function *function_at(const struct parcel__span *span,
-                                          const unsigned char *record)
-{
-    const parcel_function *function = span->mapped;
-    if (!function)
-        memcpy(&function, record, sizeof function);
-    return function;
-}
-
 static void fail(struct parcel_job *job, struct parcel__worker *worker, size_t place,
                  parcel_status status, const char *message)
 {
@@ -190,7 +181,7 @@ static parcel_stretch find_stretch(const struct parcel_job *job, struct parcel__
 {
     const parcel_results *results = job->options.results;
     const unsigned char *record = span->first + i * span->stride;
-    const parcel_function *function = function_at(span, record);
+    const parcel_function *function = parcel__calls_function_in(span, record);
     size_t count = 1;
     if (function != worker->traits.function)
         parcel__function_traits(&worker->traits, function);
