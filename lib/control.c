@@ -251,21 +251,31 @@ bool parcel__control_asks(const struct parcel__control *control)
     }
 }
 
+double parcel__control_by_median(const struct parcel__control *control)
+{
+    return atomic_load_explicit(&control->relative, memory_order_relaxed);
+}
+
 double parcel__control_allowed(const struct parcel__control *control)
 {
-    double relative = atomic_load_explicit(&control->relative, memory_order_relaxed);
+    double relative = parcel__control_by_median(control);
     double timeout = control->limits->timeout;
     return timeout > 0 && timeout < relative ? timeout : relative;
 }
 
 void parcel__control_note(struct parcel__control *control, double seconds)
 {
-    if (!control->median)
+    if (!control->median || control->has_far_median)
         return;
     double allowed = control->limits->timeout_factor * parcel__median_add(control->median, seconds);
     /* Who noted one of the first calls may be late: it must not undo the limit that there is. */
     if (allowed < INFINITY)
-        atomic_store_explicit(&control->relative, allowed, memory_order_relaxed);
+        parcel__control_allow(control, allowed);
+}
+
+void parcel__control_allow(struct parcel__control *control, double seconds)
+{
+    atomic_store_explicit(&control->relative, seconds, memory_order_relaxed);
 }
 
 /* True when the attempt that runs has overrun its own limit. */

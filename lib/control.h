@@ -70,6 +70,7 @@ struct parcel__control {
     _Atomic(char *) fault;
 
     struct parcel__median *median; /* of the durations, when timeout_factor is set */
+    bool has_far_median;           /* another rank's, which tells what it allows, counts instead */
     _Atomic double relative;       /* what that allows; relaxed, as a late one does little harm */
 };
 
@@ -109,6 +110,12 @@ double parcel__control_allowed(const struct parcel__control *control);
 
 /* A call succeeded in so many seconds. */
 void parcel__control_note(struct parcel__control *control, double seconds);
+
+/* Seconds that the median allows for a call; infinity: there is none yet. */
+double parcel__control_by_median(const struct parcel__control *control);
+
+/* By the median, each call may take so many seconds from now on. */
+void parcel__control_allow(struct parcel__control *control, double seconds);
 
 /* Why calls were not started: "cancelled by SIGINT". False: they stay PARCEL_NOT_RUN. */
 bool parcel__control_put_reason(struct parcel__text *text, const struct parcel__control *control);

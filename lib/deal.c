@@ -518,6 +518,16 @@ static void count_ended(struct parcel__deal *deal, struct parcel__stream_block *
     parcel__stream_count(deal->stream, *n_failed, n_succeeded);
 }
 
+/* The median is of the calls of all ranks. */
+static void note_durations(const struct parcel__deal *deal,
+                           const struct parcel__stream_block *block, size_t first, size_t count)
+{
+    struct parcel__control *control = deal->stream->options.job.control;
+    for (size_t i = first; control->median && i < first + count; i++)
+        if (parcel_results_status(block->results, i) == PARCEL_OK)
+            parcel__control_note(control, parcel_results_duration(block->results, i));
+}
+
 /* Tells who watches of each call that took too long. */
 static void tell_of_overruns(const struct parcel__deal *deal,
                              const struct parcel__stream_block *block, size_t first, size_t count)
@@ -546,6 +556,7 @@ static void hear_piece(struct parcel__deal *deal, struct parcel__child *child,
         for (size_t i = 0; i < large.n_large; i++)
             want(deal, child, block, piece->block, &large.large[i], piece->first_offer + i);
         count_ended(deal, block, piece->offset, piece->count, &n_failed);
+        note_durations(deal, block, piece->offset, piece->count);
         if (n_failed > 0)
             tell_of_overruns(deal, block, piece->offset, piece->count);
         tell_watcher(deal, piece->sums.n_ran);

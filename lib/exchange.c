@@ -40,6 +40,7 @@ struct parcel__exchange {
     atomic_bool has_ended;   /* the rank above has no more */
     atomic_bool has_told;    /* the ranks around know that the run stops */
     _Atomic double attended; /* when a worker last saw to the post, by the clock */
+    _Atomic double allowed;  /* seconds for a call, as the others were told; by who holds post */
 
     pthread_t courier;
     bool has_courier;
@@ -120,6 +121,47 @@ static void look(struct parcel__exchange *exchange)
         parcel__supply_drain(&exchange->supply);
 }
 
+/* ---- time limits ---- */
+
+static void pass_on_allowed(const struct parcel__exchange *exchange, double seconds)
+{
+    const struct parcel__allowed allowed = {exchange->terms->serial, seconds};
+    parcel__ranks_pass_on(exchange->ranks, PARCEL__SAYS_ALLOWED, &allowed, sizeof allowed);
+}
+
+static void hear_allowed(const struct parcel__exchange *exchange,
+                         const struct parcel__message *message)
+{
+    struct parcel__allowed allowed;
+    memcpy(&allowed, message->bytes, sizeof allowed);
+    if (allowed.serial != exchange->terms->serial)
+        return;
+    if (exchange->stream)
+        parcel__control_allow(exchange->control, allowed.seconds);
+    pass_on_allowed(exchange, allowed.seconds);
+}
+
+/* True when what the median allows has changed by enough to tell the others. */
+static bool allows_other(const struct parcel__exchange *exchange)
+{
+    static const double enough = 1.0 / 16;
+    double told = atomic_load_explicit(&exchange->allowed, memory_order_relaxed);
+    double seconds = parcel__control_by_median(exchange->control);
+    return seconds < INFINITY && fabs(seconds - told) > enough * told;
+}
+
+/* A rank's own calls may be too few for a median: rank 0 hears how long those of all ranks took. */
+static void tell_allowed(struct parcel__exchange *exchange)
+{
+    if (!exchange->is_root || !allows_other(exchange))
+        return;
+    parcel__post_hold(exchange->ranks->post);
+    double seconds = parcel__control_by_median(exchange->control);
+    atomic_store_explicit(&exchange->allowed, seconds, memory_order_relaxed);
+    pass_on_allowed(exchange, seconds);
+    parcel__post_let_go(exchange->ranks->post);
+}
+
 /* ---- messages ---- */
 
 static void handle(struct parcel__exchange *exchange, struct parcel__message *message)
@@ -149,6 +191,9 @@ static void handle(struct parcel__exchange *exchange, struct parcel__message *me
     case PARCEL__SAYS_HALT:
         hear_stop(exchange, message);
         return;
+    case PARCEL__SAYS_ALLOWED:
+        hear_allowed(exchange, message);
+        return;
     default:
         parcel__ending_hear(&exchange->ending, exchange->ranks, message);
         note_end(exchange);
@@ -163,6 +208,7 @@ static void see_to_it(struct parcel__exchange *exchange)
     struct parcel__post *post = exchange->ranks->post;
     parcel__ranks_poll(exchange->ranks);
     look(exchange);
+    tell_allowed(exchange);
     parcel__deal_out(&exchange->deal);
     parcel__stream_deliver(exchange->stream);
     if (!exchange->is_root)
@@ -357,6 +403,7 @@ void parcel__exchange_prepare(struct parcel__exchange *exchange,
     options->job.first_worker =
         parcel__terms_first_worker(exchange->terms, exchange->ranks->transport->rank);
     exchange->control = options->job.control;
+    exchange->control->has_far_median = !exchange->is_root;
 }
 
 /* ---- opening and closing ---- */

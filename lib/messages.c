@@ -33,6 +33,7 @@ bool parcel__messages_is_sound(const struct parcel__message *message)
         [PARCEL__SAYS_BEGIN] = sizeof(struct parcel__note),
         [PARCEL__SAYS_WORK] = sizeof(struct parcel__work),
         [PARCEL__SAYS_HALT] = sizeof(struct parcel__stopped),
+        [PARCEL__SAYS_ALLOWED] = sizeof(struct parcel__allowed),
         [PARCEL__SAYS_END] = sizeof(struct parcel__end),
         [PARCEL__SAYS_ALL_RESULTS] = sizeof(struct parcel__all_results),
         [PARCEL__SAYS_NOT_RUN] = sizeof(struct parcel__unrun),

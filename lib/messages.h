@@ -23,6 +23,7 @@ enum {
     PARCEL__SAYS_WORK,        /* struct parcel__work, and the calls if they are sent */
     PARCEL__SAYS_RECALL,      /* some that were not begun are wanted back */
     PARCEL__SAYS_HALT,        /* struct parcel__stopped: the run stops */
+    PARCEL__SAYS_ALLOWED,     /* struct parcel__allowed: for how long each call may run */
     PARCEL__SAYS_END,         /* struct parcel__end, and texts: what became of it */
     PARCEL__SAYS_ALL_RESULTS, /* struct parcel__all_results, and results */
 
@@ -108,6 +109,11 @@ struct parcel__wish {
 struct parcel__stopped {
     unsigned serial;
     int reason; /* enum parcel__reason */
+};
+
+struct parcel__allowed {
+    unsigned serial;
+    double seconds;
 };
 
 struct parcel__end {

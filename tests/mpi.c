@@ -752,6 +752,35 @@ START_TEST(sigterm_to_all_ranks_keeps_what_is_finished)
 }
 END_TEST
 
+/* On ranks other than 0 each call lasts until it is asked: none of them has a median of its own.
+ * The first of each rank waits for the others', so that all have one. */
+static void last_on_other_ranks(void)
+{
+    if (atomic_fetch_add(&tally->ran[ranks_rank()], 1) == 0)
+        meet_others(ranks_count());
+    while (ranks_rank() > 0 && !parcel_cancelled())
+        sched_yield();
+}
+DELAYED(void, last_on_other_ranks);
+
+START_TEST(the_median_is_of_the_calls_of_all_ranks)
+{
+    int n_late = 0;
+    parcel_calls *calls = parcel_calls_new();
+    for (int i = 0; i < 100; i++)
+        parcel_calls_add(calls, delayed(last_on_other_ranks)());
+    parcel_results *results = RUN(1, calls, .batch_size = 1, .timeout_factor = 1000,
+                                  .on_error = PARCEL_COLLECT, .mpi_results = PARCEL_ALL_RANKS);
+    for (size_t i = 0; i < 100; i++) {
+        bool is_late = parcel_results_status(results, i) == PARCEL_TIMED_OUT;
+        ck_assert(is_late || parcel_results_worker(results, i) == 0);
+        n_late += is_late;
+    }
+    ck_assert_int_ge(n_late, last_rank());
+    parcel_results_free(results);
+}
+END_TEST
+
 /* ---- rank 0 builds, the others serve ---- */
 
 /* Runs the test on rank 0 while the others serve, which the next init ends. */
@@ -1043,6 +1072,7 @@ static void add_fault_tests(TCase *tests)
     tcase_add_test(tests, results_that_rank_0_has_no_memory_for_are_failures);
     tcase_add_test(tests, a_crash_in_a_worker_of_a_rank_costs_one_record);
     tcase_add_test(tests, sigterm_to_all_ranks_keeps_what_is_finished);
+    tcase_add_test(tests, the_median_is_of_the_calls_of_all_ranks);
 }
 
 static void add_serving_tests(TCase *tests)
