@@ -476,6 +476,20 @@ static size_t piece_length(const struct parcel_job *job, const struct parcel__wo
                                   worker->seconds_per_call);
 }
 
+/* Runs a piece of what is left of a batch, or all of it. Who yields runs one call first: else calls
+ * could go from rank to rank for ever, and a state be made for nothing. */
+static size_t run_some(struct parcel_job *job, struct parcel__worker *worker, size_t first,
+                       size_t left)
+{
+    size_t ran = run_measured(job, worker, first, piece_length(job, worker, left));
+    while (ran == 0 && job->options.yields && !parcel__job_must_stop(job)) {
+        worker->is_asked = false;
+        ran = run_measured(job, worker, first, 1);
+        worker->is_asked = true;
+    }
+    return ran;
+}
+
 /* Answers who asked: gives back what is left of the batch, unless it is too little to be worth a
  * theft. */
 static bool give_back(struct parcel_job *job, struct parcel__worker *worker, size_t first,
@@ -528,7 +542,7 @@ static void run_batch(struct parcel_job *job, struct parcel__worker *worker, par
     while (may_run && done < batch->count && !parcel__job_must_stop(job)) {
         size_t first = batch->first + done, left = batch->count - done;
         done += carrier ? carrier->run(carrier, job, worker, first, left)
-                        : run_measured(job, worker, first, piece_length(job, worker, left));
+                        : run_some(job, worker, first, left);
         batch->count -= worker->n_given;
         worker->n_given = 0;
         if (worker->is_asked && (job->options.recorded || job->options.yields ||
