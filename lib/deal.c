@@ -12,6 +12,8 @@
 #include <string.h>
 
 #include "calls.h"
+#include "crew.h"
+#include "intake.h"
 #include "memory.h"
 #include "port.h"
 #include "wire.h"
@@ -51,7 +53,7 @@ bool parcel__deal_is_done(struct parcel__deal *deal)
     if (pthread_mutex_trylock(&deal->turn) != 0)
         return false;
     bool is_done = atomic_load_explicit(&deal->n_open, memory_order_acquire) == 0 &&
-                   parcel__stream_left(deal->stream) == 0;
+                   parcel__intake_left(deal->stream) == 0;
     pthread_mutex_unlock(&deal->turn);
     return is_done && (!atomic_load_explicit(&deal->has_unrun, memory_order_relaxed) ||
                        parcel__stream_must_stop(deal->stream));
@@ -118,7 +120,7 @@ static void finish(struct parcel__deal *deal, struct parcel__child *child, unsig
     pthread_mutex_lock(&deal->mutex);
     child->blocks[number] = NULL;
     pthread_mutex_unlock(&deal->mutex);
-    parcel__stream_finish(deal->stream, block);
+    parcel__crew_finish(deal->stream, block);
     close_one(deal);
 }
 
@@ -141,7 +143,7 @@ static const char *keep_reason(const struct parcel__deal *deal, const struct par
                                struct parcel__stream_block *block, const char *why)
 {
     static const char out_of_memory[] = "out of memory";
-    struct parcel__arena *arena = parcel__stream_arena(deal->stream, block, child->first_worker);
+    struct parcel__arena *arena = parcel__crew_arena(deal->stream, block, child->first_worker);
     const char *kept = parcel__arena_copy(arena, why ? why : out_of_memory);
     return kept ? kept : out_of_memory;
 }
@@ -167,7 +169,7 @@ static void fail_calls(struct parcel__deal *deal, const struct parcel__child *ch
     mark_failed(deal, child, block, first, count, why);
     block->results->failures += count;
     block->sums.n_ran += count;
-    parcel__stream_count(deal->stream, count, 0);
+    parcel__crew_count(deal->stream, count, 0);
     tell_watcher(deal, count);
 }
 
@@ -245,7 +247,7 @@ static void refuse(struct parcel__deal *deal, const struct parcel__child *child,
     parcel__post_hold(deal->post);
     fail_calls(deal, child, block, 0, block->n_missing, why);
     parcel__post_let_go(deal->post);
-    parcel__stream_finish(deal->stream, block);
+    parcel__crew_finish(deal->stream, block);
     close_one(deal);
 }
 
@@ -255,7 +257,7 @@ static void keep(struct parcel__deal *deal, const struct parcel__child *child,
 {
     size_t rest = block->results->count - count;
     block->n_missing = count;
-    if (rest == 0 || parcel__stream_split(deal->stream, block, count))
+    if (rest == 0 || parcel__intake_split(deal->stream, block, count))
         return;
     parcel__post_hold(deal->post);
     fail_calls(deal, child, block, count, rest, NULL);
@@ -313,7 +315,7 @@ static size_t longest_block(const struct parcel__deal *deal, const struct parcel
 static struct parcel__stream_block *take(struct parcel__deal *deal, size_t count)
 {
     double start = parcel__port_now();
-    struct parcel__stream_block *block = parcel__stream_take(deal->stream, count);
+    struct parcel__stream_block *block = parcel__intake_take(deal->stream, count);
     if (block)
         deal->seconds_to_take = (parcel__port_now() - start) / (double)block->results->count;
     return block;
@@ -323,7 +325,7 @@ static struct parcel__stream_block *take(struct parcel__deal *deal, size_t count
 static void top_up(struct parcel__deal *deal, struct parcel__child *child, bool is_first)
 {
     for (;;) {
-        size_t left = parcel__stream_left(deal->stream);
+        size_t left = parcel__intake_left(deal->stream);
         pthread_mutex_lock(&deal->mutex);
         size_t count = wanted(deal, child, left, is_first), most = longest_block(deal, child);
         pthread_mutex_unlock(&deal->mutex);
@@ -356,7 +358,7 @@ void parcel__deal_note_idle(struct parcel__deal *deal, bool is_idle)
 static double idle_since(const struct parcel__deal *deal)
 {
     double since = atomic_load_explicit(&deal->idle_since, memory_order_relaxed);
-    return since > 0 && parcel__stream_has_free_worker(deal->stream) ? since : 0;
+    return since > 0 && parcel__crew_has_free_worker(deal->stream) ? since : 0;
 }
 
 /* Called with the mutex held. */
@@ -406,7 +408,7 @@ static void recall(struct parcel__deal *deal)
         parcel__post_tell(deal->post, child->rank, PARCEL__SAYS_RECALL, NULL, 0);
     } else if (is_wanted && now - deal->asked > again) {
         deal->asked = now;
-        parcel__stream_ask(deal->stream);
+        parcel__crew_ask(deal->stream);
     }
 }
 
@@ -419,7 +421,7 @@ void parcel__deal_out(struct parcel__deal *deal)
     bool is_idle = idle_since(deal) > 0; /* what was asked back for its own workers is theirs */
     for (int i = 0; !is_idle && i < deal->n_children; i++)
         top_up(deal, &deal->children[i], false);
-    if (parcel__stream_left(deal->stream) == 0)
+    if (parcel__intake_left(deal->stream) == 0)
         recall(deal);
     pthread_mutex_unlock(&deal->turn);
 }
@@ -515,7 +517,7 @@ static void count_ended(struct parcel__deal *deal, struct parcel__stream_block *
     if (n_unrun > 0)
         note_unrun(deal);
     block->results->failures += *n_failed;
-    parcel__stream_count(deal->stream, *n_failed, n_succeeded);
+    parcel__crew_count(deal->stream, *n_failed, n_succeeded);
 }
 
 /* The median is of the calls of all ranks. */
@@ -547,7 +549,7 @@ static void hear_piece(struct parcel__deal *deal, struct parcel__child *child,
 {
     struct parcel__stream_block *block = find_block(deal, child, piece->block);
     struct parcel__bundle large = {0};
-    struct parcel__arena *arena = parcel__stream_arena(deal->stream, block, child->first_worker);
+    struct parcel__arena *arena = parcel__crew_arena(deal->stream, block, child->first_worker);
     bool is_read = parcel__bundle_get_results(bytes, piece->size, block->results, piece->offset,
                                               piece->count, arena, &large);
     if (is_read) {
@@ -618,7 +620,7 @@ void parcel__deal_hear_return(struct parcel__deal *deal, const struct parcel__me
     if (given.count > 0 &&
         find_holder(deal, message->rank, given.block, given.offset, given.count)) {
         struct parcel__stream_block *block = find_block(deal, child, given.block);
-        if (!parcel__stream_split(deal->stream, block, given.offset))
+        if (!parcel__intake_split(deal->stream, block, given.offset))
             fail_calls(deal, child, block, given.offset, given.count, NULL);
         note_answers(deal, child, given.block, given.count);
     }

@@ -13,8 +13,11 @@
 #include <stdatomic.h>
 #include <string.h>
 
+#include "crew.h"
 #include "deal.h"
+#include "delivery.h"
 #include "ending.h"
+#include "intake.h"
 #include "memory.h"
 #include "port.h"
 #include "supply.h"
@@ -172,7 +175,7 @@ static void handle(struct parcel__exchange *exchange, struct parcel__message *me
         return;
     case PARCEL__SAYS_RECALL:
         if (!parcel__supply_hear_recall(&exchange->supply) && exchange->stream)
-            parcel__stream_ask(exchange->stream);
+            parcel__crew_ask(exchange->stream);
         return;
     case PARCEL__SAYS_RESULTS:
         parcel__deal_hear_results(&exchange->deal, message);
@@ -202,6 +205,12 @@ static void handle(struct parcel__exchange *exchange, struct parcel__message *me
 
 /* ---- working ---- */
 
+static void deliver(struct parcel__exchange *exchange)
+{
+    parcel__intake_finish_returned(exchange->stream);
+    parcel__delivery_give(exchange->stream);
+}
+
 /* Sees to all that can be done now. */
 static void see_to_it(struct parcel__exchange *exchange)
 {
@@ -210,7 +219,7 @@ static void see_to_it(struct parcel__exchange *exchange)
     look(exchange);
     tell_allowed(exchange);
     parcel__deal_out(&exchange->deal);
-    parcel__stream_deliver(exchange->stream);
+    deliver(exchange);
     if (!exchange->is_root)
         parcel__supply_send(&exchange->supply, false);
     if (!parcel__post_is_empty(post))
@@ -220,7 +229,7 @@ static void see_to_it(struct parcel__exchange *exchange)
 static bool is_done(struct parcel__exchange *exchange)
 {
     bool may_end =
-        exchange->is_root ? parcel__stream_has_ended(exchange->stream) : has_ended(exchange);
+        exchange->is_root ? parcel__intake_has_ended(exchange->stream) : has_ended(exchange);
     return may_end && parcel__deal_is_done(&exchange->deal);
 }
 
@@ -341,7 +350,7 @@ void parcel__exchange_end(struct parcel__exchange *exchange)
     if (exchange->has_courier)
         end_courier(exchange);
     look(exchange);
-    parcel__stream_deliver(exchange->stream);
+    deliver(exchange);
     if (!exchange->is_root)
         parcel__supply_send(&exchange->supply, true);
     parcel__post_hold(exchange->ranks->post);

@@ -8,6 +8,8 @@
 
 #include <unistd.h>
 
+#include "crew.h"
+#include "delivery.h"
 #include "memory.h"
 
 struct parcel__pulled {
@@ -22,7 +24,7 @@ struct parcel__pulled {
 static void *run(void *argument)
 {
     struct parcel__pulled *pulled = argument;
-    parcel__stream_run(&pulled->stream, pulled->owner.run, pulled->owner.context);
+    parcel__crew_run(&pulled->stream, pulled->owner.run, pulled->owner.context);
     return NULL;
 }
 
@@ -75,7 +77,7 @@ bool parcel_results_next(parcel_results *results, parcel_result *result)
     *result = (parcel_result){.value = parcel_value_none()};
     if (!is_pulled(results) || results->pulled->is_closed)
         return false;
-    struct parcel__stream_block *block = parcel__stream_next(&results->pulled->stream, &i);
+    struct parcel__stream_block *block = parcel__delivery_next(&results->pulled->stream, &i);
     if (!block) {
         end(results);
         return false;

@@ -5,6 +5,7 @@
 
 #include "blas.h"
 #include "calls.h"
+#include "crew.h"
 #include "job.h"
 #include "memory.h"
 #include "pulled.h"
@@ -305,7 +306,7 @@ static bool run_stream(struct parcel__run *run)
     opened = opened && parcel__stream_open(&stream, &options);
     if (opened) {
         open_progress(run);
-        parcel__stream_run(&stream, parcel__run_on_team, run);
+        parcel__crew_run(&stream, parcel__run_on_team, run);
         close_progress(run);
         parcel__stream_settle(&stream, run->results);
         note_why_not_run(run->results, &run->control);

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "calls.h"
+#include "crew.h"
 #include "digest.h"
 #include "exchange.h"
 #include "identity.h"
@@ -346,7 +347,7 @@ static bool run_part(struct parcel__run *run)
     run->results->keeps_attempts = run->plan->limits.retry.most > 0;
     opened = opened && parcel__stream_open(&stream, &options);
     if (opened)
-        parcel__stream_run(&stream, parcel__run_on_team, run);
+        parcel__crew_run(&stream, parcel__run_on_team, run);
     if (!opened || !stream.has_begun) /* no worker could begin */
         parcel__exchange_give_up(run->exchange);
     bool is_told = parcel__exchange_await_end(run->exchange, run->results);

@@ -1,4 +1,5 @@
-/* stream.h: a run whose calls flow in blocks from where they come from to who takes the results. */
+/* stream.h: a run whose calls flow in blocks from where they come from (intake.h) through the
+ * workers (crew.h) to who takes the results (delivery.h), and what these three share. */
 #ifndef PARCEL__STREAM_H
 #define PARCEL__STREAM_H
 
@@ -75,12 +76,21 @@ struct parcel__stream_options {
     int n_workers;                                      /* of the whole run, on whatever ranks */
     struct parcel__exchange *exchange;                  /* with other ranks; NULL: there are none */
     const struct parcel__exchange_functions *functions; /* of it */
-    bool is_pulled; /* results wait for parcel__stream_next; else they go to on_result, */
+    bool is_pulled; /* results wait for parcel__delivery_next; else they go to on_result, */
     parcel_on_result *on_result;
     void *on_result_state; /* or, when that is NULL, into the results of job */
 };
 
-struct parcel__stream_worker;
+/* What the stream knows of a worker of its team. */
+struct parcel__stream_worker {
+    struct parcel_job *block; /* the one it runs, or NULL; protected by the stream's mutex */
+
+    /* Written by the worker alone: what it measured of its last block. */
+    size_t last_count;
+    double seconds_per_call;
+    double last_pull;
+    double seconds_to_pull; /* the same for each call */
+};
 
 struct parcel__stream {
     struct parcel__stream_options options; /* constant */
@@ -126,66 +136,78 @@ bool parcel__stream_open(struct parcel__stream *stream,
                          const struct parcel__stream_options *options);
 void parcel__stream_close(struct parcel__stream *stream);
 
-/* Runs all calls, and waits. run: runs a job on the team. */
-void parcel__stream_run(struct parcel__stream *stream,
-                        void (*run)(void *context, struct parcel_job *job), void *context);
-
-/* ---- calls that run on other ranks ---- */
-
-/* Takes the next calls, at most count of them, into a block; NULL: none may be handed out now, or
- * another thread is just asking for some. Threads: any. */
-struct parcel__stream_block *parcel__stream_take(struct parcel__stream *stream, size_t count);
-
-/* The calls of a block from at on, which is not finished, are handed out again. False: out of
- * memory, and it is as it was. Threads: any. */
-bool parcel__stream_split(struct parcel__stream *stream, struct parcel__stream_block *block,
-                          size_t at);
-
-/* True when some worker of this rank runs no calls just now. Threads: any. */
-bool parcel__stream_has_free_worker(struct parcel__stream *stream);
-
-/* Asks the workers to hand back what they have not begun. Threads: any. */
-void parcel__stream_ask(struct parcel__stream *stream);
-
-/* A block that was taken has run, and its results and sums are written. Threads: any. */
-void parcel__stream_finish(struct parcel__stream *stream, struct parcel__stream_block *block);
-
-/* What the results of such calls point at lives there; number: of the first worker there. */
-struct parcel__arena *parcel__stream_arena(struct parcel__stream *stream,
-                                           struct parcel__stream_block *block, int number);
-
-/* Counts calls that ended, as a worker does who runs them. Threads: any. */
-void parcel__stream_count(struct parcel__stream *stream, size_t failed, size_t succeeded);
-
-/* Gives away what has finished. Threads: any. */
-void parcel__stream_deliver(struct parcel__stream *stream);
+/* Nothing new is handed out, and running calls are told. Threads: any. */
+void parcel__stream_stop(struct parcel__stream *stream);
 
 /* True when the stream was stopped. Looks for what stops the run from outside. */
 bool parcel__stream_must_stop(struct parcel__stream *stream);
 
-/* True when nothing more will be handed out. */
-bool parcel__stream_has_ended(struct parcel__stream *stream);
-
-/* At most how many calls are left to be handed out, as far as anybody knows. */
-size_t parcel__stream_left(struct parcel__stream *stream);
+/* Lets go of a block. Threads: any. */
+void parcel__stream_release(struct parcel__stream_block *block);
 
 /* Writes the sums and the error of the run, which is over, into the results. */
 void parcel__stream_settle(struct parcel__stream *stream, parcel_results *results);
-
-/* Nothing new is handed out, and running calls are told. Threads: any. */
-void parcel__stream_stop(struct parcel__stream *stream);
-
-/* Waits for the next result of a stream that is pulled: its block, which is held, and its index in
- * the block. NULL: the end. */
-struct parcel__stream_block *parcel__stream_next(struct parcel__stream *stream, size_t *index);
-
-/* Lets go of a block. Threads: any. */
-void parcel__stream_release(struct parcel__stream_block *block);
 
 /* Calls of the stream that did not run. */
 size_t parcel__stream_missing(const struct parcel__stream *stream);
 
 /* True in the stream's own calls. */
 bool parcel__stream_is_around(struct parcel__stream *stream);
+
+/* ---- for intake, crew and delivery ---- */
+
+/* The same as stop. Called with the mutex held. */
+void parcel__stream_stop_locked(struct parcel__stream *stream);
+
+/* Notes why the run ends; the text is taken. The first error holds. */
+void parcel__stream_note_error(struct parcel__stream *stream, struct parcel__text *text);
+
+/* Stops the run, as there is no memory for it. */
+void parcel__stream_run_out_of_memory(struct parcel__stream *stream);
+
+/* The generator and on_result run as if they were a call, asking or delivering: parcel_fail is
+ * theirs, and runs inside them have that call's part of the workers. What enter returned is given
+ * to leave, which returns the message of its parcel_fail, owned, when *failed. */
+struct parcel_current_call *parcel__stream_enter(struct parcel_current_call *current);
+char *parcel__stream_leave(struct parcel_current_call *current, struct parcel_current_call *before,
+                           bool *failed);
+
+/* How many calls were handed out. */
+static inline size_t parcel__stream_count_pulled(const struct parcel__stream *stream)
+{
+    return atomic_load_explicit(&stream->n_pulled, memory_order_relaxed);
+}
+
+/* True when there are no more calls. */
+static inline bool parcel__stream_has_ended(const struct parcel__stream *stream)
+{
+    return atomic_load_explicit(&stream->has_ended, memory_order_relaxed);
+}
+
+/* True when the function of the user that runs as this call has failed. */
+static inline bool parcel__stream_has_failed(const struct parcel_current_call *current)
+{
+    return __atomic_load_n(&current->running.events, __ATOMIC_RELAXED) & PARCEL__EVENT_FAILED;
+}
+
+/* The exchange with other ranks, if it is where the calls come from. */
+static inline struct parcel__exchange *parcel__stream_supplier(const struct parcel__stream *stream)
+{
+    return stream->options.exchange && stream->options.functions->fill ? stream->options.exchange
+                                                                       : NULL;
+}
+
+/* True when the exchange takes the results. */
+static inline bool parcel__stream_gives(const struct parcel__stream *stream)
+{
+    return stream->options.exchange && stream->options.functions->give;
+}
+
+/* True when the results of the job take them. */
+static inline bool parcel__stream_collects(const struct parcel__stream *stream)
+{
+    return !stream->options.is_pulled && !stream->options.on_result &&
+           !parcel__stream_gives(stream);
+}
 
 #endif

@@ -1,0 +1,425 @@
+/*
+ * intake.c: how calls come into a stream.
+ *
+ * Who takes calls holds pull_mutex, and fills a block from the list, from the generator or with
+ * what another rank sent. Who finds that nothing may be handed out waits until results have been
+ * taken. A block's lists and results are used again, so that the memory is that of the blocks on
+ * their way.
+ */
+#include "intake.h"
+
+#include <string.h>
+
+#include "calls.h"
+#include "memory.h"
+#include "port.h"
+
+/* ---- what was handed out ---- */
+
+static void add_pulled(struct parcel__stream *stream, size_t count)
+{
+    atomic_store_explicit(&stream->n_pulled, parcel__stream_count_pulled(stream) + count,
+                          memory_order_relaxed);
+}
+
+static void note_end(struct parcel__stream *stream)
+{
+    atomic_store_explicit(&stream->has_ended, true, memory_order_relaxed);
+}
+
+/* ---- blocks to be filled ---- */
+
+static struct parcel__stream_block *new_block(const struct parcel__stream *stream)
+{
+    struct parcel__stream_block *block = parcel__memory_new(sizeof *block);
+    if (!block)
+        return NULL;
+    *block = (struct parcel__stream_block){.results = parcel__results_new_empty(1)};
+    if (block->results)
+        parcel__results_set_hosts(block->results, stream->options.job.results->hosts);
+    block->calls = stream->is_generated ? parcel_calls_new() : NULL;
+    atomic_init(&block->holds, 1);
+    if (block->results && (block->calls || !stream->is_generated))
+        return block;
+    parcel__stream_release(block);
+    return NULL;
+}
+
+/* A block that nobody uses, or a new one. Who still holds results of one keeps it. */
+static struct parcel__stream_block *find_block(struct parcel__stream *stream)
+{
+    struct parcel__stream_block *block;
+    pthread_mutex_lock(&stream->mutex);
+    while ((block = (void *)parcel__window_unqueue(&stream->window.idle)) != NULL) {
+        if (atomic_load_explicit(&block->holds, memory_order_acquire) == 1)
+            break;
+        parcel__stream_release(block);
+    }
+    pthread_mutex_unlock(&stream->mutex);
+    return block ? block : new_block(stream);
+}
+
+/* ---- calls in ---- */
+
+/* Says why the generator gives no more. Returns an error without text for its regular end. */
+static void report_generator(struct parcel__stream *stream, parcel_next_status status,
+                             const char *refused, const char *message)
+{
+    struct parcel__text text = {0};
+    size_t n = parcel__stream_count_pulled(stream);
+    const char *plural = n == 1 ? "" : "s";
+    if (message || status == PARCEL_NEXT_ERROR)
+        parcel__text_format(&text, "the generator failed after %zu call%s: %s", n, plural,
+                            message ? message : "it does not say why");
+    else if (refused)
+        parcel__text_format(&text, "the generator gave a wrong call after %zu call%s: %s", n,
+                            plural, refused);
+    else
+        parcel__text_format(&text,
+                            "the generator returned %d after %zu call%s: PARCEL_NEXT_CALL, "
+                            "PARCEL_NEXT_END or PARCEL_NEXT_ERROR is allowed",
+                            (int)status, n, plural);
+    parcel__stream_note_error(stream, &text);
+}
+
+/* Adds the next call to the list. False: there is none, *status says why, and the list's error. */
+static bool ask(struct parcel__stream *stream, parcel_calls *list, parcel_next_status *status)
+{
+    parcel_call call;
+    stream->asking.running.index = parcel__stream_count_pulled(stream);
+    *status = parcel__calls_next(stream->options.calls, &call);
+    if (*status != PARCEL_NEXT_CALL || parcel__stream_has_failed(&stream->asking))
+        return false;
+    return parcel__calls_put(list, &call);
+}
+
+/* Asks the generator for at most count calls. Returns how many there were. */
+static size_t generate(struct parcel__stream *stream, parcel_calls *list, size_t count)
+{
+    bool failed;
+    parcel_next_status status = PARCEL_NEXT_CALL;
+    parcel__calls_clear(list);
+    struct parcel_current_call *before = parcel__stream_enter(&stream->asking);
+    while (count > 0 && ask(stream, list, &status)) {
+        add_pulled(stream, 1);
+        count--;
+    }
+    char *message = parcel__stream_leave(&stream->asking, before, &failed);
+    if (count > 0 || failed)
+        note_end(stream);
+    if (failed || parcel_calls_error(list) || (count > 0 && status != PARCEL_NEXT_END))
+        report_generator(stream, status, parcel_calls_error(list),
+                         failed && !message ? "out of memory" : message);
+    parcel__memory_free(message);
+    return parcel_calls_count(list);
+}
+
+/* The next calls of the list or map, at most count. Returns how many there are. */
+static size_t take_from_list(struct parcel__stream *stream, size_t count)
+{
+    size_t left = stream->count - parcel__stream_count_pulled(stream);
+    count = count < left ? count : left;
+    add_pulled(stream, count);
+    if (count == left)
+        note_end(stream);
+    return count;
+}
+
+/* Says where the block's calls stand, at most count of them. Returns how many there are. */
+static size_t find_calls(struct parcel__stream *stream, struct parcel__stream_block *block,
+                         size_t count)
+{
+    block->first = parcel__stream_count_pulled(stream);
+    block->list = stream->is_generated ? block->calls : stream->options.calls;
+    block->first_call = stream->is_generated ? 0 : block->first;
+    if (parcel__stream_supplier(stream))
+        return stream->options.functions->fill(parcel__stream_supplier(stream), block, count);
+    return stream->is_generated ? generate(stream, block->calls, count)
+                                : take_from_list(stream, count);
+}
+
+/* Fills the block with at most count calls. False: there is none, or memory ran out. */
+static bool fill(struct parcel__stream *stream, struct parcel__stream_block *block, size_t count)
+{
+    block->next = block->walked = 0;
+    block->sums = (struct parcel__sums){.longest = -1}; /* it may be given away without a run */
+    count = find_calls(stream, block, count);
+    parcel__arena_reset(&block->results->arenas[0]);
+    if (parcel__results_prepare(block->results, block->list, block->first_call, count) &&
+        (stream->options.job.control->limits->retry.most == 0 ||
+         parcel__results_keep_attempts(block->results)))
+        return count > 0;
+    parcel__stream_run_out_of_memory(stream);
+    if (parcel__stream_supplier(stream) && count > 0)
+        stream->options.functions->drop(parcel__stream_supplier(stream), block);
+    return false;
+}
+
+/* ---- how many ---- */
+
+/* Waits for room. What stops the run from outside wakes nobody: where there may be such a thing, it
+ * is looked for from time to time. Called with the mutex held. */
+static void wait_for_room(struct parcel__stream *stream)
+{
+    static const double look = 5e-3;
+    struct parcel__control *control = stream->options.job.control;
+    if (!control->watches) {
+        pthread_cond_wait(&stream->has_room, &stream->mutex);
+        return;
+    }
+    parcel__port_wait(&stream->has_room, &stream->mutex, look);
+    enum parcel__reason reason = parcel__control_due(control);
+    if (reason == PARCEL__GOES_ON)
+        return;
+    parcel__control_stop(control, reason);
+    parcel__stream_stop_locked(stream);
+}
+
+/* Waits until something may be handed out. Returns how many calls; 0: there will be none. */
+static size_t await_room(struct parcel__stream *stream)
+{
+    size_t room = 0;
+    pthread_mutex_lock(&stream->mutex);
+    stream->has_begun = true;
+    while (!stream->is_stopped && !parcel__stream_has_ended(stream) &&
+           (room = parcel__window_room(&stream->window)) == 0)
+        wait_for_room(stream);
+    room = stream->is_stopped || parcel__stream_has_ended(stream) ? 0 : room;
+    pthread_mutex_unlock(&stream->mutex);
+    return room;
+}
+
+/* How many calls may be handed out now. Called with the mutex held. */
+static size_t room_now(struct parcel__stream *stream)
+{
+    size_t room = parcel__window_room(&stream->window);
+    stream->has_begun = true;
+    if (stream->n_returned > 0 && !stream->is_stopped)
+        return stream->n_returned;
+    if (stream->is_stopped || parcel__stream_has_ended(stream))
+        return 0;
+    if (!stream->is_generated && !parcel__stream_supplier(stream) &&
+        room > stream->count - parcel__stream_count_pulled(stream))
+        room = stream->count - parcel__stream_count_pulled(stream);
+    return room;
+}
+
+/* The same, for a stream of several ranks. Called with pull_mutex held. */
+static size_t find_room(struct parcel__stream *stream)
+{
+    pthread_mutex_lock(&stream->mutex);
+    size_t room = room_now(stream);
+    bool has_returned = stream->n_returned > 0;
+    pthread_mutex_unlock(&stream->mutex);
+    if (room == 0 || has_returned || !parcel__stream_supplier(stream))
+        return room;
+    size_t supply = stream->options.functions->room(parcel__stream_supplier(stream));
+    return supply < room ? supply : room;
+}
+
+size_t parcel__intake_left(struct parcel__stream *stream)
+{
+    pthread_mutex_lock(&stream->mutex);
+    size_t left = room_now(stream);
+    bool has_returned = stream->n_returned > 0;
+    pthread_mutex_unlock(&stream->mutex);
+    if (left > 0 && !has_returned && parcel__stream_supplier(stream))
+        left = stream->options.functions->room(parcel__stream_supplier(stream));
+    return left;
+}
+
+/* How many calls a worker wants in its next block, of as many as may be handed out. */
+static size_t wanted_length(const struct parcel__job_options *options,
+                            const struct parcel__stream_worker *worker, uint32_t room,
+                            int n_workers)
+{
+    size_t least = options->batch_size > 0 ? options->batch_size : 1;
+    if (options->schedule != PARCEL_ADAPTIVE)
+        return parcel__schedule_plain(options->schedule, room, options->n_workers,
+                                      parcel__schedule_bounded(least));
+    if (options->batch_size > 0)
+        return least < room ? least : room;
+    return parcel__schedule_batch(room, n_workers, parcel__schedule_bounded(worker->last_count),
+                                  worker->seconds_per_call + worker->seconds_to_pull);
+}
+
+/* The same, but each worker should find something: what may be on its way holds a block for each
+ * of them, and two if nobody asked for a size, so that one runs while another is given away. */
+static size_t block_length(const struct parcel__stream *stream,
+                           const struct parcel__stream_worker *worker, size_t room)
+{
+    const struct parcel__stream_options *options = &stream->options;
+    size_t most = options->window < options->pre_dispatch ? options->window : options->pre_dispatch;
+    size_t blocks = (size_t)options->job.n_workers * (options->job.batch_size > 0 ? 1 : 2);
+    size_t share = most / blocks > 0 ? most / blocks : 1;
+    size_t length = wanted_length(&options->job, worker, parcel__schedule_bounded(room),
+                                  options->exchange ? options->n_workers : 1);
+    return length < share ? length : share;
+}
+
+/* ---- calls that are handed out again ---- */
+
+/* Copies the calls of a block that has a list of its own. */
+static bool copy_calls(parcel_calls *to, const struct parcel__stream_block *from, size_t at)
+{
+    parcel_call call = {0};
+    parcel__calls_clear(to);
+    for (size_t i = at; i < from->results->count; i++) {
+        call.function = parcel__calls_function(from->list, from->first_call + i);
+        memcpy(call.arguments, parcel__calls_arguments(from->list, from->first_call + i),
+               call.function->argument_bytes);
+        if (!parcel__calls_put(to, &call))
+            return false;
+    }
+    return true;
+}
+
+/* Makes a block of the calls of another from at on. False: out of memory. */
+static bool fill_from(struct parcel__stream *stream, struct parcel__stream_block *to,
+                      const struct parcel__stream_block *from, size_t at)
+{
+    bool has_own_list = from->list == from->calls;
+    to->next = to->walked = 0;
+    to->sums = (struct parcel__sums){.longest = -1};
+    to->first = from->first + at;
+    to->list = has_own_list ? to->calls : from->list;
+    to->first_call = has_own_list ? 0 : from->first_call + at;
+    parcel__arena_reset(&to->results->arenas[0]);
+    return (!has_own_list || copy_calls(to->calls, from, at)) &&
+           parcel__results_prepare(to->results, to->list, to->first_call,
+                                   from->results->count - at) &&
+           (stream->options.job.control->limits->retry.most == 0 ||
+            parcel__results_keep_attempts(to->results));
+}
+
+bool parcel__intake_split(struct parcel__stream *stream, struct parcel__stream_block *block,
+                          size_t at)
+{
+    size_t count = block->results->count - at;
+    struct parcel__stream_block *rest = find_block(stream);
+    if (!rest)
+        return false;
+    if (!fill_from(stream, rest, block, at)) {
+        parcel__stream_release(rest);
+        return false;
+    }
+    if (parcel__stream_supplier(stream))
+        stream->options.functions->share(rest, block, at);
+    pthread_mutex_lock(&stream->mutex);
+    block->results->count = at;
+    parcel__window_split(&stream->window, &block->place, &rest->place, count);
+    rest->next_returned = stream->returned;
+    stream->returned = rest;
+    stream->n_returned += count;
+    pthread_cond_signal(&stream->has_room);
+    pthread_mutex_unlock(&stream->mutex);
+    return true;
+}
+
+/* A block that was given back, or NULL. Called with the mutex held. */
+static struct parcel__stream_block *take_returned(struct parcel__stream *stream)
+{
+    struct parcel__stream_block *block = stream->returned;
+    if (!block)
+        return NULL;
+    stream->returned = block->next_returned;
+    stream->n_returned -= block->results->count;
+    return block;
+}
+
+/* The same, cut to count calls. */
+static struct parcel__stream_block *reuse_returned(struct parcel__stream *stream, size_t count)
+{
+    pthread_mutex_lock(&stream->mutex);
+    struct parcel__stream_block *block = take_returned(stream);
+    pthread_mutex_unlock(&stream->mutex);
+    if (block && block->results->count > count)
+        (void)parcel__intake_split(stream, block, count); /* else it stays as long as it is */
+    return block;
+}
+
+void parcel__intake_finish_returned(struct parcel__stream *stream)
+{
+    pthread_mutex_lock(&stream->mutex);
+    while (stream->is_stopped && stream->returned)
+        parcel__window_finish(&stream->window, &take_returned(stream)->place);
+    pthread_mutex_unlock(&stream->mutex);
+}
+
+/* ---- handing out ---- */
+
+/* The next count calls, which are on their way then; NULL: there are none, or no memory for them.
+ * Called with pull_mutex held. */
+static struct parcel__stream_block *next_block(struct parcel__stream *stream, size_t count)
+{
+    struct parcel__stream_block *block =
+        stream->options.exchange ? reuse_returned(stream, count) : NULL;
+    if (block)
+        return block;
+    block = find_block(stream);
+    if (!block) {
+        parcel__stream_run_out_of_memory(stream);
+        return NULL;
+    }
+    if (!fill(stream, block, count)) {
+        parcel__stream_release(block);
+        return NULL;
+    }
+    pthread_mutex_lock(&stream->mutex);
+    parcel__window_enter(&stream->window, &block->place, block->results->count);
+    pthread_mutex_unlock(&stream->mutex);
+    return block;
+}
+
+/* Waits for the worker's turn to hand out. Where that takes an instant, sleeping and being woken
+ * would take longer than all else. False: among ranks nobody waits longer, since the generator that
+ * is just asked may wait for results of other ranks, which somebody has to hear. */
+static bool take_turn(struct parcel__stream *stream, const struct parcel__stream_worker *worker)
+{
+    static const double instant = 20e-6;
+    double start = parcel__port_now();
+    while (pthread_mutex_trylock(&stream->pull_mutex) != 0) {
+        if (worker->last_pull > instant || parcel__port_now() - start > instant) {
+            if (stream->options.exchange)
+                return false;
+            pthread_mutex_lock(&stream->pull_mutex);
+            return true;
+        }
+        parcel__port_yield();
+    }
+    return true;
+}
+
+struct parcel__stream_block *parcel__intake_pull(struct parcel__stream *stream,
+                                                 struct parcel__stream_worker *worker)
+{
+    struct parcel__stream_block *block = NULL;
+    if (!take_turn(stream, worker))
+        return NULL;
+    size_t room = stream->options.exchange ? find_room(stream) : await_room(stream);
+    double start = parcel__port_now();
+    if (room > 0)
+        block = next_block(stream, block_length(stream, worker, room));
+    if (block) {
+        worker->last_pull = parcel__port_now() - start;
+        worker->seconds_to_pull = worker->last_pull / (double)block->results->count;
+    }
+    pthread_mutex_unlock(&stream->pull_mutex);
+    return block;
+}
+
+struct parcel__stream_block *parcel__intake_take(struct parcel__stream *stream, size_t count)
+{
+    if (pthread_mutex_trylock(&stream->pull_mutex) != 0)
+        return NULL;
+    size_t room = find_room(stream);
+    count = count < room ? count : room;
+    struct parcel__stream_block *block = count > 0 ? next_block(stream, count) : NULL;
+    pthread_mutex_unlock(&stream->pull_mutex);
+    return block;
+}
+
+bool parcel__intake_has_ended(struct parcel__stream *stream)
+{
+    return parcel__stream_has_ended(stream) || parcel__stream_must_stop(stream);
+}
