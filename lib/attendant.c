@@ -114,6 +114,7 @@ static void clear(struct parcel__mailbox *box)
     atomic_store_explicit(&box->reason, PARCEL__GOES_ON, memory_order_relaxed);
     atomic_store_explicit(&box->n_answers, 0, memory_order_relaxed);
     atomic_store_explicit(&box->phase, PARCEL__PHASE_WAITING, memory_order_relaxed);
+    atomic_store_explicit(&box->stops_run, false, memory_order_relaxed);
     box->stopped_by = PARCEL__GOES_ON;
     box->memory = 0;
     box->fault.size = 0;
@@ -263,6 +264,13 @@ static void share(struct errand *errand)
         errand->worker->n_given = left;
 }
 
+/* A call of the worker stops the run, whether it has returned or not. */
+static void hear_stop(const struct errand *errand)
+{
+    if (atomic_load_explicit(&errand->box->stops_run, memory_order_relaxed))
+        parcel__job_stop_run(errand->job);
+}
+
 /* Tells the worker what this thread was told. */
 static void pass_on(struct errand *errand)
 {
@@ -316,6 +324,8 @@ static bool await(struct errand *errand)
         if (!parcel__keeper_is_alive(attendant->keeper, attendant->number))
             break;
         read_answers(errand);
+        if (!parcel__job_is_stopped(errand->job))
+            hear_stop(errand);
         pass_on(errand);
         parcel__process_wait(attendant->mail.bell, bell, fmin(press(errand), look_again(errand)));
     }
@@ -523,6 +533,7 @@ static enum ending run_order(struct errand *errand, size_t first, size_t count, 
     if (count == 0)
         return UNSENT;
     bool is_alive = await(errand);
+    hear_stop(errand);
     *n_answers = count_answers(errand);
     if (is_alive && errand->killed > 0)
         finish(attendant);
@@ -677,8 +688,6 @@ static void heed(struct errand *errand)
 {
     const struct parcel__mail *mail = &errand->attendant->mail;
     const struct parcel__wire_result fault = errand->box->fault;
-    if (errand->box->stopped_by == PARCEL__BY_MATCH)
-        parcel__job_stop(errand->job, PARCEL__BY_MATCH);
     if (errand->box->stopped_by == PARCEL__BY_TOKEN) /* a call cancelled its copy */
         parcel_cancel((parcel_token *)(uintptr_t)errand->job->control->limits->cancel);
     if (errand->box->stopped_by != PARCEL__BY_WORKER)

@@ -298,10 +298,17 @@ void parcel__job_count(struct parcel_job *job, size_t failed, size_t succeeded)
     }
 }
 
+void parcel__job_stop_run(struct parcel_job *job)
+{
+    parcel__job_stop(job, PARCEL__BY_MATCH);
+    if (job->options.stopped)
+        job->options.stopped(job->options.stopped_state);
+}
+
 void parcel_stop_in(parcel_current_call *current)
 {
     if (current)
-        parcel__job_stop(current->job, PARCEL__BY_MATCH);
+        parcel__job_stop_run(current->job);
 }
 
 void parcel_stop(void)

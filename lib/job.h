@@ -121,6 +121,11 @@ struct parcel__job_options {
     bool (*recorded)(void *state, size_t place);
     void *recorded_state;
 
+    /* Told by a call that it stops the run, of which this job may be a part. NULL: nobody is told.
+     */
+    void (*stopped)(void *state);
+    void *stopped_state;
+
     bool yields; /* a batch ends where the worker is asked, and what is left of it is not run */
 
     const struct parcel__worker_limits *worker_limits; /* of processes; NULL: none */
@@ -188,6 +193,9 @@ bool parcel__job_give_back(struct parcel_job *job, struct parcel__worker *worker
 
 /* Nothing is handed out any more, and each worker is told. Threads: any. */
 void parcel__job_stop(struct parcel_job *job, enum parcel__reason reason);
+
+/* The same for a call that stops its run. */
+void parcel__job_stop_run(struct parcel_job *job);
 
 /* Counts calls that ended, and stops the run if that is what they mean. Threads: any. */
 void parcel__job_count(struct parcel_job *job, size_t failed, size_t succeeded);

@@ -203,6 +203,14 @@ static bool prepare_state(struct servant *servant)
     return servant->states != NULL;
 }
 
+/* A call stops the run, and may go on for long. */
+static void tell_stop(void *state)
+{
+    const struct servant *servant = state;
+    atomic_store_explicit(&servant->box->stops_run, true, memory_order_relaxed);
+    parcel__process_ring(servant->mail->bell);
+}
+
 static struct parcel__job_options job_options(struct servant *servant)
 {
     const struct parcel__order *order = &servant->order;
@@ -219,6 +227,8 @@ static struct parcel__job_options job_options(struct servant *servant)
         .returned = parcel__death_end_copy,
         .recorded = answer,
         .recorded_state = servant,
+        .stopped = tell_stop,
+        .stopped_state = servant,
         .first_index = order->first_index,
         .first_call = order->calls ? order->first_call : 0,
         .first_worker = order->worker,

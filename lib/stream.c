@@ -34,6 +34,12 @@ void parcel__stream_stop(struct parcel__stream *stream)
     pthread_mutex_unlock(&stream->mutex);
 }
 
+/* A call stops the run: of its block it has done so. */
+static void hear_stop(void *state)
+{
+    parcel__stream_stop(state);
+}
+
 void parcel__stream_note_error(struct parcel__stream *stream, struct parcel__text *text)
 {
     char *error = parcel__text_take(text);
@@ -126,6 +132,8 @@ bool parcel__stream_open(struct parcel__stream *stream,
                                                  .most_ahead = options->pre_dispatch},
                                       .longest = -1,
                                       .first_failure = SIZE_MAX};
+    stream->options.job.stopped = hear_stop;
+    stream->options.job.stopped_state = stream;
     initialise_current(stream, &stream->asking);
     initialise_current(stream, &stream->delivering);
     pthread_mutex_init(&stream->pull_mutex, NULL);

@@ -149,6 +149,48 @@ START_TEST(stop_hands_out_nothing_more_also_inside_a_batch)
 }
 END_TEST
 
+/* The first stops the run and goes on until another, which runs already, has heard of it. */
+static void stop_and_wait(void)
+{
+    bool is_first = atomic_fetch_add(&tally->started, 1) == 0;
+    while (atomic_load(&tally->started) < 2)
+        sched_yield();
+    if (is_first)
+        parcel_stop();
+    while (is_first ? atomic_load(&tally->ended) == 0 : !parcel_cancelled())
+        sched_yield();
+    if (!is_first)
+        atomic_store(&tally->ended, 1);
+}
+DELAYED(void, stop_and_wait);
+
+/* True when two calls run at the same time: not on backends of tests, or without workers. */
+static bool two_run_at_once(struct shape shape)
+{
+    static const char *const names[] = {"threading", "processes", "mpi"};
+    bool is_one = false;
+    for (size_t i = 0; i < LENGTH(names); i++)
+        is_one |= strcmp(shape.backend->name, names[i]) == 0;
+    return is_one && shape.workers > 1 && shape.size > 1;
+}
+
+START_TEST(a_call_that_stops_the_run_is_heard_before_it_returns)
+{
+    for (struct shape shape = {0}; next_shape(_i, &shape);) {
+        if (!two_run_at_once(shape))
+            continue;
+        parcel_calls *calls = parcel_calls_new();
+        for (size_t i = 0; i < shape.size; i++)
+            parcel_calls_add(calls, delayed(stop_and_wait)());
+        atomic_store(&tally->started, 0);
+        atomic_store(&tally->ended, 0);
+        parcel_results *results = run_and_free(SHAPED(shape, .batch_size = 1), calls);
+        HOLDS(shape, atomic_load(&tally->started) <= shape.workers);
+        parcel_results_free(results);
+    }
+}
+END_TEST
+
 static char *fail_and_return_text(void)
 {
     static char text[] = "not from malloc: what a failed call returns is not freed";
@@ -233,6 +275,7 @@ void add_failure_tests(TCase *tests, int backends)
                         backends);
     tcase_add_loop_test(tests, one_worker_stops_right_behind_the_failure, 0, backends);
     tcase_add_loop_test(tests, stop_hands_out_nothing_more_also_inside_a_batch, 0, backends);
+    tcase_add_loop_test(tests, a_call_that_stops_the_run_is_heard_before_it_returns, 0, backends);
     tcase_add_loop_test(tests, the_first_failure_of_a_call_holds, 0, backends);
     tcase_add_loop_test(tests, a_thread_of_a_call_fails_it_by_its_handle, 0, backends);
     tcase_add_test(tests, long_arguments_are_cut_in_the_error);
