@@ -16,14 +16,16 @@
 
 /* ---- ending early ---- */
 
+/* The team last: a call in a block sees the team's stop, too, and when it ends because of that its
+ * worker must know that no other is to begin. */
 void parcel__stream_stop_locked(struct parcel__stream *stream)
 {
     stream->is_stopped = true;
-    if (stream->team)
-        parcel__job_stop(stream->team, PARCEL__BY_STREAM);
     for (int i = 0; i < stream->options.job.n_workers; i++)
         if (stream->workers[i].block)
             parcel__job_stop(stream->workers[i].block, PARCEL__BY_STREAM);
+    if (stream->team)
+        parcel__job_stop(stream->team, PARCEL__BY_STREAM);
     pthread_cond_broadcast(&stream->has_room);
 }
 
