@@ -840,13 +840,10 @@ static void find_sink(struct parcel__plan *plan, const struct sources *sources)
     plan->sink_state = options->sink_state;
 }
 
-bool parcel__config_resolve(struct parcel__plan *plan, const parcel_options *options,
-                            struct parcel__text *error)
+static bool resolve(struct parcel__plan *plan, const parcel_options *options,
+                    struct parcel__text *error)
 {
-    static const parcel_options defaults;
     struct setting settings[PARCEL__N_OPTIONS];
-    *plan = (struct parcel__plan){.n_jobs = 1, .mpi_timeout = INFINITY};
-    options = options ? options : &defaults;
     const struct sources sources = find_sources(options);
     if (!is_reserved_space_clear(options)) {
         parcel__text_put(error, "the options' reserved space is not zero: start from "
@@ -877,15 +874,32 @@ bool parcel__config_resolve(struct parcel__plan *plan, const parcel_options *opt
     return resolve_backend(plan, settings, error) && resolve_stream(plan, settings, error);
 }
 
-const parcel_backend *parcel__config_backend(const parcel_options *options)
+/* One setting, whatever is wrong with others. False: it is wrong itself. */
+static bool find_alone(int option, const parcel_options *options, struct setting *setting)
+{
+    struct parcel__text error = {0};
+    const struct sources sources = find_sources(options);
+    *setting = (struct setting){.source = PARCEL__FROM_DEFAULT};
+    bool found = find_setting(&options_table[option], &sources, setting, &error);
+    parcel__text_free(&error);
+    return found;
+}
+
+bool parcel__config_resolve(struct parcel__plan *plan, const parcel_options *options,
+                            struct parcel__text *error)
 {
     static const parcel_options defaults;
-    struct parcel__text error = {0};
-    struct setting setting = {.source = PARCEL__FROM_DEFAULT};
-    const struct sources sources = find_sources(options ? options : &defaults);
-    bool found = find_setting(&options_table[PARCEL__BACKEND], &sources, &setting, &error);
-    parcel__text_free(&error);
-    return found && setting.name ? parcel__backend_find(setting.name) : NULL;
+    struct setting setting;
+    *plan = (struct parcel__plan){.n_jobs = 1, .mpi_timeout = INFINITY};
+    options = options ? options : &defaults;
+    if (resolve(plan, options, error))
+        return true;
+    plan->backend = find_alone(PARCEL__BACKEND, options, &setting) && setting.name
+                        ? parcel__backend_find(setting.name)
+                        : NULL;
+    if (find_alone(PARCEL__MPI_TIMEOUT, options, &setting) && setting.real > 0)
+        plan->mpi_timeout = setting.real;
+    return false;
 }
 
 void parcel__config_free(struct parcel__plan *plan)

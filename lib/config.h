@@ -82,14 +82,11 @@ struct parcel__plan {
 };
 
 /* Resolves options (NULL: all defaults) as they hold in this thread now. False: a value is wrong,
- * and error says which. The plan is freed in either case. */
+ * and error says which; the plan then has the backend that they ask for, or NULL, and mpi_timeout:
+ * other ranks may wait to be told. The plan is freed in either case. */
 bool parcel__config_resolve(struct parcel__plan *plan, const parcel_options *options,
                             struct parcel__text *error);
 void parcel__config_free(struct parcel__plan *plan);
-
-/* The backend that the options ask for, whatever else is wrong with them; NULL: none, or none that
- * is known. */
-const parcel_backend *parcel__config_backend(const parcel_options *options);
 
 /* What calls of a run may use, when n_jobs workers are allowed and n_workers of them run, inside
  * of the call current or of none. */

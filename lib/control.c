@@ -184,6 +184,12 @@ enum parcel__reason parcel__control_due(const struct parcel__control *control)
     return PARCEL__GOES_ON;
 }
 
+int parcel__control_signal(const struct parcel__control *control)
+{
+    int seen = parcel__signals_seen(control->signals_before);
+    return seen ? seen : atomic_load_explicit(&control->far_signal, memory_order_relaxed);
+}
+
 void parcel__control_stop(struct parcel__control *control, enum parcel__reason reason)
 {
     int none = PARCEL__GOES_ON;
@@ -341,8 +347,7 @@ bool parcel__control_put_reason(struct parcel__text *text, const struct parcel__
         return true;
     case PARCEL__BY_SIGNAL:
         parcel__text_format(text, "cancelled by %s",
-                            parcel__signals_seen(control->signals_before) == SIGINT ? "SIGINT"
-                                                                                    : "SIGTERM");
+                            parcel__control_signal(control) == SIGINT ? "SIGINT" : "SIGTERM");
         return true;
     case PARCEL__BY_DEADLINE:
         parcel__text_format(text, "the deadline of %g s had passed", control->limits->deadline);

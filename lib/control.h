@@ -58,6 +58,7 @@ struct parcel__control {
     size_t enough;   /* calls of the kind that halt counts */
     double end;      /* of the deadline, by the clock */
     unsigned signals_before;
+    atomic_int far_signal; /* that another rank saw, or 0; relaxed, before the reason is noted */
     const parcel_current_call *around; /* a call that may be asked to return, or NULL */
 
     /* An enum parcel__reason: the first holds. Relaxed: it is read when the workers are joined,
@@ -92,6 +93,9 @@ void parcel__control_pair(const parcel_token *token, parcel_token *other);
 
 /* What outside of the run wants it to stop now, or PARCEL__GOES_ON. */
 enum parcel__reason parcel__control_due(const struct parcel__control *control);
+
+/* The signal that stops the run, here or on another rank; 0: none. */
+int parcel__control_signal(const struct parcel__control *control);
 
 /* Notes why the run stops, unless it does already. */
 void parcel__control_stop(struct parcel__control *control, enum parcel__reason reason);

@@ -93,6 +93,8 @@ static void hear_stop(struct parcel__exchange *exchange, const struct parcel__me
     }
     if (why)
         parcel__control_set_fault(exchange->control, parcel__memory_copy_string(why));
+    if (stopped.signal != 0)
+        atomic_store_explicit(&exchange->control->far_signal, stopped.signal, memory_order_relaxed);
     parcel__control_stop(exchange->control, (enum parcel__reason)stopped.reason);
     parcel__stream_stop(exchange->stream);
 }
@@ -100,7 +102,8 @@ static void hear_stop(struct parcel__exchange *exchange, const struct parcel__me
 /* Tells the ranks around why this one stops; what failed is told by its result. */
 static void pass_on_stop(const struct parcel__exchange *exchange, enum parcel__reason reason)
 {
-    struct parcel__stopped stopped = {exchange->terms->serial, reason};
+    struct parcel__stopped stopped = {exchange->terms->serial, (int)reason,
+                                      parcel__control_signal(exchange->control)};
     const char *fault = atomic_load_explicit(&exchange->control->fault, memory_order_acquire);
     tell_below(exchange, &stopped);
     if (exchange->is_root || has_ended(exchange) || reason == PARCEL__BY_FAILURE)
@@ -361,7 +364,7 @@ void parcel__exchange_end(struct parcel__exchange *exchange)
 /* Calls that are handed out all the same are answered as not run. */
 void parcel__exchange_give_up(struct parcel__exchange *exchange)
 {
-    const struct parcel__stopped stopped = {exchange->terms->serial, PARCEL__BY_WORKER};
+    const struct parcel__stopped stopped = {exchange->terms->serial, PARCEL__BY_WORKER, 0};
     struct parcel__text text = {0};
     atomic_store_explicit(&exchange->has_told, true, memory_order_relaxed);
     parcel__text_format(&text, "rank %d is out of memory", exchange->ranks->transport->rank);

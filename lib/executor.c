@@ -11,8 +11,7 @@ struct parcel_executor {
     struct parcel__team team;
     bool is_open;
     parcel__streaming streaming;
-    struct parcel__text error; /* why it is not open, */
-    parcel_options options;    /* though these were asked for */
+    struct parcel__text error; /* why it is not open */
 };
 
 /* What parcel_open returns when there is no memory even for an executor. */
@@ -24,7 +23,6 @@ parcel_executor *parcel_open(const parcel_options *options)
     if (!executor)
         return &without_memory;
     executor->error = (struct parcel__text){0};
-    executor->options = options ? *options : (parcel_options){0};
     atomic_init(&executor->streaming, NULL);
     executor->is_open = parcel__config_resolve(&executor->plan, options, &executor->error) &&
                         parcel__team_open(&executor->team, &executor->plan, &executor->error);
@@ -41,7 +39,7 @@ parcel_results *parcel_executor_run(parcel_executor *executor, const parcel_call
         return parcel__parallel_run(&executor->plan, &executor->team, calls, &executor->streaming);
     struct parcel__text error = {0};
     parcel__text_put(&error, executor->error.failed ? "out of memory" : executor->error.bytes);
-    return parcel__parallel_refuse(&executor->plan, &executor->options, &error, calls);
+    return parcel__parallel_refuse(&executor->plan, &error, calls);
 }
 
 void parcel_close(parcel_executor *executor)

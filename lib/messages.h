@@ -9,7 +9,7 @@
 
 enum {
     /* Before a run. */
-    PARCEL__SAYS_HELLO = 1, /* to rank 0: struct parcel__hello: this rank comes to a run */
+    PARCEL__SAYS_HELLO = 1, /* to rank 0: struct parcel__hello, and maybe why it cannot run */
     PARCEL__SAYS_LEAVE,     /* to rank 0: struct parcel__note: it does not wait any longer */
     PARCEL__SAYS_BYE,       /* to rank 0: it comes to no more runs */
     PARCEL__SAYS_DONE,      /* from rank 0: there are no more runs to serve */
@@ -52,7 +52,8 @@ struct parcel__hello {
     size_t count;    /* of its calls, */
     uint64_t digest; /* and what they are */
     char host[PARCEL__LONGEST_HOST];
-    char fault[192]; /* why it cannot run, or "" */
+    bool cannot_run;
+    char *fault; /* why, owned, behind it in the message; or NULL: out of memory */
 };
 
 struct parcel__note {
@@ -109,6 +110,7 @@ struct parcel__wish {
 struct parcel__stopped {
     unsigned serial;
     int reason; /* enum parcel__reason */
+    int signal; /* that was caught, or 0 */
 };
 
 struct parcel__allowed {

@@ -59,19 +59,17 @@ parcel_results *parcel__parallel_run(const struct parcel__plan *plan,
     return results;
 }
 
-/* True when the options, of which one is refused, ask for a run of all ranks. */
-static bool asks_for_ranks(const parcel_options *options)
+/* True when the plan, of which something is refused, is one of all ranks. */
+static bool asks_for_ranks(const struct parcel__plan *plan)
 {
-    const parcel_backend *backend = parcel__config_backend(options);
-    return !parcel__current_get() && backend && parcel__backend_spans_ranks(backend);
+    return !parcel__current_get() && plan->backend && parcel__backend_spans_ranks(plan->backend);
 }
 
-parcel_results *parcel__parallel_refuse(const struct parcel__plan *plan,
-                                        const parcel_options *options, struct parcel__text *error,
+parcel_results *parcel__parallel_refuse(const struct parcel__plan *plan, struct parcel__text *error,
                                         const parcel_calls *calls)
 {
     const char *why;
-    struct parcel__ranks *ranks = asks_for_ranks(options) ? parcel__ranks_used(&why) : NULL;
+    struct parcel__ranks *ranks = asks_for_ranks(plan) ? parcel__ranks_used(&why) : NULL;
     return ranks ? parcel__spread_refuse(ranks, error, plan->mpi_timeout, calls)
                  : parcel__run_refuse(error, calls);
 }
@@ -85,7 +83,7 @@ parcel_results *parcel_run(const parcel_options *options, const parcel_calls *ca
     if (parcel__config_resolve(&plan, options, &error) && parcel__team_open(&team, &plan, &error))
         results = parcel__parallel_run(&plan, &team, calls, NULL);
     else
-        results = parcel__parallel_refuse(&plan, options, &error, calls);
+        results = parcel__parallel_refuse(&plan, &error, calls);
     parcel__config_free(&plan);
     return results;
 }

@@ -12,8 +12,7 @@ parcel_results *parcel__parallel_run(const struct parcel__plan *plan,
 
 /* The results of a run whose options are refused, for a reason that is taken; the plan is what was
  * resolved of them. Where other ranks wait for this one, they are told. */
-parcel_results *parcel__parallel_refuse(const struct parcel__plan *plan,
-                                        const parcel_options *options, struct parcel__text *error,
+parcel_results *parcel__parallel_refuse(const struct parcel__plan *plan, struct parcel__text *error,
                                         const parcel_calls *calls);
 
 #endif

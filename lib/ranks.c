@@ -80,10 +80,14 @@ static void hear_hello(struct parcel__ranks *ranks, const struct parcel__message
     if (!ranks->hellos)
         return;
     memcpy(&hello, message->bytes, sizeof hello);
-    if (ranks->is_closing || hello.serial <= ranks->closed)
+    if (ranks->is_closing || hello.serial <= ranks->closed) {
         answer_late(ranks, &hello, message->rank);
-    else
-        ranks->hellos[message->rank] = hello;
+        return;
+    }
+    const char *fault = parcel__messages_text(message, sizeof hello);
+    hello.fault = fault ? parcel__memory_copy_string(fault) : NULL;
+    parcel__memory_free(ranks->hellos[message->rank].fault);
+    ranks->hellos[message->rank] = hello;
 }
 
 static void hear_leave(struct parcel__ranks *ranks, const struct parcel__message *message)
@@ -239,6 +243,8 @@ static bool allocate(struct parcel__ranks *ranks)
 
 static void free_ranks(struct parcel__ranks *ranks)
 {
+    for (int i = 0; ranks->hellos && i < ranks->transport->n_ranks; i++)
+        parcel__memory_free(ranks->hellos[i].fault);
     forget(ranks->answer);
     forget(ranks->compared);
     while (ranks->early) {
@@ -512,19 +518,24 @@ static bool have_same_calls(struct parcel__ranks *ranks, const struct parcel__he
     return true;
 }
 
+static const char *fault_of(const struct parcel__hello *hello)
+{
+    return hello->fault ? hello->fault : "out of memory";
+}
+
 /* False: some rank says that it cannot run. */
 static bool all_can_run(const struct parcel__ranks *ranks, const struct parcel__hello *own,
                         struct parcel__text *error)
 {
-    if (*own->fault)
-        parcel__text_put(error, own->fault);
-    for (int i = 1; !*own->fault && i < ranks->transport->n_ranks; i++) {
-        if (!*ranks->hellos[i].fault)
+    if (own->cannot_run)
+        parcel__text_put(error, fault_of(own));
+    for (int i = 1; !own->cannot_run && i < ranks->transport->n_ranks; i++) {
+        if (!ranks->hellos[i].cannot_run)
             continue;
-        parcel__text_format(error, "rank %d: %s", i, ranks->hellos[i].fault);
+        parcel__text_format(error, "rank %d: %s", i, fault_of(&ranks->hellos[i]));
         return false;
     }
-    return !*own->fault;
+    return !own->cannot_run;
 }
 
 void parcel__ranks_refuse(struct parcel__ranks *ranks, const char *why)
@@ -552,6 +563,7 @@ bool parcel__ranks_gather(struct parcel__ranks *ranks, const struct parcel__hell
     ranks->serial++;
     ranks->hellos[0] = *own;
     ranks->hellos[0].serial = ranks->serial;
+    ranks->hellos[0].fault = NULL;
     if (await_all(ranks, timeout, error) && all_can_run(ranks, own, error) &&
         have_same_calls(ranks, own, calls, error))
         return true;
@@ -702,7 +714,7 @@ struct parcel__terms *parcel__ranks_join(struct parcel__ranks *ranks,
     struct parcel__hello hello = *own;
     hello.serial = ++ranks->serial;
     ranks->calls = calls;
-    parcel__post_tell(ranks->post, 0, PARCEL__SAYS_HELLO, &hello, sizeof hello);
+    parcel__messages_tell(ranks->post, 0, PARCEL__SAYS_HELLO, &hello, sizeof hello, hello.fault);
     bool has_answer = await_answer(ranks, timeout) || leave(ranks);
     ranks->calls = NULL;
     if (ranks->answer)

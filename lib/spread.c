@@ -53,13 +53,15 @@ static size_t find_pointer(const parcel_calls *calls)
     return SIZE_MAX;
 }
 
-/* False: the calls cannot run on several ranks; *why as parcel__wire_check has it. */
+/* False: the calls cannot run on several ranks; *why as parcel__wire_check has it. Where they run
+ * is rank 0's to say, and so is what their workers share. */
 static bool check_calls(const struct parcel__run *run, char **why)
 {
     struct parcel__text text = {0};
+    const struct parcel__transport *transport = run->team->ranks->transport;
     size_t place = parcel__calls_are_generated(run->calls) ? SIZE_MAX : find_pointer(run->calls);
-    if (place == SIZE_MAX || run->team->ranks->transport->n_ranks == 1)
-        return parcel__run_check_pointers(run, why);
+    if (place == SIZE_MAX || transport->n_ranks == 1)
+        return transport->rank > 0 || parcel__run_check_pointers(run, why);
     parcel__calls_put_call(&text, run->calls, place, place);
     parcel__text_put(&text, ": it returns a pointer to memory that other ranks do not have: return "
                             "what it points at");
@@ -67,20 +69,18 @@ static bool check_calls(const struct parcel__run *run, char **why)
     return false;
 }
 
-/* What a rank says of its calls; fault: why it cannot run them, or NULL. */
+/* What a rank says of its calls; fault: why it cannot run them, or NULL. The hello's own fault is
+ * to be freed. */
 static void introduce(const struct parcel__run *run, const char *fault, struct parcel__hello *hello)
 {
     const parcel_calls *calls = run->calls;
-    char *why = NULL;
     parcel__ranks_introduce(run->team->ranks, hello);
     if (hello->n_most > run->team->n_workers)
         hello->n_most = run->team->n_workers;
-    if (!fault && !check_calls(run, &why))
-        fault = why ? why : "out of memory";
     if (fault)
-        snprintf(hello->fault, sizeof hello->fault, "%s", fault);
-    parcel__memory_free(why);
-    if (fault)
+        hello->fault = parcel__memory_copy_string(fault);
+    hello->cannot_run = fault || !check_calls(run, &hello->fault);
+    if (hello->cannot_run)
         return;
     hello->role = parcel__calls_are_generated(calls) ? PARCEL__GENERATES : PARCEL__LISTS;
     hello->count = parcel_calls_count(calls);
@@ -231,7 +231,9 @@ static bool agree(struct parcel__run *run, struct parcel__text *error)
     char *why = NULL;
     const char *fault = check_for_ranks(run->plan, run->calls);
     introduce(run, fault ? fault : parcel__run_check(run->plan, run->calls), &own);
-    if (!parcel__ranks_gather(ranks, &own, run->calls, run->plan->mpi_timeout, error))
+    bool have_come = parcel__ranks_gather(ranks, &own, run->calls, run->plan->mpi_timeout, error);
+    parcel__memory_free(own.fault);
+    if (!have_come)
         return false;
     bool is_unset = run->plan->is_n_jobs_unset;
     run->terms = parcel__ranks_terms(ranks, is_unset ? 0 : run->plan->n_jobs_asked);
@@ -437,12 +439,12 @@ static parcel_results *follow(struct parcel__run *run)
 {
     struct parcel__text error = {0};
     struct parcel__hello own;
-    const char *fault = check_for_ranks(run->plan, run->calls);
-    introduce(run, fault ? fault : parcel__run_check(run->plan, run->calls), &own);
+    introduce(run, parcel__run_check(run->plan, run->calls), &own);
     parcel__calls_begin_run(run->calls);
     const parcel_calls *calls = run->calls;
     parcel_results *results = take_part(run, &own, run->plan->mpi_timeout, &error);
     parcel__calls_end_run(calls);
+    parcel__memory_free(own.fault);
     return results ? results : parcel__run_refuse(&error, calls);
 }
 
@@ -479,16 +481,15 @@ parcel_results *parcel__spread_run(struct parcel__run *run)
 parcel_results *parcel__spread_refuse(struct parcel__ranks *ranks, struct parcel__text *error,
                                       double timeout, const parcel_calls *calls)
 {
-    struct parcel__hello own = {0};
     struct parcel__text told = {0};
     if (atomic_exchange_explicit(&ranks->is_busy, true, memory_order_acquire))
         return parcel__run_refuse(error, calls);
-    snprintf(own.fault, sizeof own.fault, "%s", error->failed ? "out of memory" : error->bytes);
-    parcel__text_free(error);
+    const struct parcel__hello own = {.cannot_run = true, .fault = parcel__text_take(error)};
     if (ranks->transport->rank == 0)
         (void)parcel__ranks_gather(ranks, &own, calls, timeout, &told);
     else
         parcel__memory_free(parcel__ranks_join(ranks, &own, calls, timeout, &told));
+    parcel__memory_free(own.fault);
     atomic_store_explicit(&ranks->is_busy, false, memory_order_release);
     return parcel__run_refuse(&told, calls);
 }

@@ -286,6 +286,98 @@ START_TEST(bad_options_of_one_rank_are_told_on_all)
 }
 END_TEST
 
+/* A refused executor keeps what it was asked for, not the strings that said so. */
+START_TEST(a_refused_executor_is_refused_on_all)
+{
+    int who = _i * last_rank();
+    char *backend = strdup("mpi");
+    parcel_executor *executor = parcel_open(&(parcel_options){
+        .backend = backend, .n_jobs = 1, .batch_size = ranks_rank() == who ? -1 : 0});
+    memset(backend, '?', strlen(backend));
+    free(backend);
+    parcel_calls *calls = squares(10);
+    parcel_results *results = parcel_executor_run(executor, calls);
+    check_same_error(results);
+    ck_contains(parcel_results_error(results), "batch_size = -1");
+    parcel_results_free(results);
+    parcel_close(executor);
+    parcel_calls_free(calls);
+}
+END_TEST
+
+/* A run that this rank begins when it likes. */
+static parcel_results *run_alone(const parcel_options *options)
+{
+    parcel_calls *calls = squares(10);
+    parcel_results *results = ranks_run_alone(options, calls);
+    parcel_calls_free(calls);
+    return results;
+}
+
+/* The others come when rank 0 has gone on. */
+START_TEST(a_refused_run_of_rank_0_does_not_wait_for_ever)
+{
+    parcel_options options = {.backend = "mpi", .n_jobs = 1, .mpi_timeout = 0.1};
+    parcel_results *results = NULL;
+    const char *why = "batch_size = -1";
+    if (ranks_rank() == 0) {
+        options.batch_size = -1;
+        results = run_alone(&options);
+        why = ranks_count() > 1 ? "did not call Parallel within 0.1 s" : why;
+    }
+    MPI_Barrier(MPI_COMM_WORLD);
+    if (ranks_rank() > 0) {
+        results = run_alone(&options);
+        why = "(mpi_timeout)";
+    }
+    ck_contains(parcel_results_error(results), why);
+    parcel_results_free(results);
+    MPI_Barrier(MPI_COMM_WORLD);
+}
+END_TEST
+
+static int *point(const char *text)
+{
+    (void)text;
+    return NULL;
+}
+DELAYED(int *, point, const char *);
+
+START_TEST(a_refusal_is_told_whole)
+{
+    char text[300];
+    memset(text, 'x', sizeof text - 1);
+    text[sizeof text - 1] = '\0';
+    parcel_calls *calls = parcel_calls_new();
+    parcel_calls_add(calls, delayed(point)(text));
+    parcel_results *results = RUN(1, calls, 0);
+    if (ranks_count() > 1) {
+        check_same_error(results);
+        ck_contains(parcel_results_error(results), "return what it points at");
+    }
+    parcel_results_free(results);
+}
+END_TEST
+
+static void write_number(int *number)
+{
+    *number = 7;
+}
+DELAYED(void, write_number, int *);
+
+/* Where the calls run is rank 0's to say. */
+START_TEST(isolate_counts_on_rank_0_only)
+{
+    int number = 0;
+    parcel_calls *calls = parcel_calls_new();
+    for (int i = 0; i < 10; i++)
+        parcel_calls_add(calls, delayed(write_number)(&number));
+    parcel_results *results = RUN(1, calls, .isolate = ranks_rank() > 0 ? PARCEL_YES : PARCEL_NO);
+    ck_ran_well(results);
+    parcel_results_free(results);
+}
+END_TEST
+
 START_TEST(rank_0_alone_speaks)
 {
     static struct lines lines;
@@ -752,6 +844,27 @@ START_TEST(sigterm_to_all_ranks_keeps_what_is_finished)
 }
 END_TEST
 
+static void interrupt_last_rank(void)
+{
+    if (ranks_rank() == last_rank() && atomic_fetch_add(&tally->started, 1) == 0)
+        raise(SIGINT);
+    while (!parcel_cancelled())
+        sched_yield();
+}
+DELAYED(void, interrupt_last_rank);
+
+START_TEST(a_signal_at_another_rank_is_named)
+{
+    parcel_calls *calls = parcel_calls_new();
+    for (int i = 0; i < 100; i++)
+        parcel_calls_add(calls, delayed(interrupt_last_rank)());
+    parcel_results *results = RUN(1, calls, .handle_signals = PARCEL_YES);
+    check_same_error(results);
+    ck_contains(parcel_results_error(results), "cancelled by SIGINT: ");
+    parcel_results_free(results);
+}
+END_TEST
+
 /* On ranks other than 0 each call lasts until it is asked: none of them has a median of its own.
  * The first of each rank waits for the others', so that all have one. */
 static void last_on_other_ranks(void)
@@ -1048,10 +1161,19 @@ static void add_list_tests(TCase *tests)
     tcase_add_loop_test(tests, rank_0_has_the_results_and_all_know_how_it_went, 0, LENGTH(sizes));
     tcase_add_loop_test(tests, all_ranks_have_the_results_when_asked, 0, LENGTH(sizes));
     tcase_add_test(tests, failures_are_told_on_all_ranks_alike);
-    tcase_add_test(tests, the_options_of_rank_0_hold_for_all);
     tcase_add_test(tests, rank_0_alone_speaks);
     tcase_add_test(tests, generated_calls_run_on_all_ranks);
     tcase_add_test(tests, results_flow_to_rank_0);
+}
+
+static void add_option_tests(TCase *tests)
+{
+    tcase_add_test(tests, the_options_of_rank_0_hold_for_all);
+    tcase_add_loop_test(tests, bad_options_of_one_rank_are_told_on_all, 0, 2);
+    tcase_add_loop_test(tests, a_refused_executor_is_refused_on_all, 0, 2);
+    tcase_add_test(tests, a_refused_run_of_rank_0_does_not_wait_for_ever);
+    tcase_add_test(tests, a_refusal_is_told_whole);
+    tcase_add_test(tests, isolate_counts_on_rank_0_only);
 }
 
 static void add_place_tests(TCase *tests)
@@ -1072,6 +1194,7 @@ static void add_fault_tests(TCase *tests)
     tcase_add_test(tests, results_that_rank_0_has_no_memory_for_are_failures);
     tcase_add_test(tests, a_crash_in_a_worker_of_a_rank_costs_one_record);
     tcase_add_test(tests, sigterm_to_all_ranks_keeps_what_is_finished);
+    tcase_add_test(tests, a_signal_at_another_rank_is_named);
     tcase_add_test(tests, the_median_is_of_the_calls_of_all_ranks);
 }
 
@@ -1095,7 +1218,6 @@ int main(void)
     add_place_tests(tallied_case(suite, "places"));
     add_fault_tests(tallied_case(suite, "faults"));
     add_serving_tests(tallied_case(suite, "serving"));
-    tcase_add_loop_test(tallied_case(suite, "options"), bad_options_of_one_rank_are_told_on_all, 0,
-                        2);
+    add_option_tests(tallied_case(suite, "options"));
     return suite_run(suite);
 }
