@@ -363,28 +363,40 @@ static bool has_come(const struct parcel__ranks *ranks, int rank)
     return ranks->hellos[rank].serial >= ranks->serial;
 }
 
-static bool all_have_come(const struct parcel__ranks *ranks, bool *some_have_left)
+static bool is_missing(const struct parcel__ranks *ranks, int rank)
+{
+    return !has_come(ranks, rank);
+}
+
+/* It will not come any more. */
+static bool has_ended(const struct parcel__ranks *ranks, int rank)
+{
+    return ranks->has_left[rank] && is_missing(ranks, rank);
+}
+
+static bool all_have_come(const struct parcel__ranks *ranks, bool *some_have_ended)
 {
     bool all = true;
-    *some_have_left = false;
+    *some_have_ended = false;
     for (int i = 1; i < ranks->transport->n_ranks; i++) {
         all = all && has_come(ranks, i);
-        *some_have_left = *some_have_left || (ranks->has_left[i] && !has_come(ranks, i));
+        *some_have_ended = *some_have_ended || has_ended(ranks, i);
     }
     return all;
 }
 
-/* Adds "rank 3" or "ranks 1, 3 and 5", of those that are missing. */
-static void put_missing(struct parcel__text *text, const struct parcel__ranks *ranks)
+/* Adds "ranks 1, 3 and 5 of 7 did not call Parallel", of those that are so. */
+static void put_those(struct parcel__text *text, const struct parcel__ranks *ranks,
+                      bool (*are_so)(const struct parcel__ranks *ranks, int rank))
 {
-    int n_missing = 0, n_put = 0;
-    for (int i = 1; i < ranks->transport->n_ranks; i++)
-        n_missing += !has_come(ranks, i);
-    parcel__text_put(text, n_missing == 1 ? "rank " : "ranks ");
-    for (int i = 1; i < ranks->transport->n_ranks; i++) {
-        if (has_come(ranks, i))
+    int n_ranks = ranks->transport->n_ranks, n_such = 0, n_put = 0;
+    for (int i = 1; i < n_ranks; i++)
+        n_such += are_so(ranks, i);
+    parcel__text_put(text, n_such == 1 ? "rank " : "ranks ");
+    for (int i = 1; i < n_ranks; i++) {
+        if (!are_so(ranks, i))
             continue;
-        const char *glue = n_put == 0 ? "" : n_put == n_missing - 1 ? " and " : ", ";
+        const char *glue = n_put == 0 ? "" : n_put == n_such - 1 ? " and " : ", ";
         parcel__text_format(text, "%s%d", glue, i);
         n_put++;
     }
@@ -403,7 +415,7 @@ static int rank_ahead(const struct parcel__ranks *ranks)
 static bool await_all(struct parcel__ranks *ranks, double timeout, struct parcel__text *error)
 {
     double end = parcel__port_now() + timeout;
-    bool some_have_left;
+    bool some_have_ended;
     for (unsigned n_idle = 0;; n_idle++) {
         parcel__ranks_poll(ranks);
         if (rank_ahead(ranks) > 0) {
@@ -412,19 +424,17 @@ static bool await_all(struct parcel__ranks *ranks, double timeout, struct parcel
                                 rank_ahead(ranks));
             return false;
         }
-        if (all_have_come(ranks, &some_have_left))
+        if (all_have_come(ranks, &some_have_ended))
             return true;
-        if (some_have_left || parcel__port_now() >= end)
+        if (some_have_ended || parcel__port_now() >= end)
             break;
         parcel__ranks_pause(ranks, n_idle);
     }
-    put_missing(error, ranks);
-    if (some_have_left)
-        parcel__text_format(error, " of %d did not call Parallel, and ended MPI instead",
-                            ranks->transport->n_ranks);
+    put_those(error, ranks, some_have_ended ? has_ended : is_missing);
+    if (some_have_ended)
+        parcel__text_put(error, ", and ended MPI instead");
     else
-        parcel__text_format(error, " of %d did not call Parallel within %g s (mpi_timeout)",
-                            ranks->transport->n_ranks, timeout);
+        parcel__text_format(error, " within %g s (mpi_timeout)", timeout);
     return false;
 }
 
@@ -561,9 +571,9 @@ bool parcel__ranks_gather(struct parcel__ranks *ranks, const struct parcel__hell
 
 bool parcel__ranks_are_waiting(struct parcel__ranks *ranks)
 {
-    bool some_have_left;
+    bool some_have_ended;
     parcel__ranks_poll(ranks);
-    return all_have_come(ranks, &some_have_left);
+    return all_have_come(ranks, &some_have_ended);
 }
 
 bool parcel__ranks_have_server(const struct parcel__ranks *ranks)
