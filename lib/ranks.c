@@ -132,14 +132,21 @@ static void forget(struct parcel__message *message)
     parcel__memory_free(message);
 }
 
+static size_t size_for(int n_ranks)
+{
+    return sizeof(struct parcel__terms) + (size_t)n_ranks * sizeof(struct parcel__part);
+}
+
 /* Rank 0's answer to the hello of the run that this rank comes to, or one that is out of date. */
 static void hear_answer(struct parcel__ranks *ranks, struct parcel__message *message)
 {
     struct parcel__note note;
+    bool begins = message->kind == PARCEL__SAYS_BEGIN;
     memcpy(&note, message->bytes, sizeof note);
-    if (note.serial != ranks->serial)
+    if (note.serial != ranks->serial ||
+        (begins && message->size != size_for(ranks->transport->n_ranks)))
         return;
-    if (message->kind == PARCEL__SAYS_BEGIN)
+    if (begins)
         parcel__ranks_pass_on(ranks, PARCEL__SAYS_BEGIN, message->bytes, message->size);
     forget(ranks->answer);
     ranks->answer = keep(message);
@@ -400,6 +407,7 @@ static void put_those(struct parcel__text *text, const struct parcel__ranks *ran
         parcel__text_format(text, "%s%d", glue, i);
         n_put++;
     }
+    parcel__text_format(text, " of %d did not call Parallel", n_ranks);
 }
 
 /* A rank that did not wait for this run of rank 0, and came to a later one; or 0. */
@@ -452,7 +460,7 @@ static bool ask(struct parcel__ranks *ranks, int rank, struct parcel__comparison
         parcel__ranks_poll(ranks);
         parcel__ranks_pause(ranks, n_idle);
     }
-    if (!ranks->compared || ranks->compared->size < sizeof answer)
+    if (!ranks->compared)
         return false;
     memcpy(&answer, ranks->compared->bytes, sizeof answer);
     question->is_same = answer.is_same;
@@ -483,9 +491,11 @@ static void find_difference(struct parcel__ranks *ranks, int rank, const parcel_
     parcel__function_put_call(error, parcel__calls_function(calls, low),
                               parcel__calls_arguments(calls, low));
     parcel__text_put(error, " on rank 0");
-    if (ask(ranks, rank, &question) && ranks->compared->size > sizeof question)
-        parcel__text_format(error, " and %s on rank %d",
-                            (const char *)ranks->compared->bytes + sizeof question, rank);
+    const char *other = ask(ranks, rank, &question)
+                            ? parcel__messages_text(ranks->compared, sizeof question)
+                            : NULL;
+    if (other)
+        parcel__text_format(error, " and %s on rank %d", other, rank);
 }
 
 static void put_calls(struct parcel__text *text, const struct parcel__hello *hello)
@@ -585,11 +595,6 @@ bool parcel__ranks_have_server(const struct parcel__ranks *ranks)
 }
 
 /* ---- the terms ---- */
-
-static size_t size_for(int n_ranks)
-{
-    return sizeof(struct parcel__terms) + (size_t)n_ranks * sizeof(struct parcel__part);
-}
 
 size_t parcel__terms_size(const struct parcel__terms *terms)
 {
@@ -691,15 +696,14 @@ static bool leave(struct parcel__ranks *ranks)
 static struct parcel__terms *read_answer(struct parcel__ranks *ranks, struct parcel__text *error)
 {
     struct parcel__message *answer = ranks->answer;
+    const char *why = parcel__messages_text(answer, sizeof(struct parcel__note));
     struct parcel__terms *terms = NULL;
     ranks->answer = NULL;
     if (answer->kind == PARCEL__SAYS_BEGIN) {
         terms = (void *)answer->bytes;
         answer->bytes = NULL;
-    } else if (answer->size > sizeof(struct parcel__note)) {
-        parcel__text_put(error, (const char *)answer->bytes + sizeof(struct parcel__note));
     } else {
-        parcel__text_put(error, "rank 0 is out of memory");
+        parcel__text_put(error, why ? why : "rank 0 is out of memory");
     }
     forget(answer);
     return terms;

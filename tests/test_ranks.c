@@ -376,6 +376,24 @@ START_TEST(a_refusal_that_lost_its_text_speaks_of_memory)
 }
 END_TEST
 
+START_TEST(terms_that_are_cut_off_are_no_answer)
+{
+    open_group(2);
+    come(1, 1, PARCEL__LISTS);
+    ck_assert_ptr_null(gather());
+    struct parcel__terms *terms = parcel__ranks_terms(group[0], 0);
+    for (size_t size = 0; size < parcel__terms_size(terms); size++)
+        say(0, 1, PARCEL__SAYS_BEGIN, terms, size);
+    parcel__ranks_poll(group[1]);
+    ck_assert_ptr_null(group[1]->answer);
+    parcel__ranks_announce(group[0], terms);
+    parcel__ranks_poll(group[1]);
+    ck_assert_ptr_nonnull(group[1]->answer);
+    parcel__memory_free(terms);
+    close_group();
+}
+END_TEST
+
 /* ---- the terms ---- */
 
 static void begin_to_say(struct parcel__hello *hello, const struct parcel__ranks *ranks,
@@ -886,6 +904,14 @@ START_TEST(a_message_is_sound_when_it_has_what_its_kind_has)
 }
 END_TEST
 
+START_TEST(a_message_of_no_known_kind_is_not_sound)
+{
+    static const int kinds[] = {INT_MIN, -1, 0, PARCEL__SAYS_DROP + 1, 32767, INT_MAX};
+    for (size_t i = 0; i < LENGTH(kinds); i++)
+        ck_assert(!is_sound(kinds[i], 1000));
+}
+END_TEST
+
 /* Both ranks tell each other what is cut off; a rank that came has come, and no more happens. */
 START_TEST(unsound_messages_change_nothing)
 {
@@ -897,6 +923,7 @@ START_TEST(unsound_messages_change_nothing)
             say(rank, 1 - rank, sizes[i].kind, zeros, sizes[i].least - 1);
     for (int rank = 0; rank < 2; rank++) {
         say(rank, 1 - rank, PARCEL__SAYS_DROP + 1, zeros, sizeof zeros);
+        say(rank, 1 - rank, 0, zeros, sizeof zeros);
     }
     parcel__ranks_poll(group[1]);
     ck_assert_ptr_null(group[1]->answer);
@@ -1038,7 +1065,8 @@ static void add_roll_call(TCase *tests)
     tcase_add_test(tests, who_waits_in_vain_for_rank_0_leaves);
     tcase_add_test(tests, an_answer_that_crosses_a_leave_holds);
     tcase_add_test(tests, an_answer_to_a_run_before_is_ignored);
-    tcase_add_loop_test(tests, a_refusal_that_lost_its_text_speaks_of_memory, 0, 1);
+    tcase_add_loop_test(tests, a_refusal_that_lost_its_text_speaks_of_memory, 0, 2);
+    tcase_add_test(tests, terms_that_are_cut_off_are_no_answer);
 }
 
 static void add_terms(TCase *tests)
@@ -1072,6 +1100,7 @@ static void add_messages(TCase *tests)
 {
     tcase_add_test(tests, messages_of_a_run_that_has_not_begun_are_kept_in_order);
     tcase_add_test(tests, a_message_is_sound_when_it_has_what_its_kind_has);
+    tcase_add_test(tests, a_message_of_no_known_kind_is_not_sound);
     tcase_add_test(tests, unsound_messages_change_nothing);
     tcase_add_test(tests, a_rank_that_is_told_what_is_for_rank_0_goes_on);
     tcase_add_test(tests, a_text_goes_with_a_header);
