@@ -560,6 +560,31 @@ START_TEST(data_find_who_awaits_them_by_sender_and_tag)
 }
 END_TEST
 
+/* Nobody awaits the first and the last yet. */
+START_TEST(data_do_not_wait_for_each_other)
+{
+    struct load out[] = {new_load(1, 0, 100), new_load(1, 1, 100), new_load(1, 2, 100)};
+    struct load in[] = {new_load(0, 0, 100), new_load(0, 1, 100), new_load(0, 2, 100)};
+    open_posts(2, 0, 0);
+    for (int i = 0; i < 3; i++)
+        begin_to_send(0, &out[i]);
+    begin_to_receive(1, &in[1]);
+    poll_post(1);
+    poll_post(0);
+    for (int i = 0; i < 3; i++)
+        ck_assert_int_eq(out[i].n_done, i == 1);
+    begin_to_receive(1, &in[0]);
+    begin_to_receive(1, &in[2]);
+    await_data();
+    for (int i = 0; i < 3; i++) {
+        ck_assert_int_eq(out[i].n_done, 1);
+        parcel__memory_free(in[i].bytes);
+        parcel__memory_free(out[i].bytes);
+    }
+    close_posts();
+}
+END_TEST
+
 /* Each rank in a thread of its own, with messages in between. */
 static void *exchange_data(void *argument)
 {
@@ -832,6 +857,7 @@ static void add_data(TCase *tests)
     tcase_add_loop_test(tests, data_arrive_whoever_begins, 0, SEEDS);
     tcase_add_test(tests, a_post_has_data_until_they_are_there);
     tcase_add_loop_test(tests, data_find_who_awaits_them_by_sender_and_tag, 0, SEEDS);
+    tcase_add_test(tests, data_do_not_wait_for_each_other);
     tcase_add_loop_test(tests, data_go_both_ways_at_once, 0, SEEDS);
     tcase_add_loop_test(tests, data_that_arrive_may_go_on_at_once, 0, SEEDS);
     tcase_add_test(tests, data_are_there_while_the_post_is_held);
