@@ -14,7 +14,7 @@
 #include "port.h"
 #include "post.h"
 
-enum { MOST_RANKS = 4, MOST_KEPT = 4096, LARGE = 1 << 20, SEEDS = 12, THREADS = 4, SOME = 300 };
+enum { MOST_RANKS = 4, MOST_KEPT = 4096, LARGE = 1 << 20, SEEDS = 6, THREADS = 4, SOME = 300 };
 
 static const size_t everything = SIZE_MAX;
 

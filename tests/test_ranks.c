@@ -908,22 +908,29 @@ START_TEST(a_message_of_no_known_kind_is_not_sound)
 {
     static const int kinds[] = {INT_MIN, -1, 0, PARCEL__SAYS_DROP + 1, 32767, INT_MAX};
     for (size_t i = 0; i < LENGTH(kinds); i++)
-        ck_assert(!is_sound(kinds[i], 1000));
+        ck_assert(!is_sound(kinds[i], SIZE_MAX));
 }
 END_TEST
+
+/* To the other one of two ranks. */
+static void say_zeros(int rank, int kind, size_t size)
+{
+    static const unsigned char zeros[1000];
+    ck_assert_uint_le(size, sizeof zeros);
+    say(rank, 1 - rank, kind, zeros, size);
+}
 
 /* Both ranks tell each other what is cut off; a rank that came has come, and no more happens. */
 START_TEST(unsound_messages_change_nothing)
 {
-    static const unsigned char zeros[sizeof(struct parcel__terms)];
     open_group(2);
     come(1, 1, PARCEL__LISTS);
     for (size_t i = 0; i < LENGTH(sizes); i++)
         for (int rank = 0; rank < 2 && sizes[i].least > 0; rank++)
-            say(rank, 1 - rank, sizes[i].kind, zeros, sizes[i].least - 1);
+            say_zeros(rank, sizes[i].kind, sizes[i].least - 1);
     for (int rank = 0; rank < 2; rank++) {
-        say(rank, 1 - rank, PARCEL__SAYS_DROP + 1, zeros, sizeof zeros);
-        say(rank, 1 - rank, 0, zeros, sizeof zeros);
+        say_zeros(rank, PARCEL__SAYS_DROP + 1, 1000);
+        say_zeros(rank, 0, 1000);
     }
     parcel__ranks_poll(group[1]);
     ck_assert_ptr_null(group[1]->answer);
@@ -956,10 +963,10 @@ END_TEST
 START_TEST(a_text_goes_with_a_header)
 {
     static const char *const texts[] = {"why not", "", NULL};
-    struct parcel__unrun header = {1, 2, 3};
+    const struct parcel__stopped header = {1, 2};
     open_group(2);
     for (size_t i = 0; i < LENGTH(texts); i++) {
-        parcel__messages_tell(group[0]->post, 1, PARCEL__SAYS_NOT_RUN, &header, sizeof header,
+        parcel__messages_tell(group[0]->post, 1, PARCEL__SAYS_STOPPED, &header, sizeof header,
                               texts[i]);
         parcel__ranks_poll(group[0]);
         parcel__ranks_poll(group[1]);
