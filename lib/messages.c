@@ -43,5 +43,5 @@ bool parcel__messages_is_sound(const struct parcel__message *message)
         [PARCEL__SAYS_DROP] = sizeof(struct parcel__wish),
     };
     const int n_kinds = (int)(sizeof least / sizeof *least);
-    return message->kind >= 0 && message->kind < n_kinds && message->size >= least[message->kind];
+    return message->kind > 0 && message->kind < n_kinds && message->size >= least[message->kind];
 }

@@ -136,14 +136,21 @@ static void forget(struct parcel__message *message)
     parcel__memory_free(message);
 }
 
+static size_t size_for(int n_ranks)
+{
+    return sizeof(struct parcel__terms) + (size_t)n_ranks * sizeof(struct parcel__part);
+}
+
 /* Rank 0's answer to the hello of the run that this rank comes to, or one that is out of date. */
 static void hear_answer(struct parcel__ranks *ranks, struct parcel__message *message)
 {
     struct parcel__note note;
+    bool begins = message->kind == PARCEL__SAYS_BEGIN;
     memcpy(&note, message->bytes, sizeof note);
-    if (note.serial != ranks->serial)
+    if (note.serial != ranks->serial ||
+        (begins && message->size != size_for(ranks->transport->n_ranks)))
         return;
-    if (message->kind == PARCEL__SAYS_BEGIN)
+    if (begins)
         parcel__ranks_pass_on(ranks, PARCEL__SAYS_BEGIN, message->bytes, message->size);
     forget(ranks->answer);
     ranks->answer = keep(message);
@@ -369,31 +376,44 @@ static bool has_come(const struct parcel__ranks *ranks, int rank)
     return ranks->hellos[rank].serial >= ranks->serial;
 }
 
-static bool all_have_come(const struct parcel__ranks *ranks, bool *some_have_left)
+static bool is_missing(const struct parcel__ranks *ranks, int rank)
+{
+    return !has_come(ranks, rank);
+}
+
+/* It will not come any more. */
+static bool has_ended(const struct parcel__ranks *ranks, int rank)
+{
+    return ranks->has_left[rank] && is_missing(ranks, rank);
+}
+
+static bool all_have_come(const struct parcel__ranks *ranks, bool *some_have_ended)
 {
     bool all = true;
-    *some_have_left = false;
+    *some_have_ended = false;
     for (int i = 1; i < ranks->transport->n_ranks; i++) {
         all = all && has_come(ranks, i);
-        *some_have_left = *some_have_left || (ranks->has_left[i] && !has_come(ranks, i));
+        *some_have_ended = *some_have_ended || has_ended(ranks, i);
     }
     return all;
 }
 
-/* Adds "rank 3" or "ranks 1, 3 and 5", of those that are missing. */
-static void put_missing(struct parcel__text *text, const struct parcel__ranks *ranks)
+/* Adds "ranks 1, 3 and 5 of 7 did not call Parallel", of those that are so. */
+static void put_those(struct parcel__text *text, const struct parcel__ranks *ranks,
+                      bool (*are_so)(const struct parcel__ranks *ranks, int rank))
 {
-    int n_missing = 0, n_put = 0;
-    for (int i = 1; i < ranks->transport->n_ranks; i++)
-        n_missing += !has_come(ranks, i);
-    parcel__text_put(text, n_missing == 1 ? "rank " : "ranks ");
-    for (int i = 1; i < ranks->transport->n_ranks; i++) {
-        if (has_come(ranks, i))
+    int n_ranks = ranks->transport->n_ranks, n_such = 0, n_put = 0;
+    for (int i = 1; i < n_ranks; i++)
+        n_such += are_so(ranks, i);
+    parcel__text_put(text, n_such == 1 ? "rank " : "ranks ");
+    for (int i = 1; i < n_ranks; i++) {
+        if (!are_so(ranks, i))
             continue;
-        const char *glue = n_put == 0 ? "" : n_put == n_missing - 1 ? " and " : ", ";
+        const char *glue = n_put == 0 ? "" : n_put == n_such - 1 ? " and " : ", ";
         parcel__text_format(text, "%s%d", glue, i);
         n_put++;
     }
+    parcel__text_format(text, " of %d did not call Parallel", n_ranks);
 }
 
 /* A rank that did not wait for this run of rank 0, and came to a later one; or 0. */
@@ -409,7 +429,7 @@ static int rank_ahead(const struct parcel__ranks *ranks)
 static bool await_all(struct parcel__ranks *ranks, double timeout, struct parcel__text *error)
 {
     double end = parcel__port_now() + timeout;
-    bool some_have_left;
+    bool some_have_ended;
     for (unsigned n_idle = 0;; n_idle++) {
         parcel__ranks_poll(ranks);
         if (rank_ahead(ranks) > 0) {
@@ -418,19 +438,17 @@ static bool await_all(struct parcel__ranks *ranks, double timeout, struct parcel
                                 rank_ahead(ranks));
             return false;
         }
-        if (all_have_come(ranks, &some_have_left))
+        if (all_have_come(ranks, &some_have_ended))
             return true;
-        if (some_have_left || parcel__port_now() >= end)
+        if (some_have_ended || parcel__port_now() >= end)
             break;
         parcel__ranks_pause(ranks, n_idle);
     }
-    put_missing(error, ranks);
-    if (some_have_left)
-        parcel__text_format(error, " of %d did not call Parallel, and ended MPI instead",
-                            ranks->transport->n_ranks);
+    put_those(error, ranks, some_have_ended ? has_ended : is_missing);
+    if (some_have_ended)
+        parcel__text_put(error, ", and ended MPI instead");
     else
-        parcel__text_format(error, " of %d did not call Parallel within %g s (mpi_timeout)",
-                            ranks->transport->n_ranks, timeout);
+        parcel__text_format(error, " within %g s (mpi_timeout)", timeout);
     return false;
 }
 
@@ -448,7 +466,7 @@ static bool ask(struct parcel__ranks *ranks, int rank, struct parcel__comparison
         parcel__ranks_poll(ranks);
         parcel__ranks_pause(ranks, n_idle);
     }
-    if (!ranks->compared || ranks->compared->size < sizeof answer)
+    if (!ranks->compared)
         return false;
     memcpy(&answer, ranks->compared->bytes, sizeof answer);
     question->is_same = answer.is_same;
@@ -479,9 +497,11 @@ static void find_difference(struct parcel__ranks *ranks, int rank, const parcel_
     parcel__function_put_call(error, parcel__calls_function(calls, low),
                               parcel__calls_arguments(calls, low));
     parcel__text_put(error, " on rank 0");
-    if (ask(ranks, rank, &question) && ranks->compared->size > sizeof question)
-        parcel__text_format(error, " and %s on rank %d",
-                            (const char *)ranks->compared->bytes + sizeof question, rank);
+    const char *other = ask(ranks, rank, &question)
+                            ? parcel__messages_text(ranks->compared, sizeof question)
+                            : NULL;
+    if (other)
+        parcel__text_format(error, " and %s on rank %d", other, rank);
 }
 
 static void put_calls(struct parcel__text *text, const struct parcel__hello *hello)
@@ -573,9 +593,9 @@ bool parcel__ranks_gather(struct parcel__ranks *ranks, const struct parcel__hell
 
 bool parcel__ranks_are_waiting(struct parcel__ranks *ranks)
 {
-    bool some_have_left;
+    bool some_have_ended;
     parcel__ranks_poll(ranks);
-    return all_have_come(ranks, &some_have_left);
+    return all_have_come(ranks, &some_have_ended);
 }
 
 bool parcel__ranks_have_server(const struct parcel__ranks *ranks)
@@ -587,11 +607,6 @@ bool parcel__ranks_have_server(const struct parcel__ranks *ranks)
 }
 
 /* ---- the terms ---- */
-
-static size_t size_for(int n_ranks)
-{
-    return sizeof(struct parcel__terms) + (size_t)n_ranks * sizeof(struct parcel__part);
-}
 
 size_t parcel__terms_size(const struct parcel__terms *terms)
 {
@@ -693,15 +708,14 @@ static bool leave(struct parcel__ranks *ranks)
 static struct parcel__terms *read_answer(struct parcel__ranks *ranks, struct parcel__text *error)
 {
     struct parcel__message *answer = ranks->answer;
+    const char *why = parcel__messages_text(answer, sizeof(struct parcel__note));
     struct parcel__terms *terms = NULL;
     ranks->answer = NULL;
     if (answer->kind == PARCEL__SAYS_BEGIN) {
         terms = (void *)answer->bytes;
         answer->bytes = NULL;
-    } else if (answer->size > sizeof(struct parcel__note)) {
-        parcel__text_put(error, (const char *)answer->bytes + sizeof(struct parcel__note));
     } else {
-        parcel__text_put(error, "rank 0 is out of memory");
+        parcel__text_put(error, why ? why : "rank 0 is out of memory");
     }
     forget(answer);
     return terms;
