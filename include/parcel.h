@@ -160,8 +160,8 @@ typedef enum parcel_next_status {
 /* Writes the next call: *call = delayed(f)(a, b). What it points at is copied before the generator
  * is asked again (what a parcel_array or a pointer points at is borrowed until the call has run).
  * The message of an error is that of a parcel_fail before. It is asked by one thread at a time,
- * but by any worker's thread. It may wait, and the calls that it gave run meanwhile; for the result
- * of one of them it may wait only with .batch_size = 1. */
+ * but by any worker's thread; on ranks see parcel_on_result. It may wait, and the calls that it
+ * gave run meanwhile; for the result of one of them it may wait only with .batch_size = 1. */
 typedef parcel_next_status parcel_next(void *state, parcel_call *call);
 
 /* New calls (free with parcel_calls_free) that are generated while they run: the parallel form of
@@ -261,7 +261,9 @@ typedef struct parcel_record {
 
 /* Takes the result of one call; false stops the run. value and record: borrowed for the call, what
  * the call allocated included. Called for each call that ran, by one thread at a time, but by any
- * worker's thread. It may run something itself. parcel_fail in it ends the run with that error. */
+ * worker's thread; on ranks also by one of Parcel's own, whose parcel_worker() is -1, while all
+ * workers are in calls. It may run something itself. parcel_fail in it ends the run with that
+ * error. */
 typedef bool parcel_on_result(void *state, size_t index, parcel_value value,
                               const parcel_record *record);
 
@@ -360,13 +362,15 @@ typedef struct parcel_options {
 
     /* Most calls that are taken from a generator and have not completed: "all" (the default: as
      * many as the window and the batches ask for), a number, or an expression in n_jobs with
-     * + - * / // % ** and parentheses, as "2 * n_jobs", of 30 characters at most.
+     * + - * / // % ** and parentheses, as "2 * n_jobs", of 30 characters at most. On ranks an
+     * expression with n_jobs is for the workers of one, and holds for so many times as all have.
      * Environment: PARCEL_PRE_DISPATCH. */
     const char *pre_dispatch;
 
     /* Default: PARCEL_ADAPTIVE. The others are there to compare with; batch_size is then the
      * least number of calls to hand out. Environment: PARCEL_SCHEDULE=adaptive, static, dynamic
-     * or guided. */
+     * or guided. Of a generator nobody knows how many calls are left, of which static and guided
+     * give parts: there they are adaptive. */
     parcel_schedule schedule;
 
     /* PARCEL_NO: calls share the measured time of their batch, however long they take (see
@@ -856,9 +860,9 @@ void parcel_shared_free(void *memory);
  * are not described are not compared.
  *
  * Who has the results. Rank 0, and with .mpi_results all but those that serve. Every rank that came
- * to the run has its count, error, failures, warnings, times and workers, the same on all; where
- * the values are elsewhere each call is PARCEL_NOT_RUN, has no value, and is printed as
- * <on rank 0>. Streams and on_result give results on rank 0; the other ranks return when the run is
+ * to the run has its count, error, failures, warnings, times and workers, the same on all, but for
+ * the warning that a stream was closed early, which is rank 0's; where the values are elsewhere
+ * each call is PARCEL_NOT_RUN, has no value, and is printed as <on rank 0>. Streams and on_result give results on rank 0; the other ranks return when the run is
  * over.
  *
  * Options. Those of rank 0, and its environment, hold for all. on_worker_start, on_worker_end,

@@ -115,6 +115,7 @@ static void clear(struct parcel__mailbox *box)
     atomic_store_explicit(&box->n_answers, 0, memory_order_relaxed);
     atomic_store_explicit(&box->phase, PARCEL__PHASE_WAITING, memory_order_relaxed);
     atomic_store_explicit(&box->stops_run, false, memory_order_relaxed);
+    parcel_token_reset(&box->token);
     box->stopped_by = PARCEL__GOES_ON;
     box->memory = 0;
     box->fault.size = 0;
@@ -264,9 +265,12 @@ static void share(struct errand *errand)
         errand->worker->n_given = left;
 }
 
-/* A call of the worker stops the run, whether it has returned or not. */
+/* A call of the worker stops the run, or cancels its token, whether it has returned or not. */
 static void hear_stop(const struct errand *errand)
 {
+    const parcel_token *token = errand->job->control->limits->cancel;
+    if (token && parcel_token_cancelled(&errand->box->token))
+        parcel_cancel((parcel_token *)(uintptr_t)token);
     if (atomic_load_explicit(&errand->box->stops_run, memory_order_relaxed))
         parcel__job_stop_run(errand->job);
 }
@@ -688,12 +692,14 @@ static void heed(struct errand *errand)
 {
     const struct parcel__mail *mail = &errand->attendant->mail;
     const struct parcel__wire_result fault = errand->box->fault;
-    if (errand->box->stopped_by == PARCEL__BY_TOKEN) /* a call cancelled its copy */
-        parcel_cancel((parcel_token *)(uintptr_t)errand->job->control->limits->cancel);
     if (errand->box->stopped_by != PARCEL__BY_WORKER)
         return;
     const char *why = parcel__wire_get_text(&fault, mail->results, mail->results_size);
-    stop_at_worker(errand, why ? parcel__memory_copy_string(why) : NULL);
+    if (why) /* a whole sentence */
+        parcel__control_set_fault(errand->job->control, parcel__memory_copy_string(why));
+    else
+        stop_at_worker(errand, NULL);
+    parcel__job_stop(errand->job, PARCEL__BY_WORKER);
 }
 
 /* The attempt that the order ended in, if it did, at the call after those that were read. */

@@ -748,6 +748,7 @@ static bool resolve_pre_dispatch(struct parcel__plan *plan, const char *expressi
 {
     double value;
     plan->pre_dispatch = SIZE_MAX;
+    plan->follows_n_jobs = expression && strstr(expression, "n_jobs");
     if (!expression || strcmp(expression, "all") == 0)
         return true;
     parcel__text_put(error, "pre_dispatch: ");

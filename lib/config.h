@@ -77,6 +77,7 @@ struct parcel__plan {
     void *on_result_state;
     size_t window;       /* of a stream, or of a run with on_result */
     size_t pre_dispatch; /* SIZE_MAX: all */
+    bool follows_n_jobs; /* pre_dispatch is given by n_jobs */
     struct parcel__text warnings;
     enum parcel__source sources[PARCEL__N_OPTIONS];
 };

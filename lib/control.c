@@ -234,9 +234,14 @@ enum parcel__reason parcel__control_reason(const struct parcel__control *control
     return (enum parcel__reason)atomic_load_explicit(&control->reason, memory_order_relaxed);
 }
 
+size_t parcel__control_counted(const struct parcel__control *control)
+{
+    return atomic_load_explicit(&control->n_counted, memory_order_relaxed);
+}
+
 size_t parcel__control_left(const struct parcel__control *control)
 {
-    size_t counted = atomic_load_explicit(&control->n_counted, memory_order_relaxed);
+    size_t counted = parcel__control_counted(control);
     if (control->limits->halt.counts < PARCEL__HALT_FAIL)
         return SIZE_MAX;
     return counted < control->enough ? control->enough - counted : 1;
@@ -277,6 +282,14 @@ void parcel__control_note(struct parcel__control *control, double seconds)
     /* Who noted one of the first calls may be late: it must not undo the limit that there is. */
     if (allowed < INFINITY)
         parcel__control_allow(control, allowed);
+}
+
+void parcel__control_note_call(struct parcel__control *control, double seconds, size_t index,
+                               int attempts)
+{
+    double delay = control->limits->retry.delay;
+    if (control->median)
+        parcel__control_note(control, parcel__retry_mean(seconds, delay, index, attempts));
 }
 
 void parcel__control_allow(struct parcel__control *control, double seconds)

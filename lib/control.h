@@ -112,8 +112,12 @@ bool parcel__control_count(struct parcel__control *control, size_t failed, size_
 /* Seconds that an attempt may take now. */
 double parcel__control_allowed(const struct parcel__control *control);
 
-/* A call succeeded in so many seconds. */
+/* An attempt succeeded in so many seconds. */
 void parcel__control_note(struct parcel__control *control, double seconds);
+
+/* The same of a call that took so many attempts and waits between them. */
+void parcel__control_note_call(struct parcel__control *control, double seconds, size_t index,
+                               int attempts);
 
 /* Seconds that the median allows for a call; infinity: there is none yet. */
 double parcel__control_by_median(const struct parcel__control *control);
@@ -127,7 +131,9 @@ bool parcel__control_put_reason(struct parcel__text *text, const struct parcel__
 /* Why the run stops, or that it goes on. */
 enum parcel__reason parcel__control_reason(const struct parcel__control *control);
 
-/* How many calls of the kind that halt counts are still to come; SIZE_MAX: any number. */
+/* How many calls of the kind that halt counts there were, and how many are still to come;
+ * SIZE_MAX: any number. */
+size_t parcel__control_counted(const struct parcel__control *control);
 size_t parcel__control_left(const struct parcel__control *control);
 
 /* True when the run does not wait for the calls that run, where it can do without. */

@@ -267,6 +267,14 @@ struct parcel__arena *parcel__crew_arena(struct parcel__stream *stream,
                                            : &block->results->arenas[0];
 }
 
+size_t parcel__crew_count_ran(struct parcel__stream *stream)
+{
+    pthread_mutex_lock(&stream->mutex);
+    size_t n_ran = stream->n_ran;
+    pthread_mutex_unlock(&stream->mutex);
+    return n_ran;
+}
+
 void parcel__crew_count(struct parcel__stream *stream, size_t failed, size_t succeeded)
 {
     pthread_mutex_lock(&stream->mutex);

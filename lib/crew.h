@@ -23,6 +23,9 @@ void parcel__crew_finish(struct parcel__stream *stream, struct parcel__stream_bl
 struct parcel__arena *parcel__crew_arena(struct parcel__stream *stream,
                                          struct parcel__stream_block *block, int number);
 
+/* How many calls have run, here and there. Threads: any. */
+size_t parcel__crew_count_ran(struct parcel__stream *stream);
+
 /* Counts calls that ended, as a worker does who runs them. Threads: any. */
 void parcel__crew_count(struct parcel__stream *stream, size_t failed, size_t succeeded);
 

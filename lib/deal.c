@@ -175,6 +175,22 @@ static void fail_calls(struct parcel__deal *deal, const struct parcel__child *ch
 
 /* ---- handing out ---- */
 
+/* Where the run stops after so many calls that failed, say, few more of them should be out: as
+ * many as will hardly have so many, by what happened so far; and one for each worker. */
+static double bounded_by_halt(const struct parcel__deal *deal, const struct parcel__child *child,
+                              double target)
+{
+    const struct parcel__control *control = deal->stream->options.job.control;
+    size_t enough = parcel__control_left(control);
+    if (enough == SIZE_MAX)
+        return target;
+    double n_ran = (double)parcel__crew_count_ran(deal->stream);
+    double n_counted = (double)parcel__control_counted(control), n = child->n_workers;
+    double part = fmin((n_counted + 1) / (n_ran + 1), 1); /* of the calls that count */
+    double share = (double)enough * n / deal->n_workers;
+    return fmin(target, fmax(share / (4 * part), n));
+}
+
 /* How many calls should be out at a rank, of as many as are left. */
 static double target_of(const struct parcel__deal *deal, const struct parcel__child *child,
                         size_t left)
@@ -186,13 +202,9 @@ static double target_of(const struct parcel__deal *deal, const struct parcel__ch
                     : seconds > long_call ? n
                     : seconds > cover / 2 ? 2 * n
                                           : n * cover / seconds;
-    size_t enough = parcel__control_left(deal->stream->options.job.control);
-    if (target < (double)deal->batch_size)
-        target = (double)deal->batch_size;
+    target = fmax(target, n * (double)deal->batch_size);
     target = fmin(target, fmax((double)left * part / 2, 1) + (double)child->n_out);
-    if (enough < SIZE_MAX) /* where the run stops after some calls, few more are to run */
-        target = fmin(target, fmax((double)enough * part, 1));
-    return target;
+    return bounded_by_halt(deal, child, target);
 }
 
 /* How many calls a rank should be given now. Short calls are given by the quarter of what should be
@@ -527,7 +539,8 @@ static void note_durations(const struct parcel__deal *deal,
     struct parcel__control *control = deal->stream->options.job.control;
     for (size_t i = first; control->median && i < first + count; i++)
         if (parcel_results_status(block->results, i) == PARCEL_OK)
-            parcel__control_note(control, parcel_results_duration(block->results, i));
+            parcel__control_note_call(control, parcel_results_duration(block->results, i),
+                                      block->first + i, parcel_results_attempts(block->results, i));
 }
 
 /* Tells who watches of each call that took too long. */

@@ -228,18 +228,33 @@ size_t parcel__intake_left(struct parcel__stream *stream)
     return left;
 }
 
-/* How many calls a worker wants in its next block, of as many as may be handed out. */
-static size_t wanted_length(const struct parcel__job_options *options,
-                            const struct parcel__stream_worker *worker, uint32_t room,
-                            int n_workers)
+/* The part of a worker in a static schedule, of all calls or of those that a rank was given. */
+static size_t static_length(const struct parcel__stream *stream, size_t room, size_t n_workers)
 {
+    size_t count = parcel__stream_supplier(stream) ? room : stream->count;
+    size_t length = count / n_workers + (count % n_workers > 0);
+    return length < room ? length : room;
+}
+
+/* How many calls a worker wants in its next block, of as many as may be handed out. How many a
+ * generator has left, of which static and guided give parts, nobody knows. */
+static size_t wanted_length(const struct parcel__stream *stream,
+                            const struct parcel__stream_worker *worker, size_t room)
+{
+    const struct parcel__job_options *options = &stream->options.job;
     size_t least = options->batch_size > 0 ? options->batch_size : 1;
-    if (options->schedule != PARCEL_ADAPTIVE)
-        return parcel__schedule_plain(options->schedule, room, options->n_workers,
+    int n_workers = stream->options.exchange ? stream->options.n_workers : options->n_workers;
+    bool is_open = stream->is_generated && !parcel__stream_supplier(stream);
+    uint32_t bounded = parcel__schedule_bounded(room);
+    if (options->schedule == PARCEL_STATIC && !is_open)
+        return static_length(stream, room, (size_t)n_workers);
+    if (options->schedule == PARCEL_DYNAMIC || (options->schedule == PARCEL_GUIDED && !is_open))
+        return parcel__schedule_plain(options->schedule, bounded, n_workers,
                                       parcel__schedule_bounded(least));
     if (options->batch_size > 0)
         return least < room ? least : room;
-    return parcel__schedule_batch(room, n_workers, parcel__schedule_bounded(worker->last_count),
+    return parcel__schedule_batch(bounded, stream->options.exchange ? n_workers : 1,
+                                  parcel__schedule_bounded(worker->last_count),
                                   worker->seconds_per_call + worker->seconds_to_pull);
 }
 
@@ -252,8 +267,7 @@ static size_t block_length(const struct parcel__stream *stream,
     size_t most = options->window < options->pre_dispatch ? options->window : options->pre_dispatch;
     size_t blocks = (size_t)options->job.n_workers * (options->job.batch_size > 0 ? 1 : 2);
     size_t share = most / blocks > 0 ? most / blocks : 1;
-    size_t length = wanted_length(&options->job, worker, parcel__schedule_bounded(room),
-                                  options->exchange ? options->n_workers : 1);
+    size_t length = wanted_length(stream, worker, room);
     return length < share ? length : share;
 }
 

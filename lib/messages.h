@@ -49,6 +49,7 @@ struct parcel__hello {
     int n_cpus;      /* that are its part, if it is not told how many workers to have */
     int n_allowed;   /* cpus that it may use */
     int n_most;      /* workers that it can have */
+    bool has_token;
     size_t count;    /* of its calls, */
     uint64_t digest; /* and what they are */
     char host[PARCEL__LONGEST_HOST];

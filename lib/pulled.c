@@ -2,7 +2,8 @@
  * pulled.c: a stream that runs in a thread of its own while its results are pulled.
  *
  * The results belong to the thread that pulls: what the run found out is written into them when it
- * is over and its thread has been joined, at the end or when the stream is closed.
+ * is over and its thread has been joined, at the end or when the stream is closed. Other ranks are
+ * told as soon as it is over.
  */
 #include "pulled.h"
 
@@ -16,8 +17,9 @@ struct parcel__pulled {
     struct parcel__stream stream;
     struct parcel__pulled_owner owner;
     pthread_t thread;
-    pid_t process;  /* that has the thread: one forked from it has a copy that nobody serves */
-    bool has_ended; /* the thread was joined, the results are settled */
+    pid_t process; /* that has the thread: one forked from it has a copy that nobody serves */
+    parcel_results *ending; /* what became of the run; written by the thread */
+    bool has_ended;         /* the thread was joined, the results are settled */
     bool is_closed;
 };
 
@@ -25,7 +27,16 @@ static void *run(void *argument)
 {
     struct parcel__pulled *pulled = argument;
     parcel__crew_run(&pulled->stream, pulled->owner.run, pulled->owner.context);
+    parcel__stream_settle(&pulled->stream, pulled->ending);
+    pulled->owner.over(pulled->owner.context, pulled->ending);
     return NULL;
+}
+
+static void close_pulled(struct parcel__pulled *pulled)
+{
+    parcel__stream_close(&pulled->stream);
+    parcel__results_free(pulled->ending);
+    parcel__memory_free(pulled);
 }
 
 const char *parcel__pulled_start(parcel_results *results,
@@ -38,7 +49,9 @@ const char *parcel__pulled_start(parcel_results *results,
     pulled->owner = *owner;
     pulled->process = getpid();
     pulled->has_ended = pulled->is_closed = false;
-    if (!parcel__stream_open(&pulled->stream, options)) {
+    pulled->ending = parcel__results_new_empty(1);
+    if (!pulled->ending || !parcel__stream_open(&pulled->stream, options)) {
+        parcel__results_free(pulled->ending);
         parcel__memory_free(pulled);
         return "out of memory";
     }
@@ -46,8 +59,7 @@ const char *parcel__pulled_start(parcel_results *results,
         results->pulled = pulled;
         return NULL;
     }
-    parcel__stream_close(&pulled->stream);
-    parcel__memory_free(pulled);
+    close_pulled(pulled);
     return "the system gives no thread for a stream";
 }
 
@@ -59,7 +71,7 @@ static void end(parcel_results *results)
         return;
     pthread_join(pulled->thread, NULL);
     pulled->has_ended = true;
-    parcel__stream_settle(&pulled->stream, results);
+    parcel__results_take_ending(results, pulled->ending);
     pulled->owner.ended(pulled->owner.context);
 }
 
@@ -148,8 +160,7 @@ void parcel_results_free(parcel_results *results)
     if (results && results->pulled) {
         if (!parcel_results_close(results, NULL, NULL, NULL))
             return; /* in one of its own calls: it cannot be waited for */
-        parcel__stream_close(&results->pulled->stream);
-        parcel__memory_free(results->pulled);
+        close_pulled(results->pulled);
     }
     parcel__results_free(results);
 }

@@ -7,7 +7,10 @@
 /* What a pulled stream needs of who starts it. */
 struct parcel__pulled_owner {
     void (*run)(void *context, struct parcel_job *job); /* runs a job on the team */
-    void (*ended)(void *context); /* the stream is over, in the thread that pulls it */
+    /* Nothing runs any more, though results may still be pulled; ending: what became of the run. In
+     * a thread of the stream's own. */
+    void (*over)(void *context, parcel_results *ending);
+    void (*ended)(void *context); /* the stream has ended, in the thread that pulls it */
     void *context;
 };
 

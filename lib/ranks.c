@@ -234,18 +234,20 @@ void parcel__ranks_pause(const struct parcel__ranks *ranks, unsigned n_idle)
 
 /* ---- opening and closing ---- */
 
+static void *new_zeros(size_t size)
+{
+    void *memory = parcel__memory_new(size);
+    return memory ? memset(memory, 0, size) : NULL;
+}
+
 static bool allocate(struct parcel__ranks *ranks)
 {
     size_t n_ranks = (size_t)ranks->transport->n_ranks;
     if (ranks->transport->rank > 0)
         return true;
-    ranks->hellos = parcel__memory_new(n_ranks * sizeof *ranks->hellos);
-    ranks->has_left = parcel__memory_new(n_ranks * sizeof *ranks->has_left);
-    if (!ranks->hellos || !ranks->has_left)
-        return false;
-    memset(ranks->hellos, 0, n_ranks * sizeof *ranks->hellos);
-    memset(ranks->has_left, 0, n_ranks * sizeof *ranks->has_left);
-    return true;
+    ranks->hellos = new_zeros(n_ranks * sizeof *ranks->hellos);
+    ranks->has_left = new_zeros(n_ranks * sizeof *ranks->has_left);
+    return ranks->hellos && ranks->has_left;
 }
 
 static void free_ranks(struct parcel__ranks *ranks)
@@ -643,6 +645,7 @@ struct parcel__terms *parcel__ranks_terms(struct parcel__ranks *ranks, int n_job
         terms->parts[i].n_workers = workers_of(&ranks->hellos[i], n_jobs);
         memcpy(terms->parts[i].host, ranks->hellos[i].host, PARCEL__LONGEST_HOST);
         terms->sends_calls |= ranks->hellos[i].role != PARCEL__LISTS;
+        terms->has_token |= ranks->hellos[i].has_token;
     }
     return terms;
 }

@@ -27,6 +27,7 @@ struct parcel__terms {
     unsigned serial;
     int n_ranks;
     bool sends_calls; /* to all: the calls of rank 0 travel */
+    bool has_token;   /* some rank has one */
     bool isolates;
     bool all_ranks; /* get the results */
     bool collect;

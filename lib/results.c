@@ -133,6 +133,19 @@ void parcel__results_set_error(parcel_results *results, char *error)
     results->owns_error = error != NULL;
 }
 
+void parcel__results_take_ending(parcel_results *results, parcel_results *ending)
+{
+    results->count = ending->count;
+    results->failures = ending->failures;
+    results->slowest = ending->slowest;
+    results->total_time = ending->total_time;
+    results->wall_time = ending->wall_time;
+    if (!ending->error)
+        return;
+    parcel__results_set_error(results, ending->owns_error ? ending->error : NULL);
+    ending->owns_error = false;
+}
+
 void parcel__results_set_hosts(parcel_results *results, struct parcel__hosts *hosts)
 {
     struct parcel__hosts *before = results->hosts;

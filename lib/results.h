@@ -139,4 +139,7 @@ void parcel__results_set_hosts(parcel_results *results, struct parcel__hosts *ho
 /* The error of the run, taken. The first holds; a later one is freed. */
 void parcel__results_set_error(parcel_results *results, char *error);
 
+/* Writes what became of a run, which is taken out of other results. */
+void parcel__results_take_ending(parcel_results *results, parcel_results *ending);
+
 #endif

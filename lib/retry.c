@@ -1,4 +1,4 @@
-/* retry.c: how long to wait before a call is tried again. */
+/* retry.c: how long to wait before a call is tried again, and how long it then took. */
 #include "retry.h"
 
 #include <math.h>
@@ -18,4 +18,11 @@ double parcel__retry_delay(double delay, size_t index, int attempts)
     uint64_t hash = mix(mix(index) + (uint64_t)attempts);
     double unit = (double)(hash >> 11) * 0x1p-53;
     return fmin(ldexp(delay, attempts - 1), longest) * (0.75 + 0.5 * unit);
+}
+
+double parcel__retry_mean(double seconds, double delay, size_t index, int attempts)
+{
+    for (int i = 1; i < attempts; i++)
+        seconds -= parcel__retry_delay(delay, index, i);
+    return fmax(seconds, 0) / attempts;
 }

@@ -1,4 +1,4 @@
-/* retry.h: how long to wait before a call is tried again. */
+/* retry.h: how long to wait before a call is tried again, and how long it then took. */
 #ifndef PARCEL__RETRY_H
 #define PARCEL__RETRY_H
 
@@ -16,5 +16,8 @@ struct parcel__retry {
  * the first, times a number from 0.75 to 1.25 that depends on the call and the attempt only. Pure.
  */
 double parcel__retry_delay(double delay, size_t index, int attempts);
+
+/* The mean time of the attempts of the call, of all their time and the waits between them. Pure. */
+double parcel__retry_mean(double seconds, double delay, size_t index, int attempts);
 
 #endif

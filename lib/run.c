@@ -353,15 +353,24 @@ parcel_results *parcel__run_new_results(const struct parcel__plan *plan,
 
 /* ---- pulled streams ---- */
 
-/* The stream is over: what it held is free for others. */
+/* Other ranks have what became of the run, and the warnings of its results. */
+static void conclude(void *context, parcel_results *ending)
+{
+    struct parcel__run *run = &((struct pulled_run *)context)->run;
+    if (!run->conclude)
+        return;
+    if (run->results->warnings)
+        ending->warnings = parcel__memory_copy_string(run->results->warnings);
+    run->conclude(run, ending);
+}
+
+/* The stream has ended: what it held is free for others. */
 static void end_pulled(void *context)
 {
     struct pulled_run *pulled = context;
     close_progress(&pulled->run);
     parcel__run_close_control(&pulled->run);
     parcel__calls_end_run(pulled->run.calls);
-    if (pulled->run.conclude)
-        pulled->run.conclude(&pulled->run);
     if (pulled->run.streaming)
         atomic_store_explicit(pulled->run.streaming, NULL, memory_order_release);
     else
@@ -391,7 +400,7 @@ static const char *start_pulled(const struct parcel__run *run)
         return "out of memory";
     bool opened = parcel__run_open_control(&pulled->run, NULL);
     struct parcel__stream_options options = parcel__run_stream_options(&pulled->run);
-    const struct parcel__pulled_owner owner = {parcel__run_on_team, end_pulled, pulled};
+    const struct parcel__pulled_owner owner = {parcel__run_on_team, conclude, end_pulled, pulled};
     options.job.nest.sees_outside = options.job.nest.sees_outside && !parcel__current_get();
     open_progress(&pulled->run);
     const char *fault =

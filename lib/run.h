@@ -26,11 +26,12 @@ struct parcel__run {
     /* Of a run on several ranks; all 0 otherwise. */
     struct parcel__terms *terms;
     struct parcel__exchange *exchange;
-    int first_worker;                          /* the number of this rank's first */
-    bool catches_signals;                      /* since this rank came to the run, */
-    unsigned signals_before;                   /* when there had been so many */
-    double start;                              /* when the ranks were told to begin, by the clock */
-    void (*conclude)(struct parcel__run *run); /* called when a stream that is pulled is over */
+    int first_worker;        /* the number of this rank's first */
+    bool catches_signals;    /* since this rank came to the run, */
+    unsigned signals_before; /* when there had been so many */
+    double start;            /* when the ranks were told to begin, by the clock */
+    /* Called when a stream that is pulled is over. */
+    void (*conclude)(struct parcel__run *run, parcel_results *ending);
 };
 
 extern const char parcel__run_already_streaming[];

@@ -29,7 +29,6 @@ struct servant {
     parcel_calls *list; /* of packed calls */
     parcel_results *results;
     struct parcel__limits limits;
-    parcel_token token;                /* cancelled by calls that cancel the run's */
     struct parcel__states *all_states; /* of on_worker_start, or NULL */
     struct parcel__state_set *states;
     int threads; /* that regions and BLAS calls may have, as they were told last; 0: all */
@@ -243,9 +242,8 @@ static bool prepare(struct servant *servant)
     if (servant->room.used > MOST_BYTES) /* the attendant has its copy */
         parcel__process_release(servant->room.base, servant->room.used);
     servant->room.used = 0;
-    parcel_token_reset(&servant->token);
-    parcel__control_pair(order->cancel, &servant->token);
-    servant->limits = (struct parcel__limits){.cancel = order->cancel ? &servant->token : NULL,
+    parcel__control_pair(order->cancel, &servant->box->token);
+    servant->limits = (struct parcel__limits){.cancel = order->cancel ? &servant->box->token : NULL,
                                               .timeout = order->is_limited ? order->allowed : 0,
                                               .halt.now = order->halts_now};
     parcel__arena_reset(&servant->results->arenas[0]);
@@ -269,8 +267,8 @@ static void put_fault(struct servant *servant)
 {
     const struct parcel__control *control = &servant->box->job.own_control;
     const char *fault = atomic_load_explicit(&control->fault, memory_order_relaxed);
-    (void)parcel__wire_put_text(&servant->box->fault, &servant->room,
-                                fault ? fault : "out of memory");
+    if (fault)
+        (void)parcel__wire_put_text(&servant->box->fault, &servant->room, fault);
 }
 
 static void run(struct servant *servant)
@@ -290,8 +288,6 @@ static void run(struct servant *servant)
         set_phase(servant, PARCEL__PHASE_RUNNING);
     servant->last = parcel__port_now();
     parcel__job_run_block(&box->job);
-    if (parcel_token_cancelled(&servant->token)) /* the last call did so: nobody looked after it */
-        parcel__control_stop(&box->job.own_control, PARCEL__BY_TOKEN);
     box->stopped_by = (int)parcel__control_reason(&box->job.own_control);
     if (box->stopped_by == PARCEL__BY_WORKER)
         put_fault(servant);
@@ -314,12 +310,10 @@ static void carry_out(struct servant *servant)
     if (servant->order.max_memory > 0 && servant->memory_at_start == 0)
         servant->memory_at_start = parcel__port_memory();
     limit_threads(servant);
-    if (prepare(servant)) {
+    if (prepare(servant))
         run(servant);
-    } else {
-        box->stopped_by = PARCEL__BY_WORKER;
-        (void)parcel__wire_put_text(&box->fault, &servant->room, "out of memory");
-    }
+    else
+        box->stopped_by = PARCEL__BY_WORKER; /* without a sentence: out of memory */
     report(servant);
 }
 

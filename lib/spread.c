@@ -29,10 +29,10 @@ static void leave(struct parcel__run *run)
 }
 
 /* Tells the others what became of a run that rank 0 has led, and ends it. */
-static void conclude(struct parcel__run *run)
+static void conclude(struct parcel__run *run, parcel_results *results)
 {
-    if (!parcel__exchange_tell_end(run->exchange, run->results))
-        parcel__results_set_error(run->results, NULL);
+    if (!parcel__exchange_tell_end(run->exchange, results))
+        parcel__results_set_error(results, NULL);
     leave(run);
 }
 
@@ -75,6 +75,7 @@ static void introduce(const struct parcel__run *run, const char *fault, struct p
 {
     const parcel_calls *calls = run->calls;
     parcel__ranks_introduce(run->team->ranks, hello);
+    hello->has_token = run->plan->limits.cancel != NULL;
     if (hello->n_most > run->team->n_workers)
         hello->n_most = run->team->n_workers;
     if (fault)
@@ -193,8 +194,9 @@ static void scale_bounds(struct parcel__plan *plan, int n_here, int n_all)
     bool is_list = !plan->on_result && plan->return_as == PARCEL_LIST;
     if (plan->sources[PARCEL__WINDOW] == PARCEL__FROM_DEFAULT || is_list)
         plan->window = is_list ? SIZE_MAX : scaled(plan->window, n_all, n_here);
-    if (plan->sources[PARCEL__PRE_DISPATCH] == PARCEL__FROM_DEFAULT &&
-        plan->pre_dispatch < SIZE_MAX)
+    bool follows =
+        plan->follows_n_jobs || plan->sources[PARCEL__PRE_DISPATCH] == PARCEL__FROM_DEFAULT;
+    if (follows && plan->pre_dispatch < SIZE_MAX)
         plan->pre_dispatch = scaled(plan->pre_dispatch, n_all, n_here);
 }
 
@@ -261,6 +263,7 @@ static const char *begin(struct parcel__run *run, struct parcel__plan *plan)
     int n_planned = plan->n_jobs > 0 ? plan->n_jobs : 1;
     find_part(run);
     scale_bounds(plan, n_planned, parcel__terms_first_worker(run->terms, run->terms->n_ranks));
+    plan->limits.has_token_elsewhere = run->terms->has_token;
     run->plan = plan;
     run->results = new_rank_results(run);
     run->exchange = parcel__exchange_open(run->team->ranks, run->terms);
@@ -301,7 +304,7 @@ static parcel_results *lead(struct parcel__run *run)
         parcel_results_free(run->results);
         run->results = parcel__results_of_error(fault, count);
     }
-    conclude(run);
+    conclude(run, run->results);
     return run->results;
 }
 
@@ -330,8 +333,9 @@ static void adopt(struct parcel__plan *plan, const struct parcel__run *run)
     plan->schedule = terms->schedule;
     plan->worker_limits = terms->worker_limits;
     plan->limits = terms->limits;
-    plan->limits.halt.counts = PARCEL__HALT_UNSET; /* rank 0 counts */
-    plan->limits.has_token_elsewhere = terms->limits.cancel != NULL;
+    if (plan->limits.halt.is_percent) /* of calls that rank 0 knows */
+        plan->limits.halt.counts = PARCEL__HALT_UNSET;
+    plan->limits.has_token_elsewhere = terms->has_token;
     plan->limits.cancel = cancel;
     plan->limits.retry.wanted = retry.wanted;
     plan->limits.retry.state = retry.state;

@@ -458,7 +458,8 @@ void parcel__job_record(struct parcel_job *job, struct parcel__worker *worker, s
         record_failure(job, worker, place, outcome->status, outcome->message);
         return;
     }
-    parcel__control_note(job->control, outcome->duration);
+    parcel__control_note_call(job->control, outcome->duration, job->options.first_index + place,
+                              outcome->attempts);
     if (job->is_careful)
         parcel__job_count(job, 0, 1);
 }

@@ -46,7 +46,7 @@ static const char *say(const char *format, ...)
 static void refuse_to_end(const char *what)
 {
     char call[64] = "";
-    if (parcel_current())
+    if (parcel_current() && parcel_index() != SIZE_MAX)
         snprintf(call, sizeof call, " in call %zu", parcel_index());
     fprintf(stderr, "parcel: rank %d (%s): %s%s while a run went on: this ends the job\n",
             job.transport.seam.rank, job.transport.host, what, call);

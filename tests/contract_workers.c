@@ -186,6 +186,7 @@ START_TEST(a_worker_that_cannot_start_stops_the_run)
         parcel_results *results =
             run_and_free(SHAPED(shape, .on_worker_start = fail_to_start), uses(shape.size));
         ck_contains(parcel_results_error(results), " could not start: no device ");
+        ck_assert_ptr_null(strstr(parcel_results_error(results), "start: worker"));
         ck_contains(parcel_results_error(results), ": 0 of ");
         for (size_t i = 0; i < shape.size; i++) {
             HOLDS(shape, parcel_results_status(results, i) == PARCEL_CANCELLED);

@@ -407,6 +407,35 @@ static struct seat sit_down(int guests)
 }
 DELAYED(struct seat, sit_down, int);
 
+/* The first call of each worker waits for those of all others. */
+static void meet_at_first(int guests)
+{
+    if (atomic_fetch_add(&tally->ran[parcel_worker()], 1) == 0)
+        meet_others(guests);
+}
+DELAYED(void, meet_at_first, int);
+
+static const parcel_options ways[] = {{.timing = PARCEL_NO},        {.max_failures = 1},
+                                      {.halt = "now,success=1000"}, {.batch_size = 5},
+                                      {.schedule = PARCEL_STATIC},  {.schedule = PARCEL_GUIDED},
+                                      {.schedule = PARCEL_DYNAMIC}};
+
+START_TEST(no_option_leaves_a_worker_without_calls)
+{
+    enum { WORKERS = 3 };
+    int guests = WORKERS * ranks_count();
+    parcel_options options = ways[_i];
+    parcel_calls *calls = parcel_calls_new();
+    for (int i = 0; i < 10 * guests; i++)
+        parcel_calls_add(calls, delayed(meet_at_first)(guests));
+    options.backend = "mpi";
+    options.n_jobs = WORKERS;
+    parcel_results *results = run_and_free(&options, calls);
+    ck_ran_well(results);
+    parcel_results_free(results);
+}
+END_TEST
+
 /* All workers of all ranks at once, each with a number of its own. */
 START_TEST(workers_are_numbered_over_all_ranks)
 {
@@ -492,6 +521,24 @@ START_TEST(results_flow_to_rank_0)
     ck_assert_uint_eq(taken.count, ranks_rank() == 0 ? 5000 : 0);
     ck_assert_uint_eq(taken.right, taken.count);
     parcel_results_free(results);
+}
+END_TEST
+
+/* Rank 0 need not ask for more results than there are. */
+START_TEST(a_stream_is_over_for_all_when_its_calls_have_run)
+{
+    const parcel_options options = {.backend = "mpi", .n_jobs = 1, .return_as = PARCEL_GENERATOR};
+    parcel_calls *calls = squares(50);
+    parcel_results *results = ranks_run_alone(&options, calls);
+    for (int i = 0; ranks_rank() == 0 && i < 50; i++) {
+        parcel_result result;
+        ck_assert(parcel_results_next(results, &result));
+        ck_assert_int_eq((int)result.value.as.int64, i * i);
+        parcel_result_free(&result);
+    }
+    MPI_Barrier(MPI_COMM_WORLD);
+    parcel_results_free(results);
+    parcel_calls_free(calls);
 }
 END_TEST
 
@@ -844,6 +891,13 @@ START_TEST(sigterm_to_all_ranks_keeps_what_is_finished)
 }
 END_TEST
 
+static void wait_until_asked(void)
+{
+    while (!parcel_cancelled())
+        sched_yield();
+}
+DELAYED(void, wait_until_asked);
+
 static void interrupt_last_rank(void)
 {
     if (ranks_rank() == last_rank() && atomic_fetch_add(&tally->started, 1) == 0)
@@ -861,6 +915,40 @@ START_TEST(a_signal_at_another_rank_is_named)
     parcel_results *results = RUN(1, calls, .handle_signals = PARCEL_YES);
     check_same_error(results);
     ck_contains(parcel_results_error(results), "cancelled by SIGINT: ");
+    parcel_results_free(results);
+}
+END_TEST
+
+static parcel_token own_token;
+
+/* The calls of a run inside of it end when it is cancelled, and then the run does. */
+static bool cancel_and_run_inside(int guests)
+{
+    meet_others(guests);
+    if (ranks_rank() == last_rank())
+        parcel_cancel(&own_token);
+    parcel_calls *calls = parcel_calls_new();
+    for (int i = 0; i < 100; i++)
+        parcel_calls_add(calls, delayed(wait_until_asked)());
+    parcel_results *results = run_and_free(&(parcel_options){.n_jobs = 1}, calls);
+    const char *error = parcel_results_error(results);
+    bool is_told = error && strstr(error, "cancelled");
+    parcel_results_free(results);
+    return is_told;
+}
+DELAYED(bool, cancel_and_run_inside, int);
+
+START_TEST(a_token_of_one_rank_reaches_runs_inside_of_calls_on_all)
+{
+    parcel_calls *calls = parcel_calls_new();
+    for (int i = 0; i < ranks_count(); i++)
+        parcel_calls_add(calls, delayed(cancel_and_run_inside)(ranks_count()));
+    parcel_token_reset(&own_token);
+    parcel_results *results =
+        RUN(1, calls, .cancel = ranks_rank() == last_rank() ? &own_token : NULL,
+            .mpi_results = PARCEL_ALL_RANKS, .batch_size = 1);
+    for (int i = 0; i < ranks_count(); i++)
+        ck_assert(parcel_get_or(results, (size_t)i, bool, false));
     parcel_results_free(results);
 }
 END_TEST
@@ -1164,6 +1252,7 @@ static void add_list_tests(TCase *tests)
     tcase_add_test(tests, rank_0_alone_speaks);
     tcase_add_test(tests, generated_calls_run_on_all_ranks);
     tcase_add_test(tests, results_flow_to_rank_0);
+    tcase_add_test(tests, a_stream_is_over_for_all_when_its_calls_have_run);
 }
 
 static void add_option_tests(TCase *tests)
@@ -1179,6 +1268,7 @@ static void add_option_tests(TCase *tests)
 static void add_place_tests(TCase *tests)
 {
     tcase_add_test(tests, workers_are_numbered_over_all_ranks);
+    tcase_add_loop_test(tests, no_option_leaves_a_worker_without_calls, 0, LENGTH(ways));
     tcase_add_test(tests, records_name_host_and_process);
     tcase_add_loop_test(tests, a_run_inside_a_call_stays_on_its_rank, 0, 2);
     tcase_add_test(tests, halves_of_the_ranks_run_side_by_side);
@@ -1194,6 +1284,7 @@ static void add_fault_tests(TCase *tests)
     tcase_add_test(tests, results_that_rank_0_has_no_memory_for_are_failures);
     tcase_add_test(tests, a_crash_in_a_worker_of_a_rank_costs_one_record);
     tcase_add_test(tests, sigterm_to_all_ranks_keeps_what_is_finished);
+    tcase_add_test(tests, a_token_of_one_rank_reaches_runs_inside_of_calls_on_all);
     tcase_add_test(tests, a_signal_at_another_rank_is_named);
     tcase_add_test(tests, the_median_is_of_the_calls_of_all_ranks);
 }

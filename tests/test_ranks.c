@@ -278,13 +278,14 @@ START_TEST(a_fault_of_a_rank_is_told_to_all)
     struct parcel__text error = {0};
     open_group(3);
     for (int i = 1; i < 3; i++) {
-        struct parcel__hello hello = {.serial = 1};
-        snprintf(hello.fault, sizeof hello.fault, "%s", faults[_i][i]);
+        const struct parcel__hello hello = {.serial = 1, .cannot_run = *faults[_i][i] != '\0'};
         group[i]->serial = 1;
-        say(i, 0, PARCEL__SAYS_HELLO, &hello, sizeof hello);
+        parcel__messages_tell(group[i]->post, 0, PARCEL__SAYS_HELLO, &hello, sizeof hello,
+                              faults[_i][i]);
+        parcel__ranks_poll(group[i]);
     }
-    struct parcel__hello own = {0};
-    snprintf(own.fault, sizeof own.fault, "%s", faults[_i][0]);
+    const struct parcel__hello own = {.cannot_run = *faults[_i][0] != '\0',
+                                      .fault = (char *)faults[_i][0]};
     ck_assert(!parcel__ranks_gather(group[0], &own, NULL, 0, &error));
     ck_assert_str_eq(error.bytes, whys[_i]);
     ck_assert_str_eq(refusal_of(1), whys[_i]);
@@ -963,7 +964,7 @@ END_TEST
 START_TEST(a_text_goes_with_a_header)
 {
     static const char *const texts[] = {"why not", "", NULL};
-    const struct parcel__stopped header = {1, 2};
+    const struct parcel__stopped header = {1, 2, 0};
     open_group(2);
     for (size_t i = 0; i < LENGTH(texts); i++) {
         parcel__messages_tell(group[0]->post, 1, PARCEL__SAYS_STOPPED, &header, sizeof header,

@@ -20,6 +20,15 @@ START_TEST(test_delays)
 }
 END_TEST
 
+START_TEST(test_mean)
+{
+    double waits = parcel__retry_delay(0.5, 7, 1) + parcel__retry_delay(0.5, 7, 2);
+    ck_assert_double_eq(parcel__retry_mean(0.25, 0.5, 7, 1), 0.25);
+    ck_assert_double_eq_tol(parcel__retry_mean(3 * 0.25 + waits, 0.5, 7, 3), 0.25, 1e-9);
+    ck_assert_double_eq(parcel__retry_mean(0.1, 0.5, 7, 3), 0); /* it ended in a wait */
+}
+END_TEST
+
 /* Calls that fail together do not come back together: their waits fill the interval. */
 START_TEST(test_jitter)
 {
@@ -70,6 +79,7 @@ int main(void)
     Suite *suite = suite_create("retry");
     TCase *tests = suite_case(suite, "delays");
     tcase_add_test(tests, test_delays);
+    tcase_add_test(tests, test_mean);
     tcase_add_test(tests, test_jitter);
     tests = suite_case(suite, "medians");
     tcase_add_test(tests, test_median_of_few);
