@@ -862,8 +862,8 @@ void parcel_shared_free(void *memory);
  * Who has the results. Rank 0, and with .mpi_results all but those that serve. Every rank that came
  * to the run has its count, error, failures, warnings, times and workers, the same on all, but for
  * the warning that a stream was closed early, which is rank 0's; where the values are elsewhere
- * each call is PARCEL_NOT_RUN, has no value, and is printed as <on rank 0>. Streams and on_result give results on rank 0; the other ranks return when the run is
- * over.
+ * each call is PARCEL_NOT_RUN, has no value, and is printed as <on rank 0>. Streams and on_result
+ * give results on rank 0; the other ranks return when the run is over.
  *
  * Options. Those of rank 0, and its environment, hold for all. on_worker_start, on_worker_end,
  * retry_if and the token cancel are each rank's own. A rank that serves has no token, and rank 0's
