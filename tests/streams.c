@@ -468,7 +468,8 @@ START_TEST(bounds_below_the_workers_are_told)
     parcel_results *results =
         run_source(&(parcel_options){.n_jobs = 2, .pre_dispatch = "n_jobs // 2"}, &source);
     snprintf(expected, sizeof expected,
-             "pre_dispatch lets 1 call run at once: fewer than the %d workers", 2 * n_ranks);
+             "pre_dispatch lets %d call%s run at once: fewer than the %d workers", n_ranks,
+             n_ranks == 1 ? "" : "s", 2 * n_ranks);
     ck_contains(parcel_results_warnings(results), expected);
     parcel_results_free(results);
 }
