@@ -43,6 +43,7 @@ struct errand {
     size_t packed;                       /* bytes of its calls */
     size_t left;                         /* calls of the batch from there on */
     size_t n_read;                       /* answers that were recorded */
+    bool has_heard;                      /* that a call cancelled the run's token */
     bool is_alone;  /* one more attempt at one call, whose answer is not recorded yet */
     int pid;        /* of its process */
     double sent;    /* when, by the clock */
@@ -186,7 +187,7 @@ static size_t send(struct errand *errand, size_t first, size_t count)
     errand->pid = (int)parcel__keeper_pid(errand->attendant->keeper, errand->attendant->number);
     errand->sent = parcel__port_now();
     errand->stopped = errand->killed = 0;
-    errand->is_killed = errand->is_late = false;
+    errand->is_killed = errand->is_late = errand->has_heard = false;
     parcel__process_ring(&box->n_orders);
     return count;
 }
@@ -266,11 +267,13 @@ static void share(struct errand *errand)
 }
 
 /* A call of the worker stops the run, or cancels its token, whether it has returned or not. */
-static void hear_stop(const struct errand *errand)
+static void hear_stop(struct errand *errand)
 {
     const parcel_token *token = errand->job->control->limits->cancel;
-    if (token && parcel_token_cancelled(&errand->box->token))
+    if (token && !errand->has_heard && parcel_token_cancelled(&errand->box->token)) {
+        errand->has_heard = true; /* the program may reset it meanwhile */
         parcel_cancel((parcel_token *)(uintptr_t)token);
+    }
     if (atomic_load_explicit(&errand->box->stops_run, memory_order_relaxed))
         parcel__job_stop_run(errand->job);
 }

@@ -895,6 +895,8 @@ bool parcel__config_resolve(struct parcel__plan *plan, const parcel_options *opt
     options = options ? options : &defaults;
     if (resolve(plan, options, error))
         return true;
+    if (!is_reserved_space_clear(options)) /* nor is the rest */
+        options = &defaults;
     plan->backend = find_alone(PARCEL__BACKEND, options, &setting) && setting.name
                         ? parcel__backend_find(setting.name)
                         : NULL;

@@ -14,6 +14,9 @@
 #include "memory.h"
 #include "port.h"
 
+/* Of a list, from where calls are taken. */
+enum end { FRONT, BACK };
+
 /* ---- what was handed out ---- */
 
 static void add_pulled(struct parcel__stream *stream, size_t count)
@@ -114,36 +117,44 @@ static size_t generate(struct parcel__stream *stream, parcel_calls *list, size_t
     return parcel_calls_count(list);
 }
 
-/* The next calls of the list or map, at most count. Returns how many there are. */
-static size_t take_from_list(struct parcel__stream *stream, size_t count)
+/* The next calls of the list or map from either end, at most count. Returns how many there are. */
+static size_t take_from_list(struct parcel__stream *stream, struct parcel__stream_block *block,
+                             size_t count, enum end end)
 {
-    size_t left = stream->count - parcel__stream_count_pulled(stream);
+    size_t n_pulled = parcel__stream_count_pulled(stream), left = stream->count - n_pulled;
     count = count < left ? count : left;
     add_pulled(stream, count);
     if (count == left)
         note_end(stream);
+    block->first = n_pulled - stream->n_from_end;
+    if (end == BACK) {
+        stream->n_from_end += count;
+        block->first = stream->count - stream->n_from_end;
+    }
+    block->first_call = block->first;
     return count;
 }
 
 /* Says where the block's calls stand, at most count of them. Returns how many there are. */
 static size_t find_calls(struct parcel__stream *stream, struct parcel__stream_block *block,
-                         size_t count)
+                         size_t count, enum end end)
 {
-    block->first = parcel__stream_count_pulled(stream);
     block->list = stream->is_generated ? block->calls : stream->options.calls;
-    block->first_call = stream->is_generated ? 0 : block->first;
+    block->first = parcel__stream_count_pulled(stream);
+    block->first_call = 0;
     if (parcel__stream_supplier(stream))
         return stream->options.functions->fill(parcel__stream_supplier(stream), block, count);
     return stream->is_generated ? generate(stream, block->calls, count)
-                                : take_from_list(stream, count);
+                                : take_from_list(stream, block, count, end);
 }
 
 /* Fills the block with at most count calls. False: there is none, or memory ran out. */
-static bool fill(struct parcel__stream *stream, struct parcel__stream_block *block, size_t count)
+static bool fill(struct parcel__stream *stream, struct parcel__stream_block *block, size_t count,
+                 enum end end)
 {
     block->next = block->walked = 0;
     block->sums = (struct parcel__sums){.longest = -1}; /* it may be given away without a run */
-    count = find_calls(stream, block, count);
+    count = find_calls(stream, block, count, end);
     parcel__arena_reset(&block->results->arenas[0]);
     if (parcel__results_prepare(block->results, block->list, block->first_call, count) &&
         (stream->options.job.control->limits->retry.most == 0 ||
@@ -364,7 +375,8 @@ void parcel__intake_finish_returned(struct parcel__stream *stream)
 
 /* The next count calls, which are on their way then; NULL: there are none, or no memory for them.
  * Called with pull_mutex held. */
-static struct parcel__stream_block *next_block(struct parcel__stream *stream, size_t count)
+static struct parcel__stream_block *next_block(struct parcel__stream *stream, size_t count,
+                                               enum end end)
 {
     struct parcel__stream_block *block =
         stream->options.exchange ? reuse_returned(stream, count) : NULL;
@@ -375,7 +387,7 @@ static struct parcel__stream_block *next_block(struct parcel__stream *stream, si
         parcel__stream_run_out_of_memory(stream);
         return NULL;
     }
-    if (!fill(stream, block, count)) {
+    if (!fill(stream, block, count, end)) {
         parcel__stream_release(block);
         return NULL;
     }
@@ -413,7 +425,7 @@ struct parcel__stream_block *parcel__intake_pull(struct parcel__stream *stream,
     size_t room = stream->options.exchange ? find_room(stream) : await_room(stream);
     double start = parcel__port_now();
     if (room > 0)
-        block = next_block(stream, block_length(stream, worker, room));
+        block = next_block(stream, block_length(stream, worker, room), FRONT);
     if (block) {
         worker->last_pull = parcel__port_now() - start;
         worker->seconds_to_pull = worker->last_pull / (double)block->results->count;
@@ -422,13 +434,24 @@ struct parcel__stream_block *parcel__intake_pull(struct parcel__stream *stream,
     return block;
 }
 
+/* A list that nobody waits for in order goes to other ranks from both ends: a long call that is its
+ * last would else hold all up. */
+static enum end turn_end(struct parcel__stream *stream)
+{
+    if (!parcel__stream_collects(stream))
+        return FRONT;
+    stream->is_end_next = !stream->is_end_next;
+    return stream->is_end_next ? FRONT : BACK;
+}
+
 struct parcel__stream_block *parcel__intake_take(struct parcel__stream *stream, size_t count)
 {
     if (pthread_mutex_trylock(&stream->pull_mutex) != 0)
         return NULL;
     size_t room = find_room(stream);
     count = count < room ? count : room;
-    struct parcel__stream_block *block = count > 0 ? next_block(stream, count) : NULL;
+    struct parcel__stream_block *block =
+        count > 0 ? next_block(stream, count, turn_end(stream)) : NULL;
     pthread_mutex_unlock(&stream->pull_mutex);
     return block;
 }

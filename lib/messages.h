@@ -53,8 +53,10 @@ struct parcel__hello {
     size_t count;    /* of its calls, */
     uint64_t digest; /* and what they are */
     char host[PARCEL__LONGEST_HOST];
-    bool cannot_run;
-    char *fault; /* why, owned, behind it in the message; or NULL: out of memory */
+    bool isolates;       /* by its own options, of which rank 0's hold */
+    bool cannot_run;     /* its calls, or */
+    bool cannot_isolate; /* not in processes */
+    char *fault;         /* why, owned, behind it in the message; or NULL: out of memory */
 };
 
 struct parcel__note {

@@ -552,9 +552,10 @@ static bool all_can_run(const struct parcel__ranks *ranks, const struct parcel__
     if (own->cannot_run)
         parcel__text_put(error, fault_of(own));
     for (int i = 1; !own->cannot_run && i < ranks->transport->n_ranks; i++) {
-        if (!ranks->hellos[i].cannot_run)
+        const struct parcel__hello *hello = &ranks->hellos[i];
+        if (!hello->cannot_run && !(own->isolates && hello->cannot_isolate))
             continue;
-        parcel__text_format(error, "rank %d: %s", i, fault_of(&ranks->hellos[i]));
+        parcel__text_format(error, "rank %d: %s", i, fault_of(hello));
         return false;
     }
     return !own->cannot_run;

@@ -26,6 +26,7 @@ struct parcel__shared_functions {
 struct parcel__terms {
     unsigned serial;
     int n_ranks;
+    size_t count;     /* of rank 0's calls, unless they are generated */
     bool sends_calls; /* to all: the calls of rank 0 travel */
     bool has_token;   /* some rank has one */
     bool isolates;

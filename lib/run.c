@@ -204,8 +204,8 @@ static void close_progress(struct parcel__run *run)
 /* Opens what stops the run, inside of the call around it or of none. False: out of memory. */
 bool parcel__run_open_control(struct parcel__run *run, const parcel_current_call *around)
 {
-    bool opened = parcel__control_open(&run->control, &run->plan->limits,
-                                       parcel_calls_count(run->calls), around);
+    size_t count = run->terms ? run->terms->count : parcel_calls_count(run->calls);
+    bool opened = parcel__control_open(&run->control, &run->plan->limits, count, around);
     if (run->catches_signals)
         run->control.signals_before = run->signals_before;
     run->states = run->team->states
@@ -323,7 +323,7 @@ const char parcel__run_already_streaming[] =
 const char *parcel__run_check(const struct parcel__plan *plan, const parcel_calls *calls)
 {
     const char *fault = parcel__calls_check(calls);
-    if (parcel__calls_are_generated(calls) && plan->limits.halt.is_percent)
+    if (plan && parcel__calls_are_generated(calls) && plan->limits.halt.is_percent)
         return "halt asks for a percentage of the calls, but nobody knows how many a generator "
                "gives: a number is allowed";
     if (!fault && parcel__calls_are_generated(calls) && !parcel__calls_start(calls))

@@ -40,7 +40,8 @@ extern const char parcel__run_already_streaming[];
  * list. */
 bool parcel__run_is_streamed(const struct parcel__plan *plan, const parcel_calls *calls);
 
-/* NULL when the calls can be run now, which uses a generator up; else why not. */
+/* NULL when the calls can be run now, which uses a generator up; else why not. Without a plan, by
+ * one that is not known. */
 const char *parcel__run_check(const struct parcel__plan *plan, const parcel_calls *calls);
 
 /* False: the calls cannot go to the team's workers, which do not share our memory; *why is as

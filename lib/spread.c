@@ -4,6 +4,7 @@
  */
 #include "spread.h"
 
+#include <limits.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -53,8 +54,7 @@ static size_t find_pointer(const parcel_calls *calls)
     return SIZE_MAX;
 }
 
-/* False: the calls cannot run on several ranks; *why as parcel__wire_check has it. Where they run
- * is rank 0's to say, and so is what their workers share. */
+/* False: the calls cannot run on several ranks; *why as parcel__wire_check has it. */
 static bool check_calls(const struct parcel__run *run, char **why)
 {
     struct parcel__text text = {0};
@@ -69,6 +69,14 @@ static bool check_calls(const struct parcel__run *run, char **why)
     return false;
 }
 
+/* False: they cannot run in processes, which is rank 0's to say; its pointers are other ones. */
+static bool check_isolated(const parcel_calls *calls, char **why)
+{
+    static const struct parcel__wire_target snapshot = {.serial = UINT_MAX, .is_snapshot = true};
+    return parcel__calls_are_generated(calls) ||
+           parcel__wire_check(calls, 0, parcel_calls_count(calls), &snapshot, why);
+}
+
 /* What a rank says of its calls; fault: why it cannot run them, or NULL. The hello's own fault is
  * to be freed. */
 static void introduce(const struct parcel__run *run, const char *fault, struct parcel__hello *hello)
@@ -80,9 +88,12 @@ static void introduce(const struct parcel__run *run, const char *fault, struct p
         hello->n_most = run->team->n_workers;
     if (fault)
         hello->fault = parcel__memory_copy_string(fault);
+    hello->isolates = run->plan->isolate && !run->plan->worker_limits.read_only;
     hello->cannot_run = fault || !check_calls(run, &hello->fault);
     if (hello->cannot_run)
         return;
+    hello->cannot_isolate =
+        run->team->ranks->transport->rank > 0 && !check_isolated(calls, &hello->fault);
     hello->role = parcel__calls_are_generated(calls) ? PARCEL__GENERATES : PARCEL__LISTS;
     hello->count = parcel_calls_count(calls);
     hello->digest = parcel__digest_calls(calls, 0, hello->count);
@@ -103,6 +114,7 @@ static const char *check_for_ranks(const struct parcel__plan *plan, const parcel
 static void set_terms(struct parcel__terms *terms, const struct parcel__run *run)
 {
     const struct parcel__plan *plan = run->plan;
+    terms->count = parcel_calls_count(run->calls);
     terms->sends_calls |= parcel__calls_are_generated(run->calls);
     terms->isolates = plan->isolate;
     terms->all_ranks = plan->all_ranks;
@@ -180,12 +192,14 @@ static void find_part(struct parcel__run *run)
     run->first_worker = parcel__terms_first_worker(run->terms, rank);
 }
 
+/* At least one: a rank may have fewer workers than were planned. */
 static size_t scaled(size_t number, int n_all, int n_here)
 {
     size_t product;
     if (__builtin_mul_overflow(number, (size_t)n_all, &product))
         return SIZE_MAX;
-    return product / (size_t)n_here;
+    size_t part = product / (size_t)n_here;
+    return part > 0 ? part : 1;
 }
 
 /* Bounds that follow the number of workers do so for those of all ranks. */
@@ -333,8 +347,6 @@ static void adopt(struct parcel__plan *plan, const struct parcel__run *run)
     plan->schedule = terms->schedule;
     plan->worker_limits = terms->worker_limits;
     plan->limits = terms->limits;
-    if (plan->limits.halt.is_percent) /* of calls that rank 0 knows */
-        plan->limits.halt.counts = PARCEL__HALT_UNSET;
     plan->limits.has_token_elsewhere = terms->has_token;
     plan->limits.cancel = cancel;
     plan->limits.retry.wanted = retry.wanted;
@@ -443,7 +455,7 @@ static parcel_results *follow(struct parcel__run *run)
 {
     struct parcel__text error = {0};
     struct parcel__hello own;
-    introduce(run, parcel__run_check(run->plan, run->calls), &own);
+    introduce(run, parcel__run_check(NULL, run->calls), &own);
     parcel__calls_begin_run(run->calls);
     const parcel_calls *calls = run->calls;
     parcel_results *results = take_part(run, &own, run->plan->mpi_timeout, &error);

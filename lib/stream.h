@@ -102,6 +102,8 @@ struct parcel__stream {
     pthread_mutex_t pull_mutex;
     atomic_size_t n_pulled;
     atomic_bool has_ended; /* there are no more calls */
+    size_t n_from_end;     /* of those that were pulled; by who hands out */
+    bool is_end_next;      /* the same */
     struct parcel_current_call asking;
 
     /* Whoever set is_delivering, under mutex, gives results away until none is ready. */
