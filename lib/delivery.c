@@ -126,3 +126,12 @@ struct parcel__stream_block *parcel__delivery_next(struct parcel__stream *stream
     pthread_mutex_unlock(&stream->mutex);
     return block;
 }
+
+bool parcel__delivery_is_complete(struct parcel__stream *stream)
+{
+    pthread_mutex_lock(&stream->mutex);
+    bool is_complete =
+        parcel__stream_has_ended(stream) && stream->n_used == parcel__stream_count_pulled(stream);
+    pthread_mutex_unlock(&stream->mutex);
+    return is_complete;
+}

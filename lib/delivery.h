@@ -12,4 +12,7 @@ void parcel__delivery_give(struct parcel__stream *stream);
  * the block. NULL: the end. */
 struct parcel__stream_block *parcel__delivery_next(struct parcel__stream *stream, size_t *index);
 
+/* True when all results were pulled that there will be, as far as is known. */
+bool parcel__delivery_is_complete(struct parcel__stream *stream);
+
 #endif

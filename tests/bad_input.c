@@ -167,6 +167,15 @@ START_TEST(an_unknown_backend_is_refused_and_the_known_ones_are_named)
 }
 END_TEST
 
+/* None of it is read, then: strings are wild pointers. */
+START_TEST(options_that_were_not_zeroed_are_refused)
+{
+    parcel_options options;
+    memset(&options, 1, sizeof options);
+    check_options(&options, "start from parcel_options options = {0}");
+}
+END_TEST
+
 START_TEST(reserved_space_that_is_not_zero_is_refused)
 {
     parcel_options options = {.n_jobs = 2};
@@ -710,6 +719,7 @@ static void add_option_tests(TCase *tests)
     tcase_add_test(tests, limits_of_processes_that_mean_nothing_are_warned_of);
     tcase_add_test(tests, options_at_the_end_of_their_range_run);
     tcase_add_test(tests, an_unknown_backend_is_refused_and_the_known_ones_are_named);
+    tcase_add_test(tests, options_that_were_not_zeroed_are_refused);
     tcase_add_test(tests, reserved_space_that_is_not_zero_is_refused);
     tcase_add_test(tests, bad_variables_are_refused_by_name);
     tcase_add_test(tests, a_bad_variable_is_no_error_where_it_is_not_used);

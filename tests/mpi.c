@@ -378,6 +378,49 @@ START_TEST(isolate_counts_on_rank_0_only)
 }
 END_TEST
 
+/* What rank 0 shares with its processes, another rank may not. */
+START_TEST(pointers_of_another_rank_to_processes_are_refused)
+{
+    static int own;
+    int *shared_number = parcel_shared_alloc(sizeof *shared_number);
+    int *number = ranks_rank() == 0 ? shared_number : &own;
+    for (int isolates = 0; isolates < 2; isolates++) {
+        parcel_calls *calls = parcel_calls_new();
+        for (int i = 0; i < 10; i++)
+            parcel_calls_add(calls, delayed(write_number)(number));
+        parcel_results *results = RUN(1, calls, .isolate = isolates ? PARCEL_YES : PARCEL_NO);
+        if (isolates && ranks_count() > 1) {
+            check_same_error(results);
+            ck_contains(parcel_results_error(results), "rank 1: call 0, write_number(");
+            ck_contains(parcel_results_error(results), "other processes do not share");
+        } else {
+            ck_ran_well(results);
+        }
+        parcel_results_free(results);
+    }
+    parcel_shared_free(shared_number);
+}
+END_TEST
+
+static parcel_next_status next_square(void *state, parcel_call *call)
+{
+    int *given = state;
+    if (*given == 3000)
+        return PARCEL_NEXT_END;
+    *call = delayed(square)((*given)++);
+    return PARCEL_NEXT_CALL;
+}
+
+START_TEST(halt_counts_on_rank_0_only)
+{
+    int given = 0;
+    parcel_calls *calls = parcel_calls_generate(next_square, &given);
+    parcel_results *results = RUN(1, calls, .halt = ranks_rank() > 0 ? "soon,fail=50%" : NULL);
+    ck_ran_well(results);
+    parcel_results_free(results);
+}
+END_TEST
+
 START_TEST(rank_0_alone_speaks)
 {
     static struct lines lines;
@@ -536,22 +579,16 @@ START_TEST(a_stream_is_over_for_all_when_its_calls_have_run)
         ck_assert_int_eq((int)result.value.as.int64, i * i);
         parcel_result_free(&result);
     }
+    parcel_results *next = ranks_run_alone(&(parcel_options){.backend = "mpi"}, calls);
+    ck_ran_well(next);
     MPI_Barrier(MPI_COMM_WORLD);
+    parcel_results_free(next);
     parcel_results_free(results);
     parcel_calls_free(calls);
 }
 END_TEST
 
 /* ---- generators ---- */
-
-static parcel_next_status next_square(void *state, parcel_call *call)
-{
-    int *given = state;
-    if (*given == 3000)
-        return PARCEL_NEXT_END;
-    *call = delayed(square)((*given)++);
-    return PARCEL_NEXT_CALL;
-}
 
 START_TEST(generated_calls_run_on_all_ranks)
 {
@@ -1263,6 +1300,8 @@ static void add_option_tests(TCase *tests)
     tcase_add_test(tests, a_refused_run_of_rank_0_does_not_wait_for_ever);
     tcase_add_test(tests, a_refusal_is_told_whole);
     tcase_add_test(tests, isolate_counts_on_rank_0_only);
+    tcase_add_test(tests, pointers_of_another_rank_to_processes_are_refused);
+    tcase_add_test(tests, halt_counts_on_rank_0_only);
 }
 
 static void add_place_tests(TCase *tests)
