@@ -298,11 +298,14 @@ void parcel__job_count(struct parcel_job *job, size_t failed, size_t succeeded)
     }
 }
 
+/* The whole run first: when the job is a stream's team, its calls see the team's stop, too, and
+ * those who run them must know before that no other is to begin. */
 void parcel__job_stop_run(struct parcel_job *job)
 {
-    parcel__job_stop(job, PARCEL__BY_MATCH);
+    parcel__control_stop(job->control, PARCEL__BY_MATCH);
     if (job->options.stopped)
         job->options.stopped(job->options.stopped_state);
+    parcel__job_stop(job, PARCEL__BY_MATCH);
 }
 
 void parcel_stop_in(parcel_current_call *current)
