@@ -277,10 +277,14 @@ size_t parcel__crew_count_ran(struct parcel__stream *stream)
 
 void parcel__crew_count(struct parcel__stream *stream, size_t failed, size_t succeeded)
 {
+    struct parcel__control *control = stream->options.job.control;
+    enum parcel__reason reason = PARCEL__GOES_ON;
     pthread_mutex_lock(&stream->mutex);
     if (stream->team && failed + succeeded > 0)
-        parcel__job_count(stream->team, failed, succeeded);
-    if (parcel__control_reason(stream->options.job.control) != PARCEL__GOES_ON)
+        reason = parcel__job_weigh(stream->team, failed, succeeded);
+    if (reason != PARCEL__GOES_ON)
+        parcel__control_stop(control, reason);
+    if (parcel__control_reason(control) != PARCEL__GOES_ON)
         parcel__stream_stop_locked(stream);
     pthread_mutex_unlock(&stream->mutex);
 }

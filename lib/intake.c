@@ -186,20 +186,6 @@ static void wait_for_room(struct parcel__stream *stream)
     parcel__stream_stop_locked(stream);
 }
 
-/* Waits until something may be handed out. Returns how many calls; 0: there will be none. */
-static size_t await_room(struct parcel__stream *stream)
-{
-    size_t room = 0;
-    pthread_mutex_lock(&stream->mutex);
-    stream->has_begun = true;
-    while (!stream->is_stopped && !parcel__stream_has_ended(stream) &&
-           (room = parcel__window_room(&stream->window)) == 0)
-        wait_for_room(stream);
-    room = stream->is_stopped || parcel__stream_has_ended(stream) ? 0 : room;
-    pthread_mutex_unlock(&stream->mutex);
-    return room;
-}
-
 /* How many calls may be handed out now. Called with the mutex held. */
 static size_t room_now(struct parcel__stream *stream)
 {
@@ -215,7 +201,19 @@ static size_t room_now(struct parcel__stream *stream)
     return room;
 }
 
-/* The same, for a stream of several ranks. Called with pull_mutex held. */
+/* Waits until something may be handed out. Returns how many calls; 0: there will be none. */
+static size_t await_room(struct parcel__stream *stream)
+{
+    size_t room;
+    pthread_mutex_lock(&stream->mutex);
+    while ((room = room_now(stream)) == 0 && !stream->is_stopped &&
+           !parcel__stream_has_ended(stream))
+        wait_for_room(stream);
+    pthread_mutex_unlock(&stream->mutex);
+    return room;
+}
+
+/* How many calls may be handed out in a stream of several ranks. Called with pull_mutex held. */
 static size_t find_room(struct parcel__stream *stream)
 {
     pthread_mutex_lock(&stream->mutex);

@@ -287,15 +287,21 @@ bool parcel__job_heed(struct parcel_job *job)
     return reason != PARCEL__GOES_ON;
 }
 
+enum parcel__reason parcel__job_weigh(const struct parcel_job *job, size_t failed, size_t succeeded)
+{
+    if (failed == 0 || job->options.collect)
+        return parcel__control_count(job->control, failed, succeeded) ? PARCEL__BY_HALT
+                                                                      : PARCEL__GOES_ON;
+    /* A call that is asked to return may fail so: then it is not the reason. */
+    enum parcel__reason due = parcel__control_due(job->control);
+    return due == PARCEL__GOES_ON ? PARCEL__BY_FAILURE : due;
+}
+
 void parcel__job_count(struct parcel_job *job, size_t failed, size_t succeeded)
 {
-    if (failed > 0 && !job->options.collect) {
-        /* A call that is asked to return may fail so: then it is not the reason. */
-        if (!parcel__job_heed(job))
-            parcel__job_stop(job, PARCEL__BY_FAILURE);
-    } else if (parcel__control_count(job->control, failed, succeeded)) {
-        parcel__job_stop(job, PARCEL__BY_HALT);
-    }
+    enum parcel__reason reason = parcel__job_weigh(job, failed, succeeded);
+    if (reason != PARCEL__GOES_ON)
+        parcel__job_stop(job, reason);
 }
 
 /* The whole run first: when the job is a stream's team, its calls see the team's stop, too, and

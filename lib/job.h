@@ -197,7 +197,11 @@ void parcel__job_stop(struct parcel_job *job, enum parcel__reason reason);
 /* The same for a call that stops its run. */
 void parcel__job_stop_run(struct parcel_job *job);
 
-/* Counts calls that ended, and stops the run if that is what they mean. Threads: any. */
+/* Counts calls that ended. Why the run is to stop by them, or PARCEL__GOES_ON. Threads: any. */
+enum parcel__reason parcel__job_weigh(const struct parcel_job *job, size_t failed,
+                                      size_t succeeded);
+
+/* The same, and stops the run if it is to stop. Threads: any. */
 void parcel__job_count(struct parcel_job *job, size_t failed, size_t succeeded);
 
 /* Stops the run when something outside wants it to. Returns whether it does. */

@@ -22,7 +22,7 @@ double parcel__retry_delay(double delay, size_t index, int attempts)
 
 double parcel__retry_mean(double seconds, double delay, size_t index, int attempts)
 {
-    for (int i = 1; i < attempts; i++)
+    for (int i = 1; delay > 0 && i < attempts; i++)
         seconds -= parcel__retry_delay(delay, index, i);
     return fmax(seconds, 0) / attempts;
 }

@@ -478,10 +478,20 @@ static const char *claim_ranks(const struct parcel__run *run)
     return NULL;
 }
 
+/* The stream's calls may have run: then the others have gone on to this run. */
+static parcel_results *refuse_second_stream(const struct parcel__run *run)
+{
+    struct parcel__text error = {0};
+    parcel__text_put(&error, parcel__run_already_streaming);
+    return parcel__spread_refuse(run->team->ranks, &error, run->plan->mpi_timeout, run->calls);
+}
+
 parcel_results *parcel__spread_run(struct parcel__run *run)
 {
     const struct parcel__ranks *ranks = run->team->ranks;
     const char *fault = claim_ranks(run);
+    if (fault == parcel__run_already_streaming)
+        return refuse_second_stream(run);
     if (fault)
         return parcel__results_of_error(fault, parcel_calls_count(run->calls));
     /* One that comes before the calls, as when a job is ended, stops the run as any other. */
