@@ -58,7 +58,7 @@ struct parcel__control {
     size_t enough;   /* calls of the kind that halt counts */
     double end;      /* of the deadline, by the clock */
     unsigned signals_before;
-    atomic_int far_signal; /* that another rank saw, or 0; relaxed, before the reason is noted */
+    atomic_int far_signal; /* that another rank saw, or 0; relaxed, as it is only to be named */
     const parcel_current_call *around; /* a call that may be asked to return, or NULL */
 
     /* An enum parcel__reason: the first holds. Relaxed: it is read when the workers are joined,
