@@ -68,7 +68,7 @@ START_TEST(a_call_is_either_right_or_lost_with_a_reason)
     struct shape shape = {.backend = &lossy[_i], .size = MOST_CALLS};
     ck_assert_ptr_null(parcel_register_backend(shape.backend, false));
     for (size_t i = 0; i < LENGTH(workers) * LENGTH(batches); i++) {
-        shape.workers = workers[i / LENGTH(batches)];
+        shape.n_jobs = shape.workers = workers[i / LENGTH(batches)];
         parcel_options *options = SHAPED(shape, .batch_size = batches[i % LENGTH(batches)]);
         options->on_error = PARCEL_COLLECT;
         parcel_results *results = run_lossy(options, shape.size);
