@@ -302,7 +302,8 @@ typedef void parcel_worker_end(void *state, int worker, void *worker_state);
 typedef bool parcel_retry_if(void *state, size_t index, const char *message, int attempts);
 
 /* All options of a run. What is 0 or NULL is not set: the innermost parcel_config scope decides,
- * then, outside of any call, the environment (PARCEL_N_JOBS, ...), then the default.
+ * then, outside of any call, the environment (PARCEL_N_JOBS, ...), then the default. Numbers have
+ * a decimal point in every locale, here and in all that the library says.
  * Strings are borrowed for the call that takes the options. Since 0.1. */
 typedef struct parcel_options {
     /* Workers. 1: the plain loop in the calling thread, in order (with "processes": one process,
@@ -675,9 +676,9 @@ typedef struct parcel_current_call parcel_current_call;
 /* The call that runs in this thread, borrowed; NULL outside of any. */
 parcel_current_call *parcel_current(void);
 
-/* Marks this call as failed; the message is formatted as printf does and copied. The call goes on
- * until it returns; what it returns is ignored, and not freed. The first failure of a call holds.
- * Outside of any call: nothing. */
+/* Marks this call as failed; the message is formatted as printf does, in the program's locale, and
+ * copied. The call goes on until it returns; what it returns is ignored, and not freed. The first
+ * failure of a call holds. Outside of any call: nothing. */
 void parcel_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void parcel_fail_in(parcel_current_call *current, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

@@ -41,7 +41,7 @@ static void fail(struct parcel_current_call *current, const char *format, va_lis
     char *none = NULL;
     if (!current)
         return;
-    parcel__text_format_list(&text, format ? format : "", list);
+    parcel__text_format_local(&text, format ? format : "", list);
     char *message = parcel__text_take(&text);
     /* The worker reads the message after it joined or returned from the call: relaxed. */
     if (message &&

@@ -7,8 +7,9 @@
 #include "expression.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
+
+#include "port.h"
 
 struct parser {
     const char *expression;
@@ -68,12 +69,11 @@ static double parse_number(struct parser *parser)
 {
     char digits[PARCEL__EXPRESSION_LENGTH + 1];
     size_t length = strspn(parser->next, "0123456789.");
-    /* Only decimal digits: strtod would take "inf" and hexadecimal numbers too. */
+    /* Only decimal digits: the port would take "inf" and hexadecimal numbers too. */
     memcpy(digits, parser->next, length);
     digits[length] = '\0';
-    char *end;
-    double value = strtod(digits, &end);
-    if (length == 0 || *end)
+    double value = 0;
+    if (!parcel__port_parse_real(digits, &value))
         refuse_syntax(parser);
     parser->next += length;
     return value;

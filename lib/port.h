@@ -2,6 +2,7 @@
 #ifndef PARCEL__PORT_H
 #define PARCEL__PORT_H
 
+#include <locale.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -83,11 +84,16 @@ const char *parcel__port_variable(const char *name);
 /* True when the name of some variable begins so: one look instead of one for each option. */
 bool parcel__port_has_variables(const char *prefix);
 
+/* What the calling thread prints and reads between the two has a decimal point, whatever locale the
+ * program or the thread has. leave takes what enter returned. */
+locale_t parcel__port_enter_c_locale(void);
+void parcel__port_leave_c_locale(locale_t before);
+
 /* Reads a whole number, with nothing before or behind it but spaces. False: it is none, or out of
  * range. */
 bool parcel__port_parse(const char *text, long long least, long long most, long long *number);
 
-/* The same for a number with a fraction; the range is not looked at. */
+/* The same for a number with a fraction, behind a point; the range is not looked at. */
 bool parcel__port_parse_real(const char *text, double *number);
 
 #endif

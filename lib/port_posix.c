@@ -128,6 +128,26 @@ bool parcel__port_has_variables(const char *prefix)
     return false;
 }
 
+static locale_t c_locale;
+static pthread_once_t c_locale_once = PTHREAD_ONCE_INIT;
+
+/* It takes no memory: the C library has this one. */
+static void open_c_locale(void)
+{
+    c_locale = newlocale(LC_ALL_MASK, "C", (locale_t)0);
+}
+
+locale_t parcel__port_enter_c_locale(void)
+{
+    pthread_once(&c_locale_once, open_c_locale);
+    return uselocale(c_locale);
+}
+
+void parcel__port_leave_c_locale(locale_t before)
+{
+    uselocale(before);
+}
+
 static bool is_blank(const char *text)
 {
     return text[strspn(text, " \t\n\v\f\r")] == '\0';
@@ -147,7 +167,9 @@ bool parcel__port_parse(const char *text, long long least, long long most, long 
 bool parcel__port_parse_real(const char *text, double *number)
 {
     char *end;
+    locale_t before = parcel__port_enter_c_locale();
     double parsed = strtod(text, &end);
+    parcel__port_leave_c_locale(before);
     if (end == text || !is_blank(end))
         return false;
     *number = parsed;

@@ -13,10 +13,12 @@ enum { TO_STDOUT = 50 };
 
 void parcel__progress_format_time(char *text, size_t size, double seconds)
 {
+    locale_t before = parcel__port_enter_c_locale();
     if (seconds > 60)
         snprintf(text, size, "%4.1fmin", seconds / 60);
     else
         snprintf(text, size, " %5.1fs", seconds);
+    parcel__port_leave_c_locale(before);
 }
 
 bool parcel__progress_is_due(size_t before, size_t after, size_t total, int verbose)

@@ -709,22 +709,24 @@ bool parcel_results_print(const parcel_results *results, FILE *file)
 
 bool parcel_results_print_summary(const parcel_results *results, FILE *file)
 {
+    struct parcel__text text = {0};
     if (!results || !file)
         return false;
-    bool written = fprintf(file,
-                           "calls       %zu, %zu failed\n"
-                           "workers     %d, backend %s\n"
-                           "wall time   %.6f s\n"
-                           "total time  %.6f s\n"
-                           "speed-up    %.2f\n"
-                           "efficiency  %.2f\n",
-                           results->count, results->failures, results->n_workers,
-                           *results->backend ? results->backend : "none", results->wall_time,
-                           results->total_time, parcel_results_speedup(results),
-                           parcel_results_efficiency(results)) > 0;
+    parcel__text_format(&text,
+                        "calls       %zu, %zu failed\n"
+                        "workers     %d, backend %s\n"
+                        "wall time   %.6f s\n"
+                        "total time  %.6f s\n"
+                        "speed-up    %.2f\n"
+                        "efficiency  %.2f\n",
+                        results->count, results->failures, results->n_workers,
+                        *results->backend ? results->backend : "none", results->wall_time,
+                        results->total_time, parcel_results_speedup(results),
+                        parcel_results_efficiency(results));
     if (!isnan(parcel_results_duration(results, results->slowest)))
-        written = fprintf(file, "slowest     call %zu, %.6f s\n", results->slowest,
-                          parcel_results_duration(results, results->slowest)) > 0 &&
-                  written;
+        parcel__text_format(&text, "slowest     call %zu, %.6f s\n", results->slowest,
+                            parcel_results_duration(results, results->slowest));
+    bool written = write_text(&text, file);
+    parcel__text_free(&text);
     return written;
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "memory.h"
+#include "port.h"
 
 static bool make_room(struct parcel__text *text, size_t more)
 {
@@ -47,6 +48,13 @@ void parcel__text_format(struct parcel__text *text, const char *format, ...)
 }
 
 void parcel__text_format_list(struct parcel__text *text, const char *format, va_list list)
+{
+    locale_t before = parcel__port_enter_c_locale();
+    parcel__text_format_local(text, format, list);
+    parcel__port_leave_c_locale(before);
+}
+
+void parcel__text_format_local(struct parcel__text *text, const char *format, va_list list)
 {
     va_list again;
     va_copy(again, list);

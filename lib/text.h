@@ -16,9 +16,14 @@ struct parcel__text {
 
 void parcel__text_add(struct parcel__text *text, const char *bytes, size_t length);
 void parcel__text_put(struct parcel__text *text, const char *string);
+
+/* As printf does, but numbers have a decimal point in every locale. */
 void parcel__text_format(struct parcel__text *text, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 void parcel__text_format_list(struct parcel__text *text, const char *format, va_list list);
+
+/* For a format of the user's: numbers are as the user's locale has them. */
+void parcel__text_format_local(struct parcel__text *text, const char *format, va_list list);
 
 /* Cuts what was added after length bytes to most characters and "...", between characters. */
 void parcel__text_cut(struct parcel__text *text, size_t length, size_t most);

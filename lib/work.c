@@ -212,6 +212,14 @@ static void run_call(struct parcel__worker *worker, const parcel_stretch *stretc
         parcel_fail_in(&worker->current, "%s", out_of_memory);
 }
 
+static void fail_late(struct parcel_current_call *current, double seconds, double allowed)
+{
+    struct parcel__text why = {0};
+    parcel__text_format(&why, "timed out: %.3g s, %.3g s allowed", seconds, allowed);
+    parcel_fail_in(current, "%s", why.failed ? out_of_memory : why.bytes);
+    parcel__text_free(&why);
+}
+
 /* Marks an attempt that took too long as failed, whatever it says itself. */
 static void check_time(struct parcel_job *job, struct parcel__worker *worker, size_t index)
 {
@@ -228,7 +236,7 @@ static void check_time(struct parcel_job *job, struct parcel__worker *worker, si
     if (!has_failed)
         parcel__results_free_taken(job->options.results, index - job->options.first_index);
     parcel__memory_free(parcel__current_take_message(current));
-    parcel_fail_in(current, "timed out: %.3g s, %.3g s allowed", seconds, allowed);
+    fail_late(current, seconds, allowed);
     if (watcher->overran)
         watcher->overran(watcher->state, index, seconds, allowed);
 }
