@@ -1,6 +1,6 @@
 #!/bin/sh
 # summary.sh STATUS DIRECTORY...: counts the tests that make check ran in the directories, and
-# prints "N passed, N failed" (and ", N skipped"). A program of Check says its own numbers; any
+# prints "N passed, N failed" (and ", N skipped"), after why each was skipped. A program of Check says its own numbers; any
 # other test counts as one. STATUS is make's: when it is not 0 but no test failed, what failed is
 # the building of the tests, which then counts as one.
 status=$1
@@ -24,6 +24,12 @@ results()
         esac
     done
 }
+
+# Why tests were skipped, a line each.
+find "$@" -name '*.trs' | while read -r trs; do
+    grep -q '^:global-test-result: SKIP' "$trs" || continue
+    sed -n "s|^skipped: |skipped: $(basename "${trs%.trs}"): |p" "${trs%.trs}.log"
+done
 
 results "$@" | awk -v status="$status" '
     function count_programs(    i) {
