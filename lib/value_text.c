@@ -1,162 +1,19 @@
-/*
- * value_text.c: values as Python prints them.
- *
- * Numbers are the shortest digits that read back, in plain notation from 1e-4 to 1e16. All digits
- * come from printf and are put together here, so that the locale's decimal point never shows.
- */
-#include <float.h>
+/* value_text.c: values as Python prints them. */
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "decimal.h"
 #include "memory.h"
 #include "structure.h"
 #include "value.h"
-
-/* The digits of a number, d.ddd times 10^exponent. */
-struct digits {
-    char digit[48];
-    int count;
-    int exponent;
-    bool negative;
-};
-
-/* Reads "-d.ddde+xx", with whatever decimal point the locale has, and drops trailing zeros. */
-static void read_digits(struct digits *digits, const char *printed)
-{
-    digits->negative = *printed == '-';
-    digits->count = 0;
-    for (; *printed != 'e'; printed++)
-        if (*printed >= '0' && *printed <= '9' && digits->count < (int)sizeof digits->digit)
-            digits->digit[digits->count++] = *printed;
-    digits->exponent = atoi(printed + 1);
-    while (digits->count > 1 && digits->digit[digits->count - 1] == '0')
-        digits->count--;
-}
-
-static bool reads_back(const char *printed, double number, bool is_float)
-{
-    return is_float ? strtof(printed, NULL) == (float)number : strtod(printed, NULL) == number;
-}
-
-/* Adds one to the last digit of "-d.ddde+xx". Returns false when all were nines: the digits are
- * then those of a shorter text, which was tried before. */
-static bool round_up(char *printed)
-{
-    char *digit = strchr(printed, 'e') - 1;
-    for (; digit >= printed && *digit != '-'; digit--) {
-        if (*digit < '0' || *digit > '9')
-            continue;
-        if (*digit != '9') {
-            (*digit)++;
-            return true;
-        }
-        *digit = '0';
-    }
-    return false;
-}
-
-/* The shortest digits that read back. All decimals of up to least digits survive the type, so
- * the search starts there, but for subnormal numbers, which have fewer. Next to a power of two
- * the numbers above lie twice as far apart as those below: there the digits that read back may
- * be the next ones up, and not the nearest. */
-static void find_digits(struct digits *digits, double number, bool is_float)
-{
-    char printed[64];
-    bool subnormal = is_float ? fabs(number) < FLT_MIN : fabs(number) < DBL_MIN;
-    int least = subnormal ? 1 : is_float ? FLT_DIG : DBL_DIG;
-    for (int count = least; count <= DBL_DECIMAL_DIG; count++) {
-        snprintf(printed, sizeof printed, "%.*e", count - 1, number);
-        if (reads_back(printed, number, is_float) ||
-            (round_up(printed) && reads_back(printed, number, is_float)))
-            break;
-    }
-    read_digits(digits, printed);
-}
-
-static void find_long_digits(struct digits *digits, long double number)
-{
-    char printed[64];
-    for (int count = LDBL_DIG; count <= LDBL_DECIMAL_DIG; count++) {
-        snprintf(printed, sizeof printed, "%.*Le", count - 1, number);
-        if (strtold(printed, NULL) == number)
-            break;
-    }
-    read_digits(digits, printed);
-}
-
-static void put_zeros(struct parcel__text *text, int count)
-{
-    for (; count > 0; count--)
-        parcel__text_put(text, "0");
-}
-
-static void put_digits(struct parcel__text *text, const struct digits *digits, const char *whole)
-{
-    const char *first = digits->digit;
-    size_t count = (size_t)digits->count;
-    if (digits->negative)
-        parcel__text_put(text, "-");
-    if (digits->exponent < -4 || digits->exponent >= 16) {
-        parcel__text_add(text, first, 1);
-        if (count > 1) {
-            parcel__text_put(text, ".");
-            parcel__text_add(text, first + 1, count - 1);
-        }
-        parcel__text_format(text, "e%+03d", digits->exponent);
-        return;
-    }
-    if (digits->exponent < 0) {
-        parcel__text_put(text, "0.");
-        put_zeros(text, -digits->exponent - 1);
-        parcel__text_add(text, first, count);
-        return;
-    }
-    size_t before = (size_t)digits->exponent + 1;
-    parcel__text_add(text, first, count < before ? count : before);
-    put_zeros(text, (int)before - (int)count);
-    if (count > before) {
-        parcel__text_put(text, ".");
-        parcel__text_add(text, first + before, count - before);
-    } else {
-        parcel__text_put(text, whole);
-    }
-}
-
-/* whole: what follows a number without a fraction, ".0" or nothing. */
-static void put_number(struct parcel__text *text, double number, bool is_float, const char *whole)
-{
-    struct digits digits;
-    if (isnan(number)) {
-        parcel__text_put(text, "nan");
-        return;
-    }
-    if (isinf(number)) {
-        parcel__text_put(text, number < 0 ? "-inf" : "inf");
-        return;
-    }
-    find_digits(&digits, number, is_float);
-    put_digits(text, &digits, whole);
-}
-
-static void put_long_double(struct parcel__text *text, long double number, const char *whole)
-{
-    struct digits digits;
-    if (!isfinite(number)) {
-        put_number(text, (double)number, false, whole);
-        return;
-    }
-    find_long_digits(&digits, number);
-    put_digits(text, &digits, whole);
-}
 
 /* kind: that of the complex number whose part it is. */
 static void put_part(struct parcel__text *text, long double part, unsigned kind)
 {
     if (kind == PARCEL_CLDOUBLE)
-        put_long_double(text, part, "");
+        parcel__decimal_put_long(text, part, "");
     else
-        put_number(text, (double)part, kind == PARCEL_CFLOAT, "");
+        parcel__decimal_put(text, (double)part, kind == PARCEL_CFLOAT, "");
 }
 
 static void put_complex(struct parcel__text *text, const long double parts[2], unsigned kind)
@@ -276,7 +133,7 @@ static void put_bytes(struct parcel__text *text, parcel_value value)
     else if (n_parts == 2)
         put_complex(text, parts, value.kind);
     else if (n_parts == 1)
-        put_long_double(text, parts[0], ".0");
+        parcel__decimal_put_long(text, parts[0], ".0");
     else
         put_plain_bytes(text, value.as.bytes, value.size);
 }
@@ -288,13 +145,13 @@ void parcel__value_put(struct parcel__text *text, parcel_value value)
         parcel__text_put(text, value.as.boolean ? "True" : "False");
         return;
     case PARCEL_TAG_INT64:
-        parcel__text_format(text, "%lld", (long long)value.as.int64);
+        parcel__decimal_put_integer(text, value.as.int64);
         return;
     case PARCEL_TAG_UINT64:
-        parcel__text_format(text, "%llu", (unsigned long long)value.as.uint64);
+        parcel__decimal_put_unsigned(text, value.as.uint64);
         return;
     case PARCEL_TAG_DOUBLE:
-        put_number(text, value.as.number, value.kind == PARCEL_FLOAT, ".0");
+        parcel__decimal_put(text, value.as.number, value.kind == PARCEL_FLOAT, ".0");
         return;
     case PARCEL_TAG_STRING:
         put_string(text, value.as.string);
@@ -316,7 +173,7 @@ void parcel__value_put(struct parcel__text *text, parcel_value value)
 void parcel__value_put_argument(struct parcel__text *text, parcel_value value)
 {
     if (value.tag == PARCEL_TAG_DOUBLE)
-        put_number(text, value.as.number, value.kind == PARCEL_FLOAT, "");
+        parcel__decimal_put(text, value.as.number, value.kind == PARCEL_FLOAT, "");
     else
         parcel__value_put(text, value);
 }

@@ -321,6 +321,29 @@ static bool has_decimal(double number, int digits, bool is_float)
     return false;
 }
 
+static void keep_digits(const char *text, char *digits)
+{
+    size_t count = 0;
+    for (; *text && *text != 'e'; text++)
+        if (*text >= '0' && *text <= '9' && (count > 0 || *text != '0'))
+            digits[count++] = *text;
+    while (count > 0 && digits[count - 1] == '0')
+        count--;
+    digits[count] = '\0';
+}
+
+/* Of all decimals of so many digits the text is the nearest that reads back. */
+static void check_nearest(const char *text, double number, int digits, bool is_float)
+{
+    char nearest[64], wanted[400], found[400];
+    snprintf(nearest, sizeof nearest, "%.*e", digits - 1, number);
+    if (!reads_back(nearest, number, is_float))
+        return;
+    keep_digits(nearest, wanted);
+    keep_digits(text, found);
+    ck_assert_str_eq(found, wanted);
+}
+
 /* The text of a positive number must read back, and no shorter decimal may. */
 static void check_shortest(parcel_value value, bool is_float)
 {
@@ -330,6 +353,7 @@ static void check_shortest(parcel_value value, bool is_float)
     for (int fewer = 1; fewer < digits; fewer++)
         if (has_decimal(value.as.number, fewer, is_float))
             ck_abort_msg("%s needs %d digits", text, fewer);
+    check_nearest(text, value.as.number, digits, is_float);
     free(text);
 }
 
