@@ -467,7 +467,8 @@ typedef struct parcel_options {
     parcel_switch core_dumps;
 
     /* PARCEL_YES: the calls write through none of their pointers, whatever the types say, and what
-     * they point at stood before the run. See "Calls in other processes". Default: PARCEL_NO.
+     * they point at stood before the run. See "Calls in other processes", and "Calls on several
+     * hosts". Default: PARCEL_NO.
      * Environment: PARCEL_READ_ONLY=yes or no. */
     parcel_switch read_only;
 
@@ -851,10 +852,14 @@ void parcel_shared_free(void *memory);
  * parcel_mpi_init before (parcel_mpi.h); without it such a run is an error that says so.
  *
  * Who has the calls. Either each rank makes the same list and comes to the run; then the numbers of
- * calls travel, and a pointer means each rank's own memory. Or rank 0 does, and others call
- * parcel_mpi_serve: then the calls travel, with strings, values, structs and the data of arrays,
- * and a pointer is refused with a sentence, unless it is NULL or to a function or constant. Calls
- * of a generator always travel: that of rank 0 is asked, and the others' are not. When lists are
+ * calls travel, and a pointer means each rank's own memory. What a call wrote there the other ranks
+ * would not have: a run on more than one rank whose calls may write through a pointer is refused,
+ * as in processes. What helps is to return it, a pointer to const, or .read_only, also for programs
+ * that gather themselves what each rank wrote; not parcel_shared_alloc, whose memory is one rank's.
+ * Or rank 0 makes the list, and others call parcel_mpi_serve: then the calls travel, with strings,
+ * values, structs and the data of arrays, and a pointer is refused with a sentence, unless it is
+ * NULL or to a function or constant. So it is, wherever the call would run, among those of a
+ * generator, which always travel: that of rank 0 is asked, and the others' are not. When lists are
  * not the same, in their count, functions, numbers, strings, values or described structs, nothing
  * runs, and the error names the call and the rank: "the lists differ: call 2 is model(2) on rank 0
  * and model(77) on rank 1". What pointers point at, what arrays hold, and structs that

@@ -337,6 +337,10 @@ static struct column next_column(const parcel_calls *calls, size_t first, size_t
     return (struct column){parcel__calls_arguments(calls, first), span.stride, n};
 }
 
+static const char cannot_be_found[] =
+    "cannot be found by other ranks: its parcel_function must have static storage, or be "
+    "registered by parcel_mpi_register";
+
 static char *refusal(const struct packing *packing)
 {
     struct parcel__text text = {0};
@@ -345,10 +349,7 @@ static char *refusal(const struct packing *packing)
     const parcel_function *function = parcel__calls_function(packing->calls, place);
     parcel__calls_put_call(&text, packing->calls, place, place);
     if (!parcel__identity_of(function, &identity))
-        parcel__text_format(&text,
-                            ": %s cannot be found by other ranks: its parcel_function must have "
-                            "static storage, or be registered by parcel_mpi_register",
-                            function->name);
+        parcel__text_format(&text, ": %s %s", function->name, cannot_be_found);
     else
         parcel__text_format(&text, ": parameter %u of %s %s", packing->away.part + 1,
                             function->name,
@@ -357,6 +358,52 @@ static char *refusal(const struct packing *packing)
                                   "points at, by value or as an array of numbers or structs"
                                 : "has a kind and a size that disagree");
     return parcel__text_take(&text);
+}
+
+/* ---- calls that are refused before ---- */
+
+static bool is_found(const struct parcel__bundle_found *found, const parcel_function *function)
+{
+    const size_t room = sizeof found->functions / sizeof *found->functions;
+    for (size_t i = 0; i < room && i < found->count; i++)
+        if (found->functions[i] == function)
+            return true;
+    return false;
+}
+
+/* False: other ranks cannot find the function of the call. */
+static bool check_function(struct parcel__bundle_found *found, const parcel_calls *calls,
+                           size_t place, bool is_known, char **why)
+{
+    struct parcel__text text = {0};
+    struct parcel__identity identity;
+    const parcel_function *function = parcel__calls_function(calls, place);
+    const size_t room = sizeof found->functions / sizeof *found->functions;
+    if (is_found(found, function))
+        return true;
+    if (parcel__identity_of(function, &identity)) {
+        found->functions[found->count++ % room] = function;
+        return true;
+    }
+    if (!is_known)
+        parcel__calls_put_call(&text, calls, place, place);
+    parcel__text_format(&text, "%s%s %s", is_known ? "" : ": ", function->name, cannot_be_found);
+    *why = parcel__text_take(&text);
+    return false;
+}
+
+bool parcel__bundle_check(const parcel_calls *calls, size_t first, size_t count, bool is_known,
+                          struct parcel__bundle_found *found, char **why)
+{
+    const struct parcel__wire_target target = {.is_rank = true, .is_known = is_known};
+    for (size_t done = 0; done < count;) {
+        const parcel_function *function;
+        size_t place = first + done;
+        done += next_column(calls, place, count - done, &function).count;
+        if (!check_function(found, calls, place, is_known, why))
+            return false;
+    }
+    return parcel__wire_check(calls, first, count, &target, why);
 }
 
 size_t parcel__bundle_put_calls(struct parcel__bundle *bundle, const parcel_calls *calls,

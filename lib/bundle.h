@@ -36,6 +36,17 @@ void parcel__bundle_free(struct parcel__bundle *bundle);
 /* Appends the bytes, and zeros up to a multiple of 16. False: out of memory. */
 bool parcel__bundle_put(struct parcel__bundle *bundle, const void *bytes, size_t size);
 
+/* Functions that other ranks can find, as it was found out; {0} at first. */
+struct parcel__bundle_found {
+    const parcel_function *functions[16]; /* a new one takes the place of the oldest */
+    size_t count;                         /* that were found */
+};
+
+/* May these calls travel? If not, *why is as parcel__wire_check has it; is_known is that of a
+ * target. */
+bool parcel__bundle_check(const parcel_calls *calls, size_t first, size_t count, bool is_known,
+                          struct parcel__bundle_found *found, char **why);
+
 /* Appends calls, as many as fit in most_bytes and one at least. Returns how many. The data of large
  * arrays is borrowed from the calls. 0: the first cannot travel; *why is a new sentence that names
  * it, or NULL when memory ran out, and the bundle is as it was. */

@@ -331,6 +331,13 @@ parcel_next_status parcel__calls_next(const parcel_calls *calls, parcel_call *ca
     return generator->next(generator->state, call);
 }
 
+void parcel__calls_take_back(parcel_calls *calls)
+{
+    calls->parcel__next -= calls->parcel__stride;
+    calls->parcel__room++;
+    calls->parcel__count--;
+}
+
 void parcel__calls_clear(parcel_calls *calls)
 {
     struct list *list = list_of(calls);

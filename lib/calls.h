@@ -59,6 +59,9 @@ parcel_next_status parcel__calls_next(const parcel_calls *calls, parcel_call *ca
 /* Empties a list but keeps its memory for what comes next. */
 void parcel__calls_clear(parcel_calls *list);
 
+/* Takes the last call off a list that was just added to it. */
+void parcel__calls_take_back(parcel_calls *list);
+
 /* While at least one run lasts, the list refuses to be added to. Threads: any. */
 void parcel__calls_begin_run(const parcel_calls *calls);
 void parcel__calls_end_run(const parcel_calls *calls);

@@ -16,7 +16,6 @@
 #include "intake.h"
 #include "memory.h"
 #include "port.h"
-#include "wire.h"
 
 /* What is out at a rank should last so long: many times what an answer takes. */
 static const double cover = 4e-3;
@@ -220,33 +219,15 @@ static size_t wanted(const struct parcel__deal *deal, const struct parcel__child
     return is_low && target - out >= 1 ? (size_t)fmin(target - out, most) : 0;
 }
 
-/* How many calls of the block may go to other ranks before one that may not, which *why names.
- * Those of a list were looked at before the run. */
-static size_t count_sendable(const struct parcel__deal *deal,
-                             const struct parcel__stream_block *block, char **why)
-{
-    static const struct parcel__wire_target target = {.is_rank = true, .is_known = true};
-    size_t count = block->results->count, n = 0;
-    if (!deal->stream->is_generated)
-        return count;
-    while (n < count && parcel__wire_check(block->list, block->first_call + n, 1, &target, why))
-        n++;
-    return n;
-}
-
 /* Packs calls of the block behind room for the work. Returns how many; 0: *why says why the first
  * cannot go, or is NULL: out of memory. */
 static size_t pack(struct parcel__deal *deal, const struct parcel__stream_block *block,
                    struct parcel__bundle *bundle, struct parcel__work *work, char **why)
 {
-    size_t count = count_sendable(deal, block, why), n = 0;
-    if (count > 0) { /* why is of a later call, which will be looked at again */
-        parcel__memory_free(*why);
-        *why = NULL;
-        if (parcel__bundle_put(bundle, work, sizeof *work))
-            n = parcel__bundle_put_calls(bundle, block->list, block->first_call, count, MOST_BYTES,
-                                         why);
-    }
+    size_t n = 0;
+    if (parcel__bundle_put(bundle, work, sizeof *work))
+        n = parcel__bundle_put_calls(bundle, block->list, block->first_call, block->results->count,
+                                     MOST_BYTES, why);
     if (n > 0)
         work->first_offer = parcel__offers_add(deal->offers, bundle, 0, false);
     return n > 0 && work->first_offer < SIZE_MAX ? n : 0;

@@ -412,6 +412,7 @@ void parcel__exchange_prepare(struct parcel__exchange *exchange,
     options->exchange = exchange;
     options->functions = exchange->is_root ? &of_root : &of_others;
     options->n_workers = exchange->deal.n_workers;
+    options->may_travel = exchange->is_root && exchange->terms->n_ranks > 1;
     options->job.first_worker =
         parcel__terms_first_worker(exchange->terms, exchange->ranks->transport->rank);
     exchange->control = options->job.control;

@@ -85,25 +85,41 @@ static void report_generator(struct parcel__stream *stream, parcel_next_status s
     parcel__stream_note_error(stream, &text);
 }
 
-/* Adds the next call to the list. False: there is none, *status says why, and the list's error. */
-static bool ask(struct parcel__stream *stream, parcel_calls *list, parcel_next_status *status)
+/* False: the call that was added last cannot go where it may have to, as *why says. */
+static bool check_travel(struct parcel__stream *stream, parcel_calls *list, char **why)
+{
+    size_t last = parcel_calls_count(list) - 1;
+    if (!stream->options.may_travel ||
+        parcel__bundle_check(list, last, 1, true, &stream->found, why))
+        return true;
+    if (!*why)
+        *why = parcel__memory_copy_string("out of memory");
+    parcel__calls_take_back(list);
+    return false;
+}
+
+/* Adds the next call to the list. False: there is none, *status says why, and the list's error, or
+ * *why, which is to be freed. */
+static bool ask(struct parcel__stream *stream, parcel_calls *list, parcel_next_status *status,
+                char **why)
 {
     parcel_call call;
     stream->asking.running.index = parcel__stream_count_pulled(stream);
     *status = parcel__calls_next(stream->options.calls, &call);
     if (*status != PARCEL_NEXT_CALL || parcel__stream_has_failed(&stream->asking))
         return false;
-    return parcel__calls_put(list, &call);
+    return parcel__calls_put(list, &call) && check_travel(stream, list, why);
 }
 
 /* Asks the generator for at most count calls. Returns how many there were. */
 static size_t generate(struct parcel__stream *stream, parcel_calls *list, size_t count)
 {
     bool failed;
+    char *why = NULL;
     parcel_next_status status = PARCEL_NEXT_CALL;
     parcel__calls_clear(list);
     struct parcel_current_call *before = parcel__stream_enter(&stream->asking);
-    while (count > 0 && ask(stream, list, &status)) {
+    while (count > 0 && ask(stream, list, &status, &why)) {
         add_pulled(stream, 1);
         count--;
     }
@@ -111,9 +127,10 @@ static size_t generate(struct parcel__stream *stream, parcel_calls *list, size_t
     if (count > 0 || failed)
         note_end(stream);
     if (failed || parcel_calls_error(list) || (count > 0 && status != PARCEL_NEXT_END))
-        report_generator(stream, status, parcel_calls_error(list),
+        report_generator(stream, status, why ? why : parcel_calls_error(list),
                          failed && !message ? "out of memory" : message);
     parcel__memory_free(message);
+    parcel__memory_free(why);
     return parcel_calls_count(list);
 }
 

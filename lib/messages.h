@@ -53,9 +53,9 @@ struct parcel__hello {
     size_t count;    /* of its calls, */
     uint64_t digest; /* and what they are */
     char host[PARCEL__LONGEST_HOST];
-    bool isolates;       /* by its own options, of which rank 0's hold */
-    bool cannot_run;     /* its calls, or */
-    bool cannot_isolate; /* not in processes */
+    bool forbids_writes; /* by its own options, of which rank 0's hold */
+    bool may_write;      /* its calls, through pointers to what is this rank's own, */
+    bool cannot_run;     /* or they cannot run at all */
     char *fault;         /* why, owned, behind it in the message; or NULL: out of memory */
 };
 

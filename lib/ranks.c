@@ -545,20 +545,23 @@ static const char *fault_of(const struct parcel__hello *hello)
     return hello->fault ? hello->fault : "out of memory";
 }
 
-/* False: some rank says that it cannot run. */
+/* False: some rank says that it cannot run. Of calls that are to be sent, more is asked. */
 static bool all_can_run(const struct parcel__ranks *ranks, const struct parcel__hello *own,
                         struct parcel__text *error)
 {
-    if (own->cannot_run)
+    bool forbids_writes = own->forbids_writes && !parcel__ranks_have_server(ranks);
+    if (own->cannot_run || (forbids_writes && own->may_write)) {
         parcel__text_put(error, fault_of(own));
-    for (int i = 1; !own->cannot_run && i < ranks->transport->n_ranks; i++) {
+        return false;
+    }
+    for (int i = 1; i < ranks->transport->n_ranks; i++) {
         const struct parcel__hello *hello = &ranks->hellos[i];
-        if (!hello->cannot_run && !(own->isolates && hello->cannot_isolate))
+        if (!hello->cannot_run && !(forbids_writes && hello->may_write))
             continue;
         parcel__text_format(error, "rank %d: %s", i, fault_of(hello));
         return false;
     }
-    return !own->cannot_run;
+    return true;
 }
 
 void parcel__ranks_refuse(struct parcel__ranks *ranks, const char *why)

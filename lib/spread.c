@@ -4,11 +4,11 @@
  */
 #include "spread.h"
 
-#include <limits.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "bundle.h"
 #include "calls.h"
 #include "crew.h"
 #include "digest.h"
@@ -59,9 +59,11 @@ static bool check_calls(const struct parcel__run *run, char **why)
 {
     struct parcel__text text = {0};
     const struct parcel__transport *transport = run->team->ranks->transport;
+    if (transport->n_ranks == 1)
+        return parcel__run_check_pointers(run, why);
     size_t place = parcel__calls_are_generated(run->calls) ? SIZE_MAX : find_pointer(run->calls);
-    if (place == SIZE_MAX || transport->n_ranks == 1)
-        return transport->rank > 0 || parcel__run_check_pointers(run, why);
+    if (place == SIZE_MAX)
+        return true;
     parcel__calls_put_call(&text, run->calls, place, place);
     parcel__text_put(&text, ": it returns a pointer to memory that other ranks do not have: return "
                             "what it points at");
@@ -69,12 +71,13 @@ static bool check_calls(const struct parcel__run *run, char **why)
     return false;
 }
 
-/* False: they cannot run in processes, which is rank 0's to say; its pointers are other ones. */
-static bool check_isolated(const parcel_calls *calls, char **why)
+/* False: what they write through a pointer would be there on the rank of the call only. A shared
+ * block is one rank's, too. */
+static bool check_writes(const struct parcel__run *run, char **why)
 {
-    static const struct parcel__wire_target snapshot = {.serial = UINT_MAX, .is_snapshot = true};
-    return parcel__calls_are_generated(calls) ||
-           parcel__wire_check(calls, 0, parcel_calls_count(calls), &snapshot, why);
+    static const struct parcel__wire_target target = {.is_snapshot = true, .is_rank = true};
+    return run->team->ranks->transport->n_ranks == 1 || parcel__calls_are_generated(run->calls) ||
+           parcel__wire_check(run->calls, 0, parcel_calls_count(run->calls), &target, why);
 }
 
 /* What a rank says of its calls; fault: why it cannot run them, or NULL. The hello's own fault is
@@ -88,12 +91,11 @@ static void introduce(const struct parcel__run *run, const char *fault, struct p
         hello->n_most = run->team->n_workers;
     if (fault)
         hello->fault = parcel__memory_copy_string(fault);
-    hello->isolates = run->plan->isolate && !run->plan->worker_limits.read_only;
+    hello->forbids_writes = !run->plan->worker_limits.read_only;
     hello->cannot_run = fault || !check_calls(run, &hello->fault);
     if (hello->cannot_run)
         return;
-    hello->cannot_isolate =
-        run->team->ranks->transport->rank > 0 && !check_isolated(calls, &hello->fault);
+    hello->may_write = !check_writes(run, &hello->fault);
     hello->role = parcel__calls_are_generated(calls) ? PARCEL__GENERATES : PARCEL__LISTS;
     hello->count = parcel_calls_count(calls);
     hello->digest = parcel__digest_calls(calls, 0, hello->count);
@@ -179,9 +181,9 @@ static bool receive_functions(struct parcel__plan *plan, const struct parcel__te
 /* False: the calls of a list are to be sent, and one cannot; *why as parcel__wire_check has it. */
 static bool check_sent(const struct parcel__run *run, char **why)
 {
-    const struct parcel__wire_target target = {.is_rank = true};
+    struct parcel__bundle_found found = {.count = 0};
     return !run->terms->sends_calls || parcel__calls_are_generated(run->calls) ||
-           parcel__wire_check(run->calls, 0, parcel_calls_count(run->calls), &target, why);
+           parcel__bundle_check(run->calls, 0, parcel_calls_count(run->calls), false, &found, why);
 }
 
 /* The part of this rank: how many workers, and which. */

@@ -5,6 +5,7 @@
 
 #include <pthread.h>
 
+#include "bundle.h"
 #include "job.h"
 #include "messages.h"
 #include "window.h"
@@ -76,7 +77,8 @@ struct parcel__stream_options {
     int n_workers;                                      /* of the whole run, on whatever ranks */
     struct parcel__exchange *exchange;                  /* with other ranks; NULL: there are none */
     const struct parcel__exchange_functions *functions; /* of it */
-    bool is_pulled; /* results wait for parcel__delivery_next; else they go to on_result, */
+    bool may_travel; /* calls of the generator: one that cannot is refused wherever it would run */
+    bool is_pulled;  /* results wait for parcel__delivery_next; else they go to on_result, */
     parcel_on_result *on_result;
     void *on_result_state; /* or, when that is NULL, into the results of job */
 };
@@ -101,9 +103,10 @@ struct parcel__stream {
      * two: relaxed. */
     pthread_mutex_t pull_mutex;
     atomic_size_t n_pulled;
-    atomic_bool has_ended; /* there are no more calls */
-    size_t n_from_end;     /* of those that were pulled; by who hands out */
-    bool is_end_next;      /* the same */
+    atomic_bool has_ended;             /* there are no more calls */
+    size_t n_from_end;                 /* of those that were pulled; by who hands out */
+    bool is_end_next;                  /* the same */
+    struct parcel__bundle_found found; /* the same: functions of calls that may travel */
     struct parcel_current_call asking;
 
     /* Whoever set is_delivering, under mutex, gives results away until none is ready. */

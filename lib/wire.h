@@ -104,7 +104,8 @@ const char *parcel__wire_get_text(const struct parcel__wire_result *result,
 /* A process that does not share our memory, and what calls do there. */
 struct parcel__wire_target {
     unsigned serial;  /* of the newest shared block that it has; 0: it has none */
-    bool is_snapshot; /* it sees a copy of our memory as it was when it was forked */
+    bool is_snapshot; /* it has what our pointers point at: a copy as of its fork, or, of a rank
+                       * that made the same calls, memory of its own */
     bool read_only;   /* the calls write through none of their pointers */
     bool is_known;    /* the call that is refused, to who reads why: it need not be named */
     bool is_rank;     /* another rank, which has none of our shared blocks */

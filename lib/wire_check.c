@@ -64,6 +64,7 @@ struct walk {
     size_t place; /* of the call */
     size_t end;
     const parcel_function *function; /* of the call */
+    bool passes_const;               /* pointers to const are not looked for */
     bool has_pointers;               /* the function */
     unsigned next;                   /* parameter to look at after this one */
     const parcel_parameter *parameter;
@@ -78,17 +79,45 @@ static bool may_point(unsigned kind)
     return kind == PARCEL_POINTER || kind == PARCEL_VALUE || kind == PARCEL_ARRAY;
 }
 
+static bool is_part_of_name(char character)
+{
+    return isalnum((unsigned char)character) || character == '_';
+}
+
+/* True for "const double *", not for "const char **": what the last * points at is constant. */
+static bool points_to_const(const char *type)
+{
+    const char *last = strrchr(type, '*'), *word = type;
+    bool is_const = false;
+    for (const char *next = type; last && next <= last; next++) {
+        if (is_part_of_name(*next))
+            continue;
+        is_const = is_const || (next - word == 5 && strncmp(word, "const", 5) == 0);
+        if (*next == '*' && next < last)
+            is_const = false;
+        word = next + 1;
+    }
+    return is_const;
+}
+
+/* Types are read once for each stretch of calls of a function. */
 static void note_function(struct walk *walk, const parcel_function *function)
 {
     walk->function = function;
     walk->has_pointers = false;
-    for (unsigned i = 0; i < function->n_parameters; i++)
-        walk->has_pointers = walk->has_pointers || may_point(function->parameters[i].kind);
+    for (unsigned i = 0; i < function->n_parameters && !walk->has_pointers; i++) {
+        const parcel_parameter *parameter = &function->parameters[i];
+        bool passes = walk->passes_const && parameter->kind == PARCEL_POINTER &&
+                      points_to_const(parameter->type);
+        walk->has_pointers = may_point(parameter->kind) && !passes;
+    }
 }
 
-static struct walk begin_walk(const parcel_calls *calls, size_t first, size_t count)
+static struct walk begin_walk(const parcel_calls *calls, size_t first, size_t count,
+                              bool passes_const)
 {
-    struct walk walk = {.calls = calls, .place = first, .end = first + count};
+    struct walk walk = {
+        .calls = calls, .place = first, .end = first + count, .passes_const = passes_const};
     const parcel_function *only = parcel__calls_only_function(calls);
     if (only)
         note_function(&walk, only);
@@ -187,27 +216,6 @@ static bool find_next(struct walk *walk)
 
 /* ---- which pointers are right elsewhere ---- */
 
-static bool is_part_of_name(char character)
-{
-    return isalnum((unsigned char)character) || character == '_';
-}
-
-/* True for "const double *", not for "const char **": what the last * points at is constant. */
-static bool points_to_const(const char *type)
-{
-    const char *last = strrchr(type, '*'), *word = type;
-    bool is_const = false;
-    for (const char *next = type; last && next <= last; next++) {
-        if (is_part_of_name(*next))
-            continue;
-        is_const = is_const || (next - word == 5 && strncmp(word, "const", 5) == 0);
-        if (*next == '*' && next < last)
-            is_const = false;
-        word = next + 1;
-    }
-    return is_const;
-}
-
 /* True when the call does not write through the pointer that was found, as its type says. */
 static bool is_only_read(const struct walk *walk)
 {
@@ -242,7 +250,7 @@ const char *parcel__wire_check_result(const parcel_function *function, const voi
 
 bool parcel__wire_needs_snapshot(const parcel_calls *calls, unsigned serial)
 {
-    struct walk walk = begin_walk(calls, 0, parcel_calls_count(calls));
+    struct walk walk = begin_walk(calls, 0, parcel_calls_count(calls), false);
     while (find_next(&walk))
         if (!is_everywhere(&walk, serial))
             return true;
@@ -251,26 +259,32 @@ bool parcel__wire_needs_snapshot(const parcel_calls *calls, unsigned serial)
 
 /* ---- calls that are refused ---- */
 
+/* "const double *" for "double *", when it is as simple as that. */
+static void put_const(struct parcel__text *text, const parcel_parameter *parameter)
+{
+    const char *star = strchr(parameter->type, '*');
+    if (star && !strchr(star + 1, '*'))
+        parcel__text_format(text, ", make it const %s, or set .read_only", parameter->type);
+    else
+        parcel__text_put(text, ", make it a pointer to const, or set .read_only");
+}
+
 /* What would be accepted. */
 static void put_advice(struct parcel__text *text, const struct walk *walk,
                        const struct parcel__wire_target *target)
 {
-    const char *type = walk->parameter->type, *star = strchr(type, '*');
-    if (target->is_rank) {
+    if (target->is_rank && !target->is_snapshot) {
         parcel__text_put(text, "give it as a parcel_array, a string or a struct");
         return;
     }
-    parcel__text_put(text, "take it from parcel_shared_alloc");
-    if (!target->is_snapshot) {
+    parcel__text_put(text, target->is_rank ? "return what the call writes"
+                                           : "take it from parcel_shared_alloc");
+    if (!target->is_snapshot)
         parcel__text_put(text, " before the run");
-        return;
-    }
-    if (walk->parameter->kind != PARCEL_POINTER)
+    else if (walk->parameter->kind != PARCEL_POINTER)
         parcel__text_put(text, " or set .read_only");
-    else if (star && !strchr(star + 1, '*'))
-        parcel__text_format(text, ", make it const %s, or set .read_only", type);
     else
-        parcel__text_put(text, ", make it a pointer to const, or set .read_only");
+        put_const(text, walk->parameter);
 }
 
 static char *refusal(const struct walk *walk, const struct parcel__wire_target *target)
@@ -292,7 +306,7 @@ static char *refusal(const struct walk *walk, const struct parcel__wire_target *
 bool parcel__wire_check(const parcel_calls *calls, size_t first, size_t count,
                         const struct parcel__wire_target *target, char **why)
 {
-    struct walk walk = begin_walk(calls, first, count);
+    struct walk walk = begin_walk(calls, first, count, target->is_snapshot);
     if (target->is_snapshot && target->read_only)
         return true;
     while (find_next(&walk)) {

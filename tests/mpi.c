@@ -138,25 +138,188 @@ START_TEST(lists_that_differ_are_found_before_anything_runs)
 END_TEST
 
 /* What does not travel is each rank's own: pointers differ, and so may what they point at. */
+static int read_number(const int *number, int i)
+{
+    return (number ? *number : 0) + i;
+}
+DELAYED(int, read_number, const int *, int);
+
 static int add_to(int *sum, int i)
 {
-    __atomic_fetch_add(sum, i, __ATOMIC_RELAXED);
-    return i;
+    return __atomic_add_fetch(sum, i, __ATOMIC_RELAXED);
 }
 DELAYED(int, add_to, int *, int);
 
 START_TEST(pointers_are_each_ranks_own)
 {
-    int sums[8] = {0}, total = 0;
-    int *sum = &sums[ranks_rank()]; /* another place on each rank's stack */
+    int numbers[16] = {0};
+    int *number = &numbers[ranks_rank()]; /* another place on each rank's stack */
+    *number = 7;
     parcel_calls *calls = parcel_calls_new();
     for (int i = 0; i < 100; i++)
-        parcel_calls_add(calls, delayed(add_to)(sum, i));
+        parcel_calls_add(calls, delayed(read_number)(number, i));
     parcel_results *results = RUN(1, calls, .batch_size = 1);
     ck_ran_well(results);
-    MPI_Allreduce(sum, &total, 1, MPI_INT, MPI_SUM, MPI_COMM_WORLD);
-    ck_assert_int_eq(total, 99 * 100 / 2);
+    for (int i = 0; ranks_rank() == 0 && i < 100; i++)
+        ck_assert_int_eq(parcel_get_or(results, (size_t)i, int, -1), 7 + i);
     parcel_results_free(results);
+}
+END_TEST
+
+/* How results of calls that might write are asked for. */
+static const parcel_options writers[] = {
+    {.backend = "mpi", .n_jobs = 1},
+    {.backend = "mpi", .n_jobs = 1, .isolate = PARCEL_YES},
+    {.backend = "mpi", .n_jobs = 1, .mpi_results = PARCEL_ALL_RANKS},
+    {.backend = "mpi", .n_jobs = 1, .return_as = PARCEL_GENERATOR},
+};
+
+static parcel_calls *additions(int *sum)
+{
+    parcel_calls *calls = parcel_calls_new();
+    for (int i = 1; i <= 100; i++)
+        parcel_calls_add(calls, delayed(add_to)(sum, i));
+    return calls;
+}
+
+static void check_that_none_ran(parcel_results *results, const int *sum, const char *begin)
+{
+    parcel_result result;
+    ck_assert(!parcel_results_next(results, &result));
+    check_same_error(results);
+    const char *error = parcel_results_error(results);
+    ck_assert_ptr_nonnull(error);
+    ck_assert_msg(strncmp(error, begin, strlen(begin)) == 0, "%s", error);
+    ck_contains(error, "parameter 1 of add_to is int *, whose memory other ranks do not share: "
+                       "return what the call writes, make it const int *, or set .read_only");
+    ck_assert_int_eq(*sum, 0);
+    parcel_results_free(results);
+}
+
+static bool isolates(const parcel_options *options)
+{
+    return options->isolate == PARCEL_YES;
+}
+
+/* What one rank's calls write, the others do not have: memory of parcel_shared_alloc is one rank's,
+ * too. Alone, a rank is a program of threads, or of processes. */
+START_TEST(what_other_ranks_would_not_have_is_not_written)
+{
+    const parcel_options *options = &writers[_i];
+    parcel_result result;
+    int own = 0, *blocks = parcel_shared_alloc(sizeof *blocks), *sums[] = {&own, blocks};
+    for (size_t k = isolates(options) && ranks_count() == 1; k < LENGTH(sums); k++) {
+        parcel_calls *calls = additions(sums[k]);
+        parcel_results *results = parcel_run(options, calls);
+        if (ranks_count() > 1) {
+            check_that_none_ran(results, sums[k], "call 0, add_to(");
+        } else {
+            while (parcel_results_next(results, &result))
+                parcel_result_free(&result);
+            ck_assert_int_eq(*sums[k], 5050);
+            parcel_results_free(results);
+        }
+        parcel_calls_free(calls);
+    }
+    parcel_shared_free(blocks);
+}
+END_TEST
+
+START_TEST(what_only_the_last_rank_would_write_is_refused_on_all)
+{
+    int own = 0;
+    char begin[64];
+    if (ranks_count() == 1)
+        return;
+    snprintf(begin, sizeof begin, "rank %d: call 0, add_to(", last_rank());
+    parcel_calls *calls = additions(ranks_rank() == last_rank() ? &own : NULL);
+    check_that_none_ran(parcel_run(&writers[_i], calls), &own, begin);
+    parcel_calls_free(calls);
+}
+END_TEST
+
+static int peek(int *number, int i)
+{
+    return *number + i;
+}
+DELAYED(int, peek, int *, int);
+
+/* Rank 0's word for it holds. */
+START_TEST(pointers_that_are_only_read_are_each_ranks_own)
+{
+    int own = 7;
+    parcel_calls *calls = parcel_calls_new();
+    for (int i = 0; i < 100; i++)
+        parcel_calls_add(calls, delayed(peek)(&own, i));
+    parcel_results *results = RUN(1, calls, .read_only = ranks_rank() == 0 ? PARCEL_YES : 0,
+                                  .isolate = _i ? PARCEL_YES : PARCEL_NO);
+    ck_ran_well(results);
+    for (int i = 0; ranks_rank() == 0 && i < 100; i++)
+        ck_assert_int_eq(parcel_get_or(results, (size_t)i, int, -1), 7 + i);
+    parcel_results_free(results);
+}
+END_TEST
+
+/* Calls without a pointer, but for one. */
+struct pointing {
+    int n_given, at;
+    int *number;
+};
+
+static parcel_next_status next_pointing(void *state, parcel_call *call)
+{
+    struct pointing *pointing = state;
+    if (pointing->n_given == 200)
+        return PARCEL_NEXT_END;
+    bool points = pointing->n_given++ == pointing->at;
+    *call = delayed(read_number)(points ? pointing->number : NULL, 1);
+    return PARCEL_NEXT_CALL;
+}
+
+static int first_word(parcel_array words)
+{
+    return ((const char *const *)words.data)[0][0];
+}
+DELAYED(int, first_word, parcel_array);
+
+static parcel_next_status next_words(void *state, parcel_call *call)
+{
+    *call = delayed(first_word)(parcel_array((const char **)state, 1));
+    return PARCEL_NEXT_CALL;
+}
+
+/* So many calls ran before, on whatever rank. */
+static void check_that_it_is_refused(parcel_calls *calls, int n_before, const char *what)
+{
+    char sentence[256];
+    parcel_results *results = RUN(1, calls, .batch_size = 1);
+    snprintf(sentence, sizeof sentence,
+             "the generator gave a wrong call after %d call%s: parameter 1 of %s, whose memory "
+             "other ranks do not share: give it as a parcel_array, a string or a struct",
+             n_before, n_before == 1 ? "" : "s", what);
+    ck_assert_str_eq(parcel_results_error(results), sentence);
+    check_same_counts(results);
+    ck_assert_uint_eq(parcel_results_count(results), (size_t)n_before);
+    ck_assert_uint_eq(parcel_results_failures(results), 0);
+    for (int i = 0; ranks_rank() == 0 && i < n_before; i++)
+        ck_assert_int_eq(parcel_get_or(results, (size_t)i, int, -1), 1);
+    parcel_results_free(results);
+}
+
+/* Wherever it would run: many are rank 0's own. */
+START_TEST(a_pointer_of_a_generator_is_refused)
+{
+    int number = 7;
+    char word[] = "word";
+    const char *words[] = {word};
+    for (int at = 0; ranks_count() > 1 && at < 20; at++) {
+        struct pointing pointing = {.at = at, .number = &number};
+        check_that_it_is_refused(parcel_calls_generate(next_pointing, &pointing), at,
+                                 "read_number is const int *");
+    }
+    if (ranks_count() > 1)
+        check_that_it_is_refused(parcel_calls_generate(next_words, words), 0,
+                                 "first_word is an array of pointers");
 }
 END_TEST
 
@@ -359,46 +522,28 @@ START_TEST(a_refusal_is_told_whole)
 }
 END_TEST
 
-static void write_number(int *number)
-{
-    *number = 7;
-}
-DELAYED(void, write_number, int *);
+static atomic_int n_ran_here;
 
-/* Where the calls run is rank 0's to say. */
+static int count_here(void)
+{
+    return atomic_fetch_add(&n_ran_here, 1);
+}
+DELAYED(int, count_here);
+
+/* Where the calls run is rank 0's to say: in threads, which count for all. */
 START_TEST(isolate_counts_on_rank_0_only)
 {
-    int number = 0;
+    int here, total;
     parcel_calls *calls = parcel_calls_new();
     for (int i = 0; i < 10; i++)
-        parcel_calls_add(calls, delayed(write_number)(&number));
+        parcel_calls_add(calls, delayed(count_here)());
+    atomic_store(&n_ran_here, 0);
     parcel_results *results = RUN(1, calls, .isolate = ranks_rank() > 0 ? PARCEL_YES : PARCEL_NO);
     ck_ran_well(results);
+    here = atomic_load(&n_ran_here);
+    MPI_Allreduce(&here, &total, 1, MPI_INT, MPI_SUM, MPI_COMM_WORLD);
+    ck_assert_int_eq(total, 10);
     parcel_results_free(results);
-}
-END_TEST
-
-/* What rank 0 shares with its processes, another rank may not. */
-START_TEST(pointers_of_another_rank_to_processes_are_refused)
-{
-    static int own;
-    int *shared_number = parcel_shared_alloc(sizeof *shared_number);
-    int *number = ranks_rank() == 0 ? shared_number : &own;
-    for (int isolates = 0; isolates < 2; isolates++) {
-        parcel_calls *calls = parcel_calls_new();
-        for (int i = 0; i < 10; i++)
-            parcel_calls_add(calls, delayed(write_number)(number));
-        parcel_results *results = RUN(1, calls, .isolate = isolates ? PARCEL_YES : PARCEL_NO);
-        if (isolates && ranks_count() > 1) {
-            check_same_error(results);
-            ck_contains(parcel_results_error(results), "rank 1: call 0, write_number(");
-            ck_contains(parcel_results_error(results), "other processes do not share");
-        } else {
-            ck_ran_well(results);
-        }
-        parcel_results_free(results);
-    }
-    parcel_shared_free(shared_number);
 }
 END_TEST
 
@@ -1268,6 +1413,28 @@ static void send_by_name(void)
     parcel_results_free(results);
 }
 
+/* One that no other rank can find, behind calls that all can: nothing runs. */
+static void send_nameless(void)
+{
+    parcel_function nameless = by_name;
+    parcel_calls *calls = squares(50);
+    parcel_call call = {.function = &nameless};
+    parcel_calls_add(calls, call);
+    parcel_results *results = run_served(calls);
+    if (ranks_count() > 1) {
+        ck_contains(parcel_results_error(results),
+                    "call 50, triple(0): triple cannot be found by other ranks");
+        ck_assert_int_eq(parcel_results_status(results, 0), PARCEL_NOT_RUN);
+    }
+    parcel_results_free(results);
+}
+
+START_TEST(functions_that_other_ranks_cannot_find_are_refused)
+{
+    while_others_serve(send_nameless);
+}
+END_TEST
+
 START_TEST(registered_functions_are_found_by_name)
 {
     ck_assert_ptr_null(parcel_mpi_register("mpi.c: triple", &by_name));
@@ -1283,6 +1450,11 @@ static void add_list_tests(TCase *tests)
 {
     tcase_add_loop_test(tests, lists_that_differ_are_found_before_anything_runs, 0, N_DIFFERENCES);
     tcase_add_test(tests, pointers_are_each_ranks_own);
+    tcase_add_loop_test(tests, what_other_ranks_would_not_have_is_not_written, 0, LENGTH(writers));
+    tcase_add_loop_test(tests, what_only_the_last_rank_would_write_is_refused_on_all, 0,
+                        LENGTH(writers));
+    tcase_add_loop_test(tests, pointers_that_are_only_read_are_each_ranks_own, 0, 2);
+    tcase_add_test(tests, a_pointer_of_a_generator_is_refused);
     tcase_add_loop_test(tests, rank_0_has_the_results_and_all_know_how_it_went, 0, LENGTH(sizes));
     tcase_add_loop_test(tests, all_ranks_have_the_results_when_asked, 0, LENGTH(sizes));
     tcase_add_test(tests, failures_are_told_on_all_ranks_alike);
@@ -1300,7 +1472,6 @@ static void add_option_tests(TCase *tests)
     tcase_add_test(tests, a_refused_run_of_rank_0_does_not_wait_for_ever);
     tcase_add_test(tests, a_refusal_is_told_whole);
     tcase_add_test(tests, isolate_counts_on_rank_0_only);
-    tcase_add_test(tests, pointers_of_another_rank_to_processes_are_refused);
     tcase_add_test(tests, halt_counts_on_rank_0_only);
 }
 
@@ -1338,6 +1509,7 @@ static void add_serving_tests(TCase *tests)
     tcase_add_test(tests, states_for_ranks_that_serve_are_refused);
     tcase_add_test(tests, ranks_that_serve_serve_many_runs);
     tcase_add_test(tests, registered_functions_are_found_by_name);
+    tcase_add_test(tests, functions_that_other_ranks_cannot_find_are_refused);
 }
 
 int main(void)

@@ -385,6 +385,41 @@ START_TEST(test_calls_that_cannot_travel)
 }
 END_TEST
 
+/* The same before a run: nothing is said of what can travel. */
+START_TEST(test_calls_are_looked_at_before)
+{
+    char *why = NULL;
+    int variable = 1;
+    struct parcel__bundle_found found = {.count = 0};
+    const parcel_function on_stack = *parcel_function_of(half);
+    parcel_call call = delayed(half)(3);
+    parcel_calls *calls = parcel_calls_new();
+    for (int i = 0; i < 100; i++)
+        parcel_calls_add(calls, i % 2 ? delayed(half)(1) : delayed(negate)(i));
+    ck_assert(parcel__bundle_check(calls, 0, 100, false, &found, &why));
+    ck_assert_uint_eq(found.count, 2);
+    parcel_calls_add(calls, delayed(dereference)(&variable));
+    call.function = &on_stack;
+    parcel_calls_add(calls, call);
+    ck_assert(!parcel__bundle_check(calls, 100, 1, true, &found, &why));
+    ck_contains(why, "parameter 1 of dereference is ");
+    parcel__memory_free(why);
+    ck_assert(!parcel__bundle_check(calls, 0, 102, false, &found, &why));
+    ck_contains(why, "call 101, half(3): half cannot be found by other ranks");
+    parcel__memory_free(why);
+    ck_assert(!parcel__bundle_check(calls, 101, 1, true, &found, &why));
+    ck_assert_msg(strncmp(why, "half cannot be found", 20) == 0, "%s", why);
+    parcel__memory_free(why);
+    parcel__calls_take_back(calls);
+    parcel__calls_take_back(calls);
+    ck_assert(parcel__bundle_check(calls, 0, parcel_calls_count(calls), false, &found, &why));
+    ck_assert(parcel_calls_add(calls, delayed(half)(8)));
+    ck_assert_uint_eq(parcel_calls_count(calls), 101);
+    ck_assert_ptr_eq(parcel__calls_function(calls, 100), parcel_function_of(half));
+    parcel_calls_free(calls);
+}
+END_TEST
+
 /* A library that is loaded no more stands for one that this rank never loaded. */
 START_TEST(test_function_that_is_not_here)
 {
@@ -715,6 +750,7 @@ int main(void)
     tcase_add_loop_test(tests, test_calls_in_pieces, 0, 9);
     tcase_add_test(tests, test_large_arguments);
     tcase_add_test(tests, test_calls_that_cannot_travel);
+    tcase_add_test(tests, test_calls_are_looked_at_before);
     tcase_add_test(tests, test_function_that_is_not_here);
     tcase_add_test(tests, test_registered_function);
     tests = suite_case(suite, "results");

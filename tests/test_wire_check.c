@@ -198,6 +198,44 @@ START_TEST(test_sentences)
 }
 END_TEST
 
+/* The same for ranks: of such that made the calls too, and of such that they are sent to. */
+static void check_for_ranks(parcel_call call, const char *own, const char *sent)
+{
+    parcel_calls *calls = list_with(call);
+    for (int is_snapshot = 0; is_snapshot < 2; is_snapshot++) {
+        const struct parcel__wire_target target = {.is_snapshot = is_snapshot, .is_rank = true};
+        const char *expected = is_snapshot ? own : sent;
+        char *why = NULL;
+        ck_assert(parcel__wire_check(calls, 0, 2, &target, &why) == !expected);
+        if (expected)
+            ck_contains(why, expected);
+        parcel__memory_free(why);
+    }
+    parcel_calls_free(calls);
+}
+
+START_TEST(test_calls_for_other_ranks)
+{
+    double local = 0, *block = parcel_shared_alloc(sizeof *block);
+    const void *pointers[] = {&local};
+    static const char update_own[] =
+        "parameter 2 of update is double *, whose memory other ranks do not share: return what "
+        "the call writes, make it const double *, or set .read_only";
+    static const char update_sent[] =
+        "parameter 2 of update is double *, whose memory other ranks do not share: give it as a "
+        "parcel_array, a string or a struct";
+    check_for_ranks(delayed(update)(1, NULL), NULL, NULL);
+    check_for_ranks(delayed(update)(1, &local), update_own, update_sent);
+    check_for_ranks(delayed(update)(1, block), update_own, update_sent);
+    check_for_ranks(delayed(look)(&constant, NULL), NULL, NULL);
+    check_for_ranks(delayed(look)(&local, NULL), NULL, "is const double *, whose memory other");
+    check_for_ranks(delayed(give)(parcel_array(pointers, 1)),
+                    "do not share: return what the call writes or set .read_only",
+                    "an array of pointers, whose memory other ranks do not share");
+    parcel_shared_free(block);
+}
+END_TEST
+
 START_TEST(test_shared_blocks_that_are_too_young)
 {
     double *block = parcel_shared_alloc(sizeof *block);
@@ -318,6 +356,7 @@ int main(void)
     tcase_add_test(tests, test_pointers_that_travel);
     tcase_add_test(tests, test_values_and_arrays_that_travel);
     tcase_add_test(tests, test_sentences);
+    tcase_add_test(tests, test_calls_for_other_ranks);
     tcase_add_test(tests, test_shared_blocks_that_are_too_young);
     tcase_add_test(tests, test_results);
     tcase_add_test(tests, test_no_memory_is_no_yes);
