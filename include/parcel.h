@@ -395,7 +395,10 @@ typedef struct parcel_options {
     const char *halt;
 
     /* Seconds for the run: then nothing new is handed out, and running calls are asked to return.
-     * Above 0, up to 1e9. Environment: PARCEL_DEADLINE. */
+     * No time limit counts what the program was stopped for (SIGSTOP, Ctrl-Z, Slurm's suspend), if
+     * that was more than 1 s; times of calls and runs do. While a run has limits a thread of the
+     * library wakes four times a second to see that. Above 0, up to 1e9. Environment:
+     * PARCEL_DEADLINE. */
     double deadline;
 
     /* Seconds for each call, or each attempt where it is retried, from its own start. A thread

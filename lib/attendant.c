@@ -44,14 +44,15 @@ struct errand {
     size_t left;                         /* calls of the batch from there on */
     size_t n_read;                       /* answers that were recorded */
     bool has_heard;                      /* that a call cancelled the run's token */
-    bool is_alone;  /* one more attempt at one call, whose answer is not recorded yet */
-    int pid;        /* of its process */
-    double sent;    /* when, by the clock */
-    double stopped; /* when the worker was told to stop, by the clock; 0: it was not */
-    double killed;  /* when SIGTERM was sent; 0: it was not */
-    bool is_killed; /* with SIGKILL */
-    bool is_late;   /* killed since a call took too long */
-    char *refusal;  /* why the call that was looked at last cannot be sent, owned, or NULL */
+    bool is_alone;              /* one more attempt at one call, whose answer is not recorded yet */
+    int pid;                    /* of its process */
+    double sent;                /* when, by the clock */
+    struct parcel__clock clock; /* which this thread alone looks at */
+    double stopped;             /* when the worker was told to stop, by that clock; 0: it was not */
+    double killed;              /* when SIGTERM was sent, the same; 0: it was not */
+    bool is_killed;             /* with SIGKILL */
+    bool is_late;               /* killed since a call took too long */
+    char *refusal; /* why the call that was looked at last cannot be sent, owned, or NULL */
 };
 
 /* A failed attempt. The message is owned; NULL: memory ran out. */
@@ -186,6 +187,8 @@ static size_t send(struct errand *errand, size_t first, size_t count)
     errand->n_read = 0;
     errand->pid = (int)parcel__keeper_pid(errand->attendant->keeper, errand->attendant->number);
     errand->sent = parcel__port_now();
+    parcel__clock_start(&errand->clock);
+    parcel__clock_start(&box->clock);
     errand->stopped = errand->killed = 0;
     errand->is_killed = errand->is_late = errand->has_heard = false;
     parcel__process_ring(&box->n_orders);
@@ -196,14 +199,23 @@ static size_t send(struct errand *errand, size_t first, size_t count)
 
 static void read_answers(struct errand *errand);
 
-/* When the call that runs must have ended, by the clock; INFINITY: never. */
-static double due(const struct errand *errand)
+/* When the call that runs began, by the clock in the mailbox; 0: its time is not limited. */
+static double begin_of_limited(const struct errand *errand)
 {
-    double started, allowed = parcel__control_allowed(errand->job->control);
+    double started;
     __atomic_load(&errand->box->job.few[0].current.started, &started, __ATOMIC_RELAXED);
+    return started;
+}
+
+/* Seconds until the call that runs must have ended, and by errand's clock it is now; INFINITY: it
+ * need not. */
+static double time_left(const struct errand *errand, double now)
+{
+    double allowed = parcel__control_allowed(errand->job->control);
+    double began = begin_of_limited(errand), looked = parcel__clock_look(&errand->box->clock);
     if (errand->stopped > 0 && parcel__control_asks(errand->job->control))
-        return errand->stopped + patience;
-    return started > 0 ? started + allowed + patience : INFINITY;
+        return errand->stopped + patience - now;
+    return began > 0 ? began + allowed + patience - looked : INFINITY;
 }
 
 /* Takes the calls back that have not begun: the order ends with the one that runs, or it had none
@@ -232,14 +244,16 @@ static double press(struct errand *errand)
 {
     const struct parcel__worker_limits *limits = errand->job->options.worker_limits;
     struct parcel__attendant *attendant = errand->attendant;
-    double now = parcel__port_now();
-    double end = errand->killed > 0 ? errand->killed + limits->kill_after : due(errand);
-    if (now >= end && errand->killed == 0) {
+    double now = parcel__clock_look(&errand->clock);
+    double left = time_left(errand, now);
+    if (errand->killed > 0)
+        left = errand->killed + limits->kill_after - now;
+    if (left <= 0 && errand->killed == 0) {
         (void)take_back(errand);
-        end = due(errand);
+        left = time_left(errand, now);
     }
-    if (now < end)
-        return end - now;
+    if (left > 0)
+        return left;
     if (errand->is_killed)
         return INFINITY;
     errand->is_late = errand->killed > 0 ? errand->is_late : errand->stopped == 0;
@@ -288,7 +302,7 @@ static void pass_on(struct errand *errand)
         atomic_store_explicit(&box->reason, (int)reason, memory_order_relaxed);
         atomic_thread_fence(memory_order_seq_cst); /* see hear in servant.c */
         parcel__job_tell(&box->job, reason);
-        errand->stopped = parcel__port_now();
+        errand->stopped = parcel__clock_look(&errand->clock);
     }
     if (errand->job->control->median)
         atomic_store_explicit(&box->job.own_control.relative,
@@ -309,7 +323,7 @@ static double look_again(const struct errand *errand)
     if (!control->watches || errand->stopped > 0)
         return pause;
     pause = fmin(pause, errand->worker->current.worker == 0 ? often : sometimes);
-    return fmin(pause, fmax(control->end - parcel__port_now(), 0));
+    return fmin(pause, fmax(control->end - parcel__clock_now(), 0));
 }
 
 /* Whoever wrote over the number of orders has the worker do its order once more. */
@@ -401,7 +415,8 @@ static struct attempt read_death(const struct errand *errand, double start)
     } else if (errand->is_late) {
         attempt.outcome.status = PARCEL_TIMED_OUT;
         parcel__text_format(&text, "timed out: %.3g s, %.3g s allowed; its worker was killed",
-                            now - start, parcel__control_allowed(errand->job->control));
+                            parcel__clock_look(&errand->box->clock) - begin_of_limited(errand),
+                            parcel__control_allowed(errand->job->control));
     } else {
         parcel__text_put(&text, "worker ");
         parcel__keeper_put_death(&text, attendant->keeper, attendant->number);

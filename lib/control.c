@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <string.h>
 
+#include "clock.h"
 #include "current.h"
 #include "median.h"
 #include "memory.h"
@@ -150,7 +151,7 @@ bool parcel__control_open(struct parcel__control *control, const struct parcel__
                           limits->timeout_factor > 0 || limits->retry.most > 0;
     atomic_init(&control->relative, INFINITY);
     if (limits->deadline > 0)
-        control->end = parcel__port_now() + limits->deadline;
+        control->end = parcel__clock_now() + limits->deadline;
     if (limits->handles_signals)
         control->signals_before = parcel__signals_open();
     if (around && may_be_asked(around))
@@ -177,7 +178,7 @@ enum parcel__reason parcel__control_due(const struct parcel__control *control)
         return PARCEL__BY_TOKEN;
     if (limits->handles_signals && parcel__signals_seen(control->signals_before) != 0)
         return PARCEL__BY_SIGNAL;
-    if (limits->deadline > 0 && parcel__port_now() >= control->end)
+    if (limits->deadline > 0 && parcel__clock_now() >= control->end)
         return PARCEL__BY_DEADLINE;
     if (control->around && parcel_cancelled_in(control->around))
         return PARCEL__BY_AROUND;
@@ -301,7 +302,7 @@ void parcel__control_allow(struct parcel__control *control, double seconds)
 static bool is_late(const parcel_current_call *current)
 {
     return current->started > 0 &&
-           parcel__port_now() - current->started > parcel__control_allowed(current->control);
+           parcel__clock_now() - current->started > parcel__control_allowed(current->control);
 }
 
 /* True when the call should return early: for its own run alone, not the runs around it. */

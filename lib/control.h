@@ -56,7 +56,7 @@ struct parcel__control {
     bool watches;    /* something outside of the run may stop it */
     bool is_careful; /* each call is run, timed and looked at on its own */
     size_t enough;   /* calls of the kind that halt counts */
-    double end;      /* of the deadline, by the clock */
+    double end;      /* of the deadline, by the clock of limits */
     unsigned signals_before;
     atomic_int far_signal; /* that another rank saw, or 0; relaxed, as it is only to be named */
     const parcel_current_call *around; /* a call that may be asked to return, or NULL */

@@ -35,8 +35,8 @@ struct parcel_current_call {
     const atomic_bool *is_stopped; /* of the run */
     struct parcel_job *job;
     const struct parcel__control *control; /* of the run */
-    double started; /* the attempt that runs, by the clock; 0 when its time is not limited. Written
-                     * by the worker between two attempts */
+    double started; /* the attempt that runs, by the clock of limits; 0 when its time is not
+                     * limited. Written by the worker between two attempts */
     const struct parcel__nest *nest;
     struct parcel_current_call *around; /* the call that the run is in, or NULL */
 

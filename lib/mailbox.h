@@ -2,6 +2,7 @@
 #ifndef PARCEL__MAILBOX_H
 #define PARCEL__MAILBOX_H
 
+#include "clock.h"
 #include "job.h"
 #include "openmp.h"
 #include "wire.h"
@@ -71,10 +72,11 @@ struct parcel__mailbox {
     parcel_token token;    /* cancelled by calls that cancel the run's, of which they have a copy */
     atomic_bool stops_run; /* a call said so; relaxed: the bell, or n_done, goes with it */
     atomic_uint n_done; /* release when all of an order is done, acquire when that is looked at */
-    int stopped_by;     /* why the worker's own job stopped: enum parcel__reason */
-    size_t memory;      /* bytes above what the worker had at its start */
-    size_t large;       /* where the room for views of large results ends, which only shrinks: of
-                         * all processes that the worker was */
+    struct parcel__clock clock; /* by which the worker's calls have limits; both look at it */
+    int stopped_by;             /* why the worker's own job stopped: enum parcel__reason */
+    size_t memory;              /* bytes above what the worker had at its start */
+    size_t large; /* where the room for views of large results ends, which only shrinks: of
+                   * all processes that the worker was */
     struct parcel__wire_result fault; /* why on_worker_start failed; size 0: it did not */
     struct parcel_job job;            /* the worker's */
     struct parcel__answer answers[PARCEL__MOST_ANSWERS];

@@ -6,7 +6,7 @@
 static pthread_mutex_t mutexes[] = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_MUTEX_INITIALIZER,
                                     PTHREAD_MUTEX_INITIALIZER, PTHREAD_MUTEX_INITIALIZER,
                                     PTHREAD_MUTEX_INITIALIZER, PTHREAD_MUTEX_INITIALIZER,
-                                    PTHREAD_MUTEX_INITIALIZER};
+                                    PTHREAD_MUTEX_INITIALIZER, PTHREAD_MUTEX_INITIALIZER};
 
 _Static_assert(sizeof mutexes / sizeof *mutexes == PARCEL__N_MUTEXES, "one for each");
 

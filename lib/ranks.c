@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "calls.h"
+#include "clock.h"
 #include "digest.h"
 #include "function.h"
 #include "memory.h"
@@ -430,7 +431,9 @@ static int rank_ahead(const struct parcel__ranks *ranks)
 /* False: some do not come, as error says. */
 static bool await_all(struct parcel__ranks *ranks, double timeout, struct parcel__text *error)
 {
-    double end = parcel__port_now() + timeout;
+    struct parcel__clock clock = {0}; /* this loop looks at it */
+    parcel__clock_start(&clock);
+    double end = parcel__clock_look(&clock) + timeout;
     bool some_have_ended;
     for (unsigned n_idle = 0;; n_idle++) {
         parcel__ranks_poll(ranks);
@@ -442,7 +445,7 @@ static bool await_all(struct parcel__ranks *ranks, double timeout, struct parcel
         }
         if (all_have_come(ranks, &some_have_ended))
             return true;
-        if (some_have_ended || parcel__port_now() >= end)
+        if (some_have_ended || parcel__clock_look(&clock) >= end)
             break;
         parcel__ranks_pause(ranks, n_idle);
     }
@@ -692,10 +695,12 @@ void parcel__ranks_put_warnings(const struct parcel__ranks *ranks,
 /* Waits for rank 0's answer. False: it does not come. */
 static bool await_answer(struct parcel__ranks *ranks, double timeout)
 {
-    double end = parcel__port_now() + timeout;
+    struct parcel__clock clock = {0}; /* this loop looks at it */
+    parcel__clock_start(&clock);
+    double end = parcel__clock_look(&clock) + timeout;
     for (unsigned n_idle = 0; !ranks->answer && !ranks->is_done; n_idle++) {
         parcel__ranks_poll(ranks);
-        if (parcel__port_now() >= end)
+        if (parcel__clock_look(&clock) >= end)
             break;
         parcel__ranks_pause(ranks, n_idle);
     }

@@ -5,6 +5,7 @@
 
 #include "blas.h"
 #include "calls.h"
+#include "clock.h"
 #include "crew.h"
 #include "job.h"
 #include "memory.h"
@@ -201,10 +202,18 @@ static void close_progress(struct parcel__run *run)
         parcel__progress_close(&run->progress);
 }
 
+static bool has_time_limits(const struct parcel__plan *plan)
+{
+    const struct parcel__limits *limits = &plan->limits;
+    return limits->deadline > 0 || limits->timeout > 0 || limits->timeout_factor > 0;
+}
+
 /* Opens what stops the run, inside of the call around it or of none. False: out of memory. */
 bool parcel__run_open_control(struct parcel__run *run, const parcel_current_call *around)
 {
     size_t count = run->terms ? run->terms->count : parcel_calls_count(run->calls);
+    if (has_time_limits(run->plan))
+        parcel__clock_watch();
     bool opened = parcel__control_open(&run->control, &run->plan->limits, count, around);
     if (run->catches_signals)
         run->control.signals_before = run->signals_before;
@@ -219,6 +228,8 @@ void parcel__run_close_control(struct parcel__run *run)
     if (run->states)
         parcel__states_give_back(run->team->states, run->states);
     parcel__control_close(&run->control);
+    if (has_time_limits(run->plan))
+        parcel__clock_unwatch();
 }
 
 static struct parcel__job_options job_options(struct parcel__run *run)

@@ -341,6 +341,7 @@ void parcel__servant_work(const struct parcel__mail *mail)
 {
     struct servant servant = {.mail = mail, .box = mail->box};
     unsigned n_known = atomic_load_explicit(&mail->box->n_done, memory_order_acquire);
+    parcel__clock_use(&mail->box->clock);
     parcel__current_leave(NULL); /* the call that forked has ended here, whatever becomes of it */
     servant.room = (struct parcel__wire_room){
         .base = mail->results, .size = mail->results_size, .large = mail->box->large};

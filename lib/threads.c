@@ -44,8 +44,8 @@ int parcel__threads_startable(int wanted)
     static atomic_int shown = 1; /* relaxed: only a number, and a late one costs a try */
     if (wanted <= atomic_load_explicit(&shown, memory_order_relaxed))
         return wanted;
-    int started = start_and_end(wanted - 1);
-    if (started < wanted - 1)
+    int started = start_and_end(wanted); /* one more, which looks at the clock of limits */
+    if (started < wanted)
         return 1 + started / 2; /* other threads, and each thread's own memory, need room too */
     atomic_store_explicit(&shown, wanted, memory_order_relaxed);
     return wanted;

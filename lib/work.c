@@ -5,9 +5,11 @@
  * lie side by side are run by one loop, which looks at one word between two calls, and a record is
  * written for each stretch; only calls that are long against a reading of the clock have their own.
  */
+#include <math.h>
 #include <string.h>
 
 #include "calls.h"
+#include "clock.h"
 #include "job.h"
 #include "memory.h"
 #include "openmp.h"
@@ -225,7 +227,7 @@ static void check_time(struct parcel_job *job, struct parcel__worker *worker, si
 {
     struct parcel_current_call *current = &worker->current;
     const struct parcel__watcher *watcher = &job->options.watcher;
-    double seconds = parcel__port_now() - current->started;
+    double seconds = fmax(parcel__clock_now() - current->started, 0);
     double allowed = parcel__control_allowed(job->control);
     bool has_failed = pending_events(worker) & PARCEL__EVENT_FAILED;
     worker->is_late = seconds > allowed;
@@ -300,7 +302,7 @@ static void run_limited(struct parcel_job *job, struct parcel__worker *worker,
 {
     size_t index = stretch->first + i;
     for (int attempts = 1;; attempts++) {
-        worker->current.started = parcel__port_now();
+        worker->current.started = parcel__clock_now();
         run_single(job, worker, stretch, i);
         check_time(job, worker, index);
         worker->current.started = 0;
