@@ -120,6 +120,7 @@ static void clear(struct parcel__mailbox *box)
     parcel_token_reset(&box->token);
     box->stopped_by = PARCEL__GOES_ON;
     box->memory = 0;
+    box->began = 0;
     box->fault.size = 0;
     box->job.few[0].current.running.index = SIZE_MAX;
     box->job.few[0].current.started = 0;
@@ -603,7 +604,8 @@ static void settle(struct errand *errand, size_t place, struct attempt attempt)
 /* When the call after so many answers began, by the clock. */
 static double begin_of(const struct errand *errand, size_t n_answers)
 {
-    return n_answers > 0 ? errand->box->answers[n_answers - 1].end : errand->sent;
+    const struct parcel__mailbox *box = errand->box;
+    return n_answers > 0 ? box->answers[n_answers - 1].end : fmax(box->began, errand->sent);
 }
 
 /* The process died in a call. */
@@ -636,9 +638,8 @@ static void note_vain(struct errand *errand, enum ending ending)
 {
     struct parcel__attendant *attendant = errand->attendant;
     struct parcel__text text = {0};
-    bool was_stopped = errand->killed > 0;
     attendant->n_vain++;
-    if (was_stopped || (ending == IDLE && attendant->n_vain < MOST_VAIN))
+    if (errand->stopped > 0 || (ending == IDLE && attendant->n_vain < MOST_VAIN))
         return;
     parcel__keeper_put_death(&text, attendant->keeper, attendant->number);
     stop_at_worker(errand, parcel__text_take(&text));

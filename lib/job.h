@@ -255,6 +255,10 @@ bool parcel__job_retries(struct parcel_job *job, size_t index,
 /* Asks the worker of a job with one for what it has not begun. Threads: any. */
 void parcel__job_ask(struct parcel_job *job);
 
+/* Makes the state of the worker of a job with one, which is ready, and has states. Threads: the one
+ * that is to run its calls. */
+void parcel__job_start_worker(struct parcel_job *job);
+
 /* Runs all calls of a job with one worker in this thread, which works for a job already. */
 void parcel__job_run_block(struct parcel_job *job);
 

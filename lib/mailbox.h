@@ -69,6 +69,7 @@ struct parcel__mailbox {
     /* Release when an answer is written, acquire when it is read. Written by the worker. */
     _Alignas(PARCEL__LINE) atomic_size_t n_answers;
     atomic_int phase;      /* enum parcel__phase; relaxed: read when the worker is dead */
+    double began;          /* when the first call did, by the clock; 0: not yet; read so, too */
     parcel_token token;    /* cancelled by calls that cancel the run's, of which they have a copy */
     atomic_bool stops_run; /* a call said so; relaxed: the bell, or n_done, goes with it */
     atomic_uint n_done; /* release when all of an order is done, acquire when that is looked at */

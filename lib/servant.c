@@ -89,7 +89,7 @@ static void put_answer(struct servant *servant, struct parcel__answer *answer, s
     const char *message = content;
     if (answer->status == PARCEL_OK) {
         message = put_value(servant, &answer->result, function, content);
-        parcel__results_free_taken(results, place);
+        parcel__results_release(results, place);
         if (!message)
             return;
         answer->status = PARCEL_FAILED;
@@ -271,22 +271,36 @@ static void put_fault(struct servant *servant)
         (void)parcel__wire_put_text(&servant->box->fault, &servant->room, fault);
 }
 
+/* Runs on_worker_start, unless it has run. A crash or a time limit is its own until it returns. */
+static void start_state(struct servant *servant)
+{
+    if (servant->states->of[0].is_started)
+        return;
+    set_phase(servant, PARCEL__PHASE_STARTING);
+    parcel__job_start_worker(&servant->box->job);
+}
+
+/* What happens from here on happens to a call. */
+static void begin_calls(struct servant *servant)
+{
+    servant->last = parcel__port_now();
+    servant->box->began = servant->last;
+    set_phase(servant, PARCEL__PHASE_RUNNING);
+}
+
 static void run(struct servant *servant)
 {
     struct parcel__mailbox *box = servant->box;
     const struct parcel__job_options options = job_options(servant);
-    bool has_started = servant->states && servant->states->of[0].is_started;
     if (servant->states)
         servant->states->first_worker = options.first_worker; /* it may differ between runs */
     (void)parcel__job_open(&box->job, &options);              /* one worker needs no memory */
     box->job.own_control.watches = servant->order.is_watched;
     parcel__job_make_ready(&box->job, &box->job.workers[0]);
     hear(servant);
-    if (servant->states && !has_started)
-        set_phase(servant, PARCEL__PHASE_STARTING);
-    else
-        set_phase(servant, PARCEL__PHASE_RUNNING);
-    servant->last = parcel__port_now();
+    if (servant->states)
+        start_state(servant);
+    begin_calls(servant);
     parcel__job_run_block(&box->job);
     box->stopped_by = (int)parcel__control_reason(&box->job.own_control);
     if (box->stopped_by == PARCEL__BY_WORKER)

@@ -661,6 +661,14 @@ void parcel_job_work(parcel_job *job, int worker)
     leave(&job->workers[worker], &surroundings); /* after it nothing of the job may be read */
 }
 
+void parcel__job_start_worker(struct parcel_job *job)
+{
+    struct parcel__worker *worker = &job->workers[0];
+    struct parcel_current_call *before = parcel__current_enter(&worker->current);
+    (void)has_state(job, worker); /* who fails has stopped the job */
+    parcel__current_leave(before);
+}
+
 void parcel__job_run_block(struct parcel_job *job)
 {
     struct parcel__worker *worker = &job->workers[0];

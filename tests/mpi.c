@@ -1011,14 +1011,23 @@ static int crash_at(int i)
 }
 DELAYED(int, crash_at, int);
 
+static void *start_idly(void *state, int worker)
+{
+    (void)worker;
+    return state;
+}
+
+/* With on_worker_start each crash is the first call of its worker. */
 START_TEST(a_crash_in_a_worker_of_a_rank_costs_one_record)
 {
     for (int n_jobs = 1; n_jobs <= 2; n_jobs++) {
         parcel_calls *calls = parcel_calls_new();
         for (int i = 0; i < 200; i++)
             parcel_calls_add(calls, delayed(crash_at)(i));
-        parcel_results *results = RUN(n_jobs, calls, .isolate = PARCEL_YES,
-                                      .on_error = PARCEL_COLLECT, .mpi_results = PARCEL_ALL_RANKS);
+        parcel_results *results =
+            RUN(n_jobs, calls, .isolate = PARCEL_YES, .on_error = PARCEL_COLLECT,
+                .mpi_results = PARCEL_ALL_RANKS, .on_worker_start = _i ? start_idly : NULL,
+                .max_calls_per_worker = _i);
         check_same_counts(results);
         ck_assert_uint_eq(parcel_results_failures(results), 4);
         for (size_t i = 0; i < 200; i++)
@@ -1492,7 +1501,7 @@ static void add_fault_tests(TCase *tests)
     tcase_add_test(tests, large_results_arrive_whole);
     tcase_add_test(tests, large_results_reach_all_ranks);
     tcase_add_test(tests, results_that_rank_0_has_no_memory_for_are_failures);
-    tcase_add_test(tests, a_crash_in_a_worker_of_a_rank_costs_one_record);
+    tcase_add_loop_test(tests, a_crash_in_a_worker_of_a_rank_costs_one_record, 0, 2);
     tcase_add_test(tests, sigterm_to_all_ranks_keeps_what_is_finished);
     tcase_add_test(tests, a_token_of_one_rank_reaches_runs_inside_of_calls_on_all);
     tcase_add_test(tests, a_signal_at_another_rank_is_named);

@@ -649,6 +649,110 @@ START_TEST(a_worker_that_crashes_at_its_start_stops_the_run)
 }
 END_TEST
 
+/* ---- the first call of a worker, behind on_worker_start ---- */
+
+static double now(void)
+{
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
+}
+
+START_TEST(a_first_call_that_dies_loses_only_itself)
+{
+    parcel_results *results =
+        RUN(1, with_death(5, 0, _i, 99), WITH_WORKERS, .on_error = PARCEL_COLLECT);
+    check_lost(results, 0, deaths[_i].message, 1);
+    check_others(results, 0);
+    ck_assert_int_eq(atomic_load(&shared->started), 2);
+    ck_assert_int_eq(atomic_load(&shared->ended), 1);
+    parcel_results_free(results);
+}
+END_TEST
+
+/* Each is the first of a worker that took the place of another. */
+START_TEST(first_calls_that_die_are_retried)
+{
+    parcel_results *results =
+        RUN(1, with_death(9, 4, 0, 2), WITH_WORKERS, .retries = 2, .max_calls_per_worker = 2);
+    ck_ran_well(results);
+    ck_assert_int_eq(parcel_results_attempts(results, 4), 3);
+    check_others(results, 4);
+    parcel_results_free(results);
+}
+END_TEST
+
+START_TEST(a_run_in_which_all_first_calls_die_ends)
+{
+    int taken[30] = {0};
+    parcel_calls *calls = parcel_calls_new();
+    for (int i = 0; i < 30; i++)
+        parcel_calls_add(calls, delayed(die)(i, 0, 99));
+    parcel_results *results = RUN(2, calls, WITH_WORKERS, .on_error = PARCEL_COLLECT,
+                                  .on_result = _i ? take_one : NULL, .on_result_state = taken);
+    ck_assert_uint_eq(parcel_results_failures(results), 30);
+    ck_assert_int_eq(atomic_load(&shared->n_begun), 30);
+    ck_assert_int_eq(atomic_load(&shared->started), 30);
+    for (int i = 0; _i && i < 30; i++)
+        ck_assert_int_eq(taken[i], 1);
+    parcel_results_free(results);
+}
+END_TEST
+
+START_TEST(a_first_call_that_overruns_is_ended)
+{
+    parcel_executor *executor =
+        parcel_open(IN_PROCESSES(1, .timeout = 0.3, .kill_after = 0.01, WITH_WORKERS,
+                                 .max_calls_per_worker = 1, .on_error = PARCEL_COLLECT));
+    parcel_calls *calls = with_hang(3, 1, _i);
+    parcel_results *results = parcel_executor_run(executor, calls);
+    ck_assert_int_eq(parcel_results_status(results, 1), PARCEL_TIMED_OUT);
+    ck_contains(parcel_results_message(results, 1), " s, 0.3 s allowed");
+    ck_assert_int_eq(atomic_load(&shared->begun[1]), 1);
+    check_others(results, 1);
+    parcel_results_free(results);
+    parcel_calls_free(calls);
+    parcel_close(executor);
+}
+END_TEST
+
+START_TEST(a_first_call_is_ended_with_its_run)
+{
+    parcel_results *results =
+        RUN(1, with_hang(1, 0, _i), .deadline = 0.3, .kill_after = 0.01, WITH_WORKERS);
+    check_ended(results, "deadline");
+    parcel_results_free(results);
+}
+END_TEST
+
+static void *start_slowly(void *state, int worker)
+{
+    double *seconds = state, start = now();
+    while (now() - start < 0.2)
+        continue;
+    *seconds += now() - start;
+    return start_worker(NULL, worker);
+}
+
+/* Whether they return, die or are killed. */
+START_TEST(first_calls_take_no_time_of_on_worker_start)
+{
+    parcel_calls *calls = with_hang(1, 0, _i ? IGNORES_TERM : 0);
+    parcel_calls_add(calls, delayed(die)(1, 0, _i));
+    double *seconds = parcel_shared_alloc(sizeof *seconds), before = now();
+    parcel_results *results =
+        RUN(1, calls, .on_worker_start = start_slowly, .worker_state = seconds, .timeout = 0.1,
+            .kill_after = 0.01, .max_calls_per_worker = 1, .on_error = PARCEL_COLLECT);
+    double all = now() - before;
+    ck_assert_int_eq(atomic_load(&shared->started), 2);
+    ck_assert_int_eq(parcel_results_status(results, 0), _i ? PARCEL_TIMED_OUT : PARCEL_OK);
+    ck_assert_int_eq(parcel_results_status(results, 1), _i ? PARCEL_LOST : PARCEL_OK);
+    ck_assert(parcel_results_total_time(results) <= all - *seconds);
+    parcel_shared_free(seconds);
+    parcel_results_free(results);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("processes");
@@ -676,6 +780,12 @@ int main(void)
     tcase_add_test(tests, workers_are_started_and_ended_in_their_processes);
     tcase_add_test(tests, a_worker_that_is_replaced_is_started_and_ended);
     tcase_add_test(tests, a_worker_that_crashes_at_its_start_stops_the_run);
+    tcase_add_loop_test(tests, a_first_call_that_dies_loses_only_itself, 0, LENGTH(deaths));
+    tcase_add_test(tests, first_calls_that_die_are_retried);
+    tcase_add_loop_test(tests, a_run_in_which_all_first_calls_die_ends, 0, 2);
+    tcase_add_loop_test(tests, a_first_call_that_overruns_is_ended, HEEDS_NOTHING, RETURNS + 1);
+    tcase_add_loop_test(tests, a_first_call_is_ended_with_its_run, HEEDS_NOTHING, STOPS + 1);
+    tcase_add_loop_test(tests, first_calls_take_no_time_of_on_worker_start, 0, 2);
     add_data_tests(suite);
     add_program_tests(suite);
     return suite_run(suite);
