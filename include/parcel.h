@@ -523,13 +523,16 @@ typedef struct parcel_results parcel_results;
 parcel_results *parcel_run(const parcel_options *options, const parcel_calls *calls);
 
 /* Prints each resolved option and where its value came from (given, scope, the environment's
- * variable, default). options: borrowed; NULL for every default. file: borrowed. Returns
- * false when file is NULL, an option is wrong (the sentence is printed too) or a write failed.
- * Threads: any. Since 0.1. */
+ * variable, default), then the number of cpus and what holds it down. options: borrowed; NULL for
+ * every default. file: borrowed. Returns false when file is NULL, an option is wrong (the sentence
+ * is printed too) or a write failed. Threads: any. Since 0.1. */
 bool parcel_explain(const parcel_options *options, FILE *file);
 
-/* The cpus this process may use: min(online, affinity, the cgroup's quota rounded up,
- * SLURM_CPUS_PER_TASK, OMP_THREAD_LIMIT), at least 1. Read once. Threads: any. Since 0.1. */
+/* The cpus this process may use: the least of those online, its affinity, the cgroup's quota
+ * rounded up, OMP_THREAD_LIMIT and what a batch system says (SLURM_CPUS_PER_TASK, the cpu of
+ * SLURM_TRES_PER_TASK, SLURM_CPUS_ON_NODE, PBS_NCPUS or NCPUS, LSB_DJOB_NUMPROC, NSLOTS); at least
+ * 1. What is not a whole number above 0 is passed over. Ranks on one host share the quota and what
+ * is said of the whole host. Read once. Threads: any. Since 0.1. */
 int parcel_cpu_count(void);
 
 /* The workers that .n_jobs = n_jobs means here (0: not set), given enough calls; 1 when n_jobs or

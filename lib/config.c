@@ -436,18 +436,23 @@ static bool find_setting(const struct option *option, const struct sources *sour
 
 /* ---- workers ---- */
 
-static int cpus;
+static struct parcel__cpus cpus;
 static pthread_once_t cpus_once = PTHREAD_ONCE_INIT;
 
 static void count_cpus(void)
 {
-    cpus = parcel__port_cpu_count(parcel__openmp_bound_cpus());
+    cpus = parcel__port_cpus(parcel__openmp_bound_cpus());
+}
+
+struct parcel__cpus parcel__config_cpus(void)
+{
+    pthread_once(&cpus_once, count_cpus);
+    return cpus;
 }
 
 int parcel_cpu_count(void)
 {
-    pthread_once(&cpus_once, count_cpus);
-    return cpus;
+    return parcel__config_cpus().count;
 }
 
 static int most_threads;
@@ -1060,6 +1065,20 @@ static void put_value(struct parcel__text *text, const struct parcel__plan *plan
     }
 }
 
+/* One line: what was put since start, and where it came from. */
+static void end_line(struct parcel__text *text, size_t start, const char *from)
+{
+    int width = (int)(text->length - start);
+    parcel__text_format(text, "%*s(%s)\n", width < 32 ? 32 - width : 1, "", from);
+}
+
+static void put_cpus(struct parcel__text *text)
+{
+    size_t start = text->length;
+    parcel__text_format(text, "%-14s = %d", "cpus", parcel_cpu_count());
+    end_line(text, start, parcel__config_cpus().by);
+}
+
 static void put_plan(struct parcel__text *text, const struct parcel__plan *plan)
 {
     static const char *const sources[] = {[PARCEL__FROM_DEFAULT] = "default",
@@ -1075,9 +1094,9 @@ static void put_plan(struct parcel__text *text, const struct parcel__plan *plan)
         size_t start = text->length;
         parcel__text_format(text, "%-14s = ", options_table[i].name);
         put_value(text, plan, i);
-        int width = (int)(text->length - start);
-        parcel__text_format(text, "%*s(%s)\n", width < 32 ? 32 - width : 1, "", from);
+        end_line(text, start, from);
     }
+    put_cpus(text);
     if (plan->warnings.length > 0)
         parcel__text_put(text, plan->warnings.bytes);
 }

@@ -6,6 +6,7 @@
 
 #include "control.h"
 #include "current.h"
+#include "port.h"
 #include "states.h"
 #include "text.h"
 
@@ -88,6 +89,9 @@ struct parcel__plan {
 bool parcel__config_resolve(struct parcel__plan *plan, const parcel_options *options,
                             struct parcel__text *error);
 void parcel__config_free(struct parcel__plan *plan);
+
+/* The cpus that there are, read once. */
+struct parcel__cpus parcel__config_cpus(void);
 
 /* What calls of a run may use, when n_jobs workers are allowed and n_workers of them run, inside
  * of the call current or of none. */

@@ -55,10 +55,16 @@ long long parcel__port_cgroup_kills(const char *root, const char *groups);
 long long parcel__port_memory_limit(void);
 long long parcel__port_memory_kills(void);
 
-/* min(online, affinity, cgroup quota, SLURM_CPUS_PER_TASK, OMP_THREAD_LIMIT), at least 1.
- * bound_cpus: the cpus that an OpenMP runtime binds its threads to, or 0. Such a runtime has bound
+/* The cpus that a process may use. */
+struct parcel__cpus {
+    int count;      /* the least of online, affinity, cgroup quota and what variables say; from 1 */
+    int shared;     /* what the job's processes on this host have together; INT_MAX: not known */
+    const char *by; /* what holds the count down: "affinity", "NSLOTS" */
+};
+
+/* bound_cpus: the cpus that an OpenMP runtime binds its threads to, or 0. Such a runtime has bound
  * the calling thread to one of them, whose own affinity then says nothing of the process's. */
-int parcel__port_cpu_count(int bound_cpus);
+struct parcel__cpus parcel__port_cpus(int bound_cpus);
 
 /* How many threads one run may start without asking the system for more than it gives: an
  * OpenMP runtime ends the process when a thread cannot be made. */

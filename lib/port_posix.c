@@ -449,16 +449,67 @@ static int limit_in(const char *variable)
     return text && parcel__port_parse(text, 1, INT_MAX, &number) ? (int)number : INT_MAX;
 }
 
-int parcel__port_cpu_count(int bound_cpus)
+/* The number behind "cpu=" or "cpu:" in a list as "cpu=4,gres/gpu=1"; INT_MAX: there is none. */
+static int limit_in_list(const char *variable)
 {
-    int affinity = parcel__port_affinity_cpus();
-    const int limits[] = {parcel__port_online_cpus(), affinity > bound_cpus ? affinity : bound_cpus,
-                          parcel__port_cgroup_cpus(cgroup_root, process_cgroups),
-                          limit_in("SLURM_CPUS_PER_TASK"), limit_in("OMP_THREAD_LIMIT")};
-    int least = INT_MAX;
-    for (size_t i = 0; i < sizeof limits / sizeof *limits; i++)
-        least = limits[i] < least ? limits[i] : least;
-    return least > 1 ? least : 1;
+    static const char word[] = "cpu";
+    char number[16];
+    long long cpus;
+    const char *item = parcel__port_variable(variable);
+    while (item) {
+        size_t length = strcspn(item, ","), before = sizeof word;
+        bool names_cpus = strncmp(item, word, before - 1) == 0 &&
+                          (item[before - 1] == '=' || item[before - 1] == ':');
+        if (names_cpus && length - before < sizeof number) {
+            memcpy(number, item + before, length - before);
+            number[length - before] = '\0';
+            return parcel__port_parse(number, 1, INT_MAX, &cpus) ? (int)cpus : INT_MAX;
+        }
+        item = item[length] ? item + length + 1 : NULL;
+    }
+    return INT_MAX;
+}
+
+/* What batch systems and OpenMP say. Those of a host are for all of a job's processes there; those
+ * of several hosts bound one of them, too. */
+static const struct {
+    const char *name;
+    int (*read)(const char *name);
+    bool is_shared;
+} variables[] = {
+    {"OMP_THREAD_LIMIT", limit_in, false},
+    {"SLURM_CPUS_PER_TASK", limit_in, false},
+    {"SLURM_TRES_PER_TASK", limit_in_list, false},
+    {"SLURM_CPUS_ON_NODE", limit_in, true},
+    {"PBS_NCPUS", limit_in, true},
+    {"NCPUS", limit_in, true},
+    {"LSB_DJOB_NUMPROC", limit_in, true}, /* LSF */
+    {"NSLOTS", limit_in, true},           /* Grid Engine */
+};
+
+static void bound(struct parcel__cpus *cpus, int limit, bool is_shared, const char *by)
+{
+    if (is_shared && limit < cpus->shared)
+        cpus->shared = limit;
+    if (limit >= cpus->count)
+        return;
+    cpus->count = limit;
+    cpus->by = by;
+}
+
+struct parcel__cpus parcel__port_cpus(int bound_cpus)
+{
+    struct parcel__cpus cpus = {INT_MAX, INT_MAX, "online cpus"};
+    int online = parcel__port_online_cpus(), affinity = parcel__port_affinity_cpus();
+    affinity = affinity > bound_cpus ? affinity : bound_cpus;
+    bound(&cpus, online, affinity >= online, "online cpus");
+    bound(&cpus, affinity, false, "affinity");
+    bound(&cpus, parcel__port_cgroup_cpus(cgroup_root, process_cgroups), true, "cgroup quota");
+    for (size_t i = 0; i < sizeof variables / sizeof *variables; i++)
+        bound(&cpus, variables[i].read(variables[i].name), variables[i].is_shared,
+              variables[i].name);
+    cpus.count = cpus.count > 1 ? cpus.count : 1;
+    return cpus;
 }
 
 int parcel__port_thread_limit(void)

@@ -365,11 +365,11 @@ bool parcel__ranks_are_busy(const struct parcel__ranks *ranks)
 
 void parcel__ranks_introduce(const struct parcel__ranks *ranks, struct parcel__hello *hello)
 {
-    int n_cpus = parcel_cpu_count(), n_here = ranks->transport->n_here;
-    bool is_bound = n_cpus < parcel__port_online_cpus();
-    *hello = (struct parcel__hello){.n_allowed = n_cpus, .n_cpus = n_cpus};
-    if (!is_bound && n_here > 1) /* the launcher left it to the ranks to share */
-        hello->n_cpus = n_cpus / n_here > 0 ? n_cpus / n_here : 1;
+    const struct parcel__cpus cpus = parcel__config_cpus();
+    int n_here = ranks->transport->n_here > 1 ? ranks->transport->n_here : 1;
+    *hello = (struct parcel__hello){.n_allowed = cpus.count, .n_cpus = cpus.count};
+    if (cpus.shared / n_here < cpus.count) /* the launcher left it to the ranks to share */
+        hello->n_cpus = cpus.shared / n_here > 0 ? cpus.shared / n_here : 1;
     hello->n_most = parcel__port_thread_limit();
     snprintf(hello->host, sizeof hello->host, "%s", ranks->transport->host);
 }

@@ -686,6 +686,19 @@ START_TEST(test_explain)
 }
 END_TEST
 
+/* They are counted once: each test is a process. */
+START_TEST(test_explained_cpus)
+{
+    setenv("NSLOTS", "1", 1);
+    char *text = explain(NULL, true);
+    ck_assert_int_eq(parcel_cpu_count(), 1);
+    ck_assert(has_line(text, "cpus", "1", "NSLOTS") || has_line(text, "cpus", "1", "affinity") ||
+              has_line(text, "cpus", "1", "online cpus"));
+    ck_assert(has_line(text, "n_jobs", "1", "default"));
+    free(text);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("config");
@@ -702,6 +715,7 @@ int main(void)
     tcase_add_test(tests, test_environment_unused);
     tcase_add_test(tests, test_require_shared_memory);
     tcase_add_test(tests, test_explain);
+    tcase_add_test(tests, test_explained_cpus);
     tests = suite_case(suite, "workers");
     tcase_add_test(tests, test_omp_num_threads);
     tcase_add_test(tests, test_negative_n_jobs);

@@ -195,32 +195,75 @@ END_TEST
 
 START_TEST(test_cpu_count)
 {
-    unsetenv("SLURM_CPUS_PER_TASK");
-    unsetenv("OMP_THREAD_LIMIT");
-    int cpus = parcel__port_cpu_count(0);
-    ck_assert_int_ge(cpus, 1);
-    ck_assert_int_le(cpus, parcel__port_online_cpus());
-    ck_assert_int_le(cpus, parcel__port_affinity_cpus());
+    struct parcel__cpus cpus = parcel__port_cpus(0);
+    ck_assert_int_ge(cpus.count, 1);
+    ck_assert_int_le(cpus.count, parcel__port_online_cpus());
+    ck_assert_int_le(cpus.count, parcel__port_affinity_cpus());
+    ck_assert_int_ge(cpus.shared, cpus.count);
     ck_assert_int_ge(parcel__port_affinity_cpus(), 1);
 }
 END_TEST
 
+/* What batch systems say: a host's cpus are for all of the job's processes there. */
+static const struct {
+    const char *name;
+    const char *prefix;
+    bool is_shared;
+} limits[] = {{"OMP_THREAD_LIMIT", "", false},
+              {"SLURM_CPUS_PER_TASK", "", false},
+              {"SLURM_TRES_PER_TASK", "cpu=", false},
+              {"SLURM_TRES_PER_TASK", "gres/gpu=2,cpu:", false},
+              {"SLURM_CPUS_ON_NODE", "", true},
+              {"PBS_NCPUS", "", true},
+              {"NCPUS", "", true},
+              {"LSB_DJOB_NUMPROC", "", true},
+              {"NSLOTS", "", true}};
+
+static void clear_limits(void)
+{
+    for (size_t i = 0; i < LENGTH(limits); i++)
+        unsetenv(limits[i].name);
+}
+
+static struct parcel__cpus cpus_with(const char *name, const char *prefix, const char *number)
+{
+    char value[64];
+    snprintf(value, sizeof value, "%s%s", prefix, number);
+    setenv(name, value, 1);
+    return parcel__port_cpus(1000); /* so many are not there: what is bound says the least */
+}
+
 START_TEST(test_cpu_count_is_limited)
 {
-    static const char *const variables[] = {"SLURM_CPUS_PER_TASK", "OMP_THREAD_LIMIT"};
     static const char *const not_limits[] = {"", "0", "-2", "1.5", "one", "1x", "99999999999"};
-    unsetenv(variables[0]);
-    unsetenv(variables[1]);
-    int cpus = parcel__port_cpu_count(0);
-    for (size_t i = 0; i < LENGTH(variables); i++) {
-        setenv(variables[i], "1", 1);
-        ck_assert_int_eq(parcel__port_cpu_count(0), 1);
-        for (size_t j = 0; j < LENGTH(not_limits); j++) {
-            setenv(variables[i], not_limits[j], 1);
-            ck_assert_int_eq(parcel__port_cpu_count(0), cpus);
-        }
-        unsetenv(variables[i]);
+    clear_limits();
+    struct parcel__cpus before = parcel__port_cpus(1000);
+    struct parcel__cpus after = cpus_with(limits[_i].name, limits[_i].prefix, "1");
+    ck_assert_int_eq(after.count, 1);
+    ck_assert_int_eq(after.shared, limits[_i].is_shared ? 1 : before.shared);
+    if (before.count > 1)
+        ck_assert_str_eq(after.by, limits[_i].name);
+    for (size_t i = 0; i < LENGTH(not_limits); i++) {
+        after = cpus_with(limits[_i].name, limits[_i].prefix, not_limits[i]);
+        ck_assert_int_eq(after.count, before.count);
+        ck_assert_int_eq(after.shared, before.shared);
+        ck_assert_str_eq(after.by, before.by);
     }
+}
+END_TEST
+
+/* A list that names no cpus, and numbers above what there is, limit nothing. */
+START_TEST(test_cpu_count_is_not_limited)
+{
+    static const char *const lists[] = {"gres/gpu=1", "cpus=1", "cpu", "cpu,=1", ",", "xcpu=1"};
+    clear_limits();
+    int before = parcel__port_cpus(0).count;
+    for (size_t i = 0; i < LENGTH(lists); i++) {
+        setenv("SLURM_TRES_PER_TASK", lists[i], 1);
+        ck_assert_int_eq(parcel__port_cpus(0).count, before);
+    }
+    for (size_t i = 0; i < LENGTH(limits); i++)
+        ck_assert_int_eq(cpus_with(limits[i].name, limits[i].prefix, "100000").count, before);
 }
 END_TEST
 
@@ -392,7 +435,8 @@ int main(void)
     tcase_add_test(tests, test_memory_limit);
     tcase_add_test(tests, test_cgroup_path_too_long);
     tcase_add_test(tests, test_cpu_count);
-    tcase_add_test(tests, test_cpu_count_is_limited);
+    tcase_add_loop_test(tests, test_cpu_count_is_limited, 0, (int)LENGTH(limits));
+    tcase_add_test(tests, test_cpu_count_is_not_limited);
     tcase_add_test(tests, test_thread_limit);
     tcase_add_test(tests, test_parse);
     tcase_add_test(tests, test_parse_extremes);
