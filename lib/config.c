@@ -17,6 +17,7 @@
 #include "openmp.h"
 #include "port.h"
 #include "scope.h"
+#include "spelling.h"
 
 enum { MOST_JOBS = 1000000, MOST_SECONDS = 1000000000, MOST_RETRIES = 1000000 };
 
@@ -387,20 +388,22 @@ static const parcel_options *next_scope(struct walk *walk)
     return &scope->options;
 }
 
+static const char prefix[] = "PARCEL_";
+
 /* Where settings may come from: the options given, the scopes around, the environment. */
 struct sources {
     const parcel_options *options;
     struct walk walk;
-    bool has_variables;    /* the environment has some of ours */
+    char **variables;      /* the first of the environment that may be ours, or NULL */
     bool are_only_options; /* there is nothing else, as for most runs */
 };
 
 static struct sources find_sources(const parcel_options *options)
 {
     struct walk walk = start_walk();
-    bool has_variables = parcel__port_has_variables("PARCEL_");
+    char **variables = parcel__port_next_variable(NULL, prefix);
     bool is_outermost = !walk.current && !walk.next;
-    return (struct sources){options, walk, has_variables, is_outermost && !has_variables};
+    return (struct sources){options, walk, variables, is_outermost && !variables};
 }
 
 /* The nearest options of which that holds, of those given and the scopes around, or NULL. */
@@ -429,9 +432,48 @@ static bool find_setting(const struct option *option, const struct sources *sour
     }
     setting->source = PARCEL__FROM_DEFAULT;
     setting->options = NULL;
-    bool asks = sources->has_variables && !walk.is_closed && option->variable;
+    bool asks = sources->variables && !walk.is_closed && option->variable;
     const char *value = asks ? parcel__port_variable(option->variable) : NULL;
     return !value || read_variable(option, value, setting, error);
+}
+
+/* ---- variables that are not ours ---- */
+
+/* The variable that a name misses by two letters or fewer; NULL: none, or it is one. */
+static const char *nearest_variable(const char *name, size_t length)
+{
+    size_t least = 3;
+    const char *nearest = NULL;
+    for (int i = 0; i < PARCEL__N_OPTIONS; i++) {
+        const char *variable = options_table[i].variable;
+        if (!variable)
+            continue;
+        if (strncmp(variable, name, length) == 0 && !variable[length])
+            return NULL;
+        size_t distance = parcel__spelling_distance(name, length, variable);
+        if (distance < least) {
+            least = distance;
+            nearest = variable;
+        }
+    }
+    return nearest;
+}
+
+/* What is written wrong would set nothing, without a word. Other programs have variables that
+ * begin so, too: those are further off. */
+static void note_unknown_variables(struct parcel__text *warnings, const struct sources *sources)
+{
+    struct walk walk = sources->walk;
+    while (next_scope(&walk))
+        continue;
+    char **variable = walk.is_closed ? NULL : sources->variables;
+    for (; variable; variable = parcel__port_next_variable(variable, prefix)) {
+        size_t length = strcspn(*variable, "=");
+        const char *nearest = nearest_variable(*variable, length);
+        if (nearest)
+            parcel__text_format(warnings, "%.*s means nothing: is %s meant?\n", (int)length,
+                                *variable, nearest);
+    }
 }
 
 /* ---- workers ---- */
@@ -875,6 +917,8 @@ static bool resolve(struct parcel__plan *plan, const parcel_options *options,
     find_sink(plan, &sources);
     resolve_worker_limits(plan, settings);
     resolve_ranks(plan, settings);
+    if (sources.variables)
+        note_unknown_variables(&plan->warnings, &sources);
     if (!is_plain && !resolve_limits(plan, &sources, settings, error))
         return false;
     return resolve_backend(plan, settings, error) && resolve_stream(plan, settings, error);

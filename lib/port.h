@@ -87,8 +87,9 @@ const char *parcel__port_host(void);
 /* A variable of the environment, or NULL when it is missing or empty. */
 const char *parcel__port_variable(const char *name);
 
-/* True when the name of some variable begins so: one look instead of one for each option. */
-bool parcel__port_has_variables(const char *prefix);
+/* The next variable, as "NAME=value", whose name begins so: behind that one, or (NULL) the first.
+ * NULL: there is none. One walk instead of one for each option. */
+char **parcel__port_next_variable(char **before, const char *prefix);
 
 /* What the calling thread prints and reads between the two has a decimal point, whatever locale the
  * program or the thread has. leave takes what enter returned. */

@@ -114,18 +114,18 @@ const char *parcel__port_variable(const char *name)
     return text && *text ? text : NULL;
 }
 
-bool parcel__port_has_variables(const char *prefix)
+char **parcel__port_next_variable(char **before, const char *prefix)
 {
-    for (char **variable = environ; variable && *variable; variable++) {
+    for (char **variable = before ? before + 1 : environ; variable && *variable; variable++) {
         size_t i = 0;
         if (**variable != *prefix)
             continue;
         while (prefix[i] && (*variable)[i] == prefix[i])
             i++;
         if (!prefix[i])
-            return true;
+            return variable;
     }
-    return false;
+    return NULL;
 }
 
 static locale_t c_locale;

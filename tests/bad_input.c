@@ -758,6 +758,99 @@ static void add_other_tests(TCase *tests)
     tcase_add_test(tests, memory_that_is_kept_may_be_given_back_at_any_time);
 }
 
+/* ---- variables that mean nothing ---- */
+
+static char *warnings_with(const char *name, const parcel_options *options)
+{
+    parcel_calls *calls = squares(3);
+    setenv(name, "2", 1);
+    parcel_results *results = run_and_free(options, calls);
+    ck_assert(are_squares(results, 3));
+    const char *warnings = parcel_results_warnings(results);
+    char *copy = strdup(warnings ? warnings : "");
+    parcel_results_free(results);
+    unsetenv(name);
+    return copy;
+}
+
+START_TEST(test_misspelt_variables)
+{
+    static const struct {
+        const char *name;
+        const char *warning;
+    } cases[] = {
+        {"PARCEL_NJOBS", "PARCEL_NJOBS means nothing: is PARCEL_N_JOBS meant?\n"},
+        {"PARCEL_N_JOB", "is PARCEL_N_JOBS meant?\n"},
+        {"PARCEL_JOBS", "is PARCEL_N_JOBS meant?\n"},
+        {"PARCEL_n_jobs", "is PARCEL_N_JOBS meant?\n"},
+        {"PARCEL_TIME_OUT", "is PARCEL_TIMEOUT meant?\n"},
+        {"PARCEL_BACKENDS", "is PARCEL_BACKEND meant?\n"},
+        {"PARCEL_MAXFAILURES", "is PARCEL_MAX_FAILURES meant?\n"},
+    };
+    for (size_t i = 0; i < LENGTH(cases); i++) {
+        char *warnings = warnings_with(cases[i].name, &(parcel_options){.n_jobs = 1});
+        ck_contains(warnings, cases[i].warning);
+        free(warnings);
+    }
+}
+END_TEST
+
+/* Other programs have variables that begin so. */
+START_TEST(test_variables_of_others)
+{
+    static const char *const names[] = {"PARCEL_WORKERS", "PARCEL_BUILD_ENV",
+                                        "PARCEL_",        "PARCEL",
+                                        "PARCELS_N_JOBS", "PARCEL_N_JOBS_OF_MINE"};
+    for (size_t i = 0; i < LENGTH(names); i++) {
+        char *warnings = warnings_with(names[i], &(parcel_options){.n_jobs = 1});
+        ck_assert_str_eq(warnings, "");
+        free(warnings);
+    }
+}
+END_TEST
+
+START_TEST(test_misspelt_variables_are_shown)
+{
+    static struct lines lines;
+    char *explained = NULL;
+    size_t size;
+    FILE *file = open_memstream(&explained, &size);
+    free(warnings_with(
+        "PARCEL_NJOBS",
+        &(parcel_options){.n_jobs = 1, .verbose = 2, .sink = keep_line, .sink_state = &lines}));
+    ck_contains(lines.text, "Warning: PARCEL_NJOBS means nothing");
+    setenv("PARCEL_NJOBS", "2", 1);
+    ck_assert(parcel_explain(NULL, file));
+    fclose(file);
+    ck_contains(explained, "PARCEL_NJOBS means nothing: is PARCEL_N_JOBS meant?\n");
+    free(explained);
+}
+END_TEST
+
+/* Runs inside of a call do not look at the environment. */
+static int count_warnings(int i)
+{
+    parcel_results *results = parcel_run(NULL, parcel_map(square, &i, 1));
+    int has_some = parcel_results_warnings(results) != NULL;
+    parcel_results_free(results);
+    return has_some;
+}
+DELAYED(int, count_warnings, int);
+
+START_TEST(test_misspelt_variables_are_shown_once)
+{
+    static const int numbers[] = {1, 2};
+    const parcel_options options = {.n_jobs = 2};
+    setenv("PARCEL_NJOBS", "2", 1);
+    parcel_results *results = parcel_run(&options, parcel_map(count_warnings, numbers, 2));
+    ck_ran_well(results);
+    for (size_t i = 0; i < 2; i++)
+        ck_assert_int_eq(parcel_get(results, i, int), 0);
+    ck_contains(parcel_results_warnings(results), "PARCEL_NJOBS");
+    parcel_results_free(results);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("bad_input");
@@ -765,5 +858,10 @@ int main(void)
     add_list_tests(suite_case(suite, "lists"));
     add_reading_tests(suite_case(suite, "reading"));
     add_other_tests(suite_case(suite, "other"));
+    TCase *variables = suite_case(suite, "variables");
+    tcase_add_test(variables, test_misspelt_variables);
+    tcase_add_test(variables, test_variables_of_others);
+    tcase_add_test(variables, test_misspelt_variables_are_shown);
+    tcase_add_test(variables, test_misspelt_variables_are_shown_once);
     return suite_run(suite);
 }

@@ -689,6 +689,7 @@ END_TEST
 /* They are counted once: each test is a process. */
 START_TEST(test_explained_cpus)
 {
+    unsetenv("OMP_NUM_THREADS");
     setenv("NSLOTS", "1", 1);
     char *text = explain(NULL, true);
     ck_assert_int_eq(parcel_cpu_count(), 1);
