@@ -416,9 +416,14 @@ typedef struct parcel_options {
     double timeout_factor;
 
     /* PARCEL_YES: while the run lasts, SIGINT or SIGTERM stops it as a token does; what is
-     * finished is returned. A second signal does at once what it does by default. The old actions
-     * are put back when the last run that asked for this ends; a signal that is ignored stays so.
-     * Default: PARCEL_NO. Environment: PARCEL_HANDLE_SIGNALS=yes or no. */
+     * finished is returned. Another one within 1 s is the same one, as timeout(1) sends two at
+     * once, and so is, for 10 s, a rank's own after one at another rank: it stops only runs that
+     * began since. A later one while a run that was stopped goes on does at once what it does by
+     * default. The old actions are put back when the last run that asked for this ends; but where
+     * the old one would end the program, Parcel's handler stays behind a run that was stopped:
+     * within these times it does nothing, and the first signal after them has the old action. A
+     * signal that is ignored stays so. Default: PARCEL_NO. Environment: PARCEL_HANDLE_SIGNALS=yes
+     * or no. */
     parcel_switch handle_signals;
 
     /* How often a call that failed, or that its process was lost with, is tried again, in place, by

@@ -153,7 +153,7 @@ bool parcel__control_open(struct parcel__control *control, const struct parcel__
     if (limits->deadline > 0)
         control->end = parcel__clock_now() + limits->deadline;
     if (limits->handles_signals)
-        control->signals_before = parcel__signals_open();
+        control->signals_before = control->signals_opened = parcel__signals_open();
     if (around && may_be_asked(around))
         control->around = around;
     control->watches = limits->cancel || limits->has_token_elsewhere || limits->handles_signals ||
@@ -164,7 +164,7 @@ bool parcel__control_open(struct parcel__control *control, const struct parcel__
 void parcel__control_close(struct parcel__control *control)
 {
     if (control->limits->handles_signals)
-        parcel__signals_close();
+        parcel__signals_close(control->signals_opened);
     parcel__memory_free(atomic_load_explicit(&control->fault, memory_order_relaxed));
     if (control->median)
         parcel__median_close(control->median);
@@ -189,6 +189,13 @@ int parcel__control_signal(const struct parcel__control *control)
 {
     int seen = parcel__signals_seen(control->signals_before);
     return seen ? seen : atomic_load_explicit(&control->far_signal, memory_order_relaxed);
+}
+
+void parcel__control_hear_signal(struct parcel__control *control, int number)
+{
+    if (control->limits->handles_signals && parcel__signals_seen(control->signals_before) == 0)
+        parcel__signals_hear(number);
+    atomic_store_explicit(&control->far_signal, number, memory_order_relaxed);
 }
 
 void parcel__control_stop(struct parcel__control *control, enum parcel__reason reason)

@@ -53,12 +53,13 @@ struct parcel__limits {
 /* Of one run. Constant while it lasts, but for the members that say otherwise. */
 struct parcel__control {
     const struct parcel__limits *limits;
-    bool watches;    /* something outside of the run may stop it */
-    bool is_careful; /* each call is run, timed and looked at on its own */
-    size_t enough;   /* calls of the kind that halt counts */
-    double end;      /* of the deadline, by the clock of limits */
-    unsigned signals_before;
-    atomic_int far_signal; /* that another rank saw, or 0; relaxed, as it is only to be named */
+    bool watches;            /* something outside of the run may stop it */
+    bool is_careful;         /* each call is run, timed and looked at on its own */
+    size_t enough;           /* calls of the kind that halt counts */
+    double end;              /* of the deadline, by the clock of limits */
+    unsigned signals_opened; /* the mark to close them with, */
+    unsigned signals_before; /* and that of the run, which may have come before */
+    atomic_int far_signal;   /* that another rank saw, or 0; relaxed, as it is only to be named */
     const parcel_current_call *around; /* a call that may be asked to return, or NULL */
 
     /* An enum parcel__reason: the first holds. Relaxed: it is read when the workers are joined,
@@ -96,6 +97,9 @@ enum parcel__reason parcel__control_due(const struct parcel__control *control);
 
 /* The signal that stops the run, here or on another rank; 0: none. */
 int parcel__control_signal(const struct parcel__control *control);
+
+/* Another rank saw it. */
+void parcel__control_hear_signal(struct parcel__control *control, int number);
 
 /* Notes why the run stops, unless it does already. */
 void parcel__control_stop(struct parcel__control *control, enum parcel__reason reason);

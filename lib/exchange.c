@@ -94,7 +94,7 @@ static void hear_stop(struct parcel__exchange *exchange, const struct parcel__me
     if (why)
         parcel__control_set_fault(exchange->control, parcel__memory_copy_string(why));
     if (stopped.signal != 0)
-        atomic_store_explicit(&exchange->control->far_signal, stopped.signal, memory_order_relaxed);
+        parcel__control_hear_signal(exchange->control, stopped.signal);
     parcel__control_stop(exchange->control, (enum parcel__reason)stopped.reason);
     parcel__stream_stop(exchange->stream);
 }

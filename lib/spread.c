@@ -502,7 +502,7 @@ parcel_results *parcel__spread_run(struct parcel__run *run)
         run->signals_before = parcel__signals_open();
     parcel_results *results = ranks->transport->rank == 0 ? lead(run) : follow(run);
     if (run->catches_signals)
-        parcel__signals_close();
+        parcel__signals_close(run->signals_before);
     return results;
 }
 

@@ -282,17 +282,18 @@ START_TEST(the_old_action_of_a_signal_is_put_back)
 END_TEST
 
 /* Signals that are pending count once: the second waits for the first. */
-static void signal_twice(bool waits)
+static void signal_twice(void)
 {
     take_time();
     kill(shared->runner, SIGTERM);
-    while (waits && !parcel_cancelled())
+    while (!parcel_cancelled())
         sched_yield();
     kill(shared->runner, SIGTERM);
 }
-DELAYED(void, signal_twice, bool);
+DELAYED(void, signal_twice);
 
-START_TEST(a_second_signal_ends_the_process)
+/* As timeout(1) does: they are one, in the run and behind it. */
+START_TEST(two_signals_at_once_stop_the_run_and_nothing_else)
 {
     for (struct shape shape = {0}; next_shape(_i, &shape);) {
         int status = 0;
@@ -301,9 +302,40 @@ START_TEST(a_second_signal_ends_the_process)
         pid_t child = fork();
         if (child == 0) {
             parcel_calls *calls = parcel_calls_new();
-            parcel_calls_add(calls, delayed(signal_twice)(true));
+            parcel_calls_add(calls, delayed(signal_twice)());
             shared->runner = getpid();
-            run_and_free(SHAPED(shape, .handle_signals = PARCEL_YES), calls);
+            signal(SIGTERM, SIG_DFL);
+            parcel_results *results =
+                run_and_free(SHAPED(shape, .handle_signals = PARCEL_YES, .batch_size = 1), calls);
+            raise(SIGTERM);
+            _exit(parcel_results_status(results, 0) == PARCEL_OK ? 3 : 4);
+        }
+        ck_assert_int_eq(waitpid(child, &status, 0), child);
+        HOLDS(shape, WIFEXITED(status) && WEXITSTATUS(status) == 3);
+    }
+}
+END_TEST
+
+static void signal_until_it_ends(void)
+{
+    take_time();
+    for (;;)
+        kill(shared->runner, SIGTERM);
+}
+DELAYED(void, signal_until_it_ends);
+
+START_TEST(a_later_signal_ends_the_process)
+{
+    for (struct shape shape = {0}; next_shape(_i, &shape);) {
+        int status = 0;
+        if (shape.size != 2 || shape.workers > 2 || has_ranks(shape))
+            continue;
+        pid_t child = fork();
+        if (child == 0) {
+            parcel_calls *calls = parcel_calls_new();
+            parcel_calls_add(calls, delayed(signal_until_it_ends)());
+            shared->runner = getpid();
+            run_and_free(SHAPED(shape, .handle_signals = PARCEL_YES, .kill_after = 60), calls);
             _exit(0);
         }
         ck_assert_int_eq(waitpid(child, &status, 0), child);
@@ -312,6 +344,12 @@ START_TEST(a_second_signal_ends_the_process)
 }
 END_TEST
 
+static void signal_once(void)
+{
+    kill(shared->runner, SIGTERM);
+}
+DELAYED(void, signal_once);
+
 START_TEST(an_ignored_signal_stays_ignored)
 {
     signal(SIGTERM, SIG_IGN);
@@ -319,7 +357,7 @@ START_TEST(an_ignored_signal_stays_ignored)
         if (shape.size != 2)
             continue;
         parcel_calls *calls = squares(4);
-        parcel_calls_add(calls, delayed(signal_twice)(false));
+        parcel_calls_add(calls, delayed(signal_once)());
         parcel_results *results = run_and_free(SHAPED(shape, .handle_signals = PARCEL_YES), calls);
         ck_ran_well(results);
         parcel_results_free(results);
@@ -382,7 +420,8 @@ void add_control_tests(TCase *tests, int backends)
     tcase_add_loop_test(tests, a_run_stops_at_so_many_failures, 0, backends);
     tcase_add_loop_test(tests, one_worker_stops_exactly_where_halt_says, 0, backends);
     tcase_add_loop_test(tests, the_old_action_of_a_signal_is_put_back, 0, backends);
-    tcase_add_loop_test(tests, a_second_signal_ends_the_process, 0, backends);
+    tcase_add_loop_test(tests, two_signals_at_once_stop_the_run_and_nothing_else, 0, backends);
+    tcase_add_loop_test(tests, a_later_signal_ends_the_process, 0, backends);
     tcase_add_loop_test(tests, an_ignored_signal_stays_ignored, 0, backends);
     tcase_add_loop_test(tests, a_run_inside_a_cancelled_call_stops_too, 0, backends);
     tcase_add_test(tests, null_tokens_are_harmless);

@@ -1110,6 +1110,37 @@ START_TEST(a_signal_at_another_rank_is_named)
 }
 END_TEST
 
+static void end_by_last_rank(void)
+{
+    if (ranks_rank() == last_rank() && atomic_fetch_add(&tally->started, 1) == 0)
+        raise(SIGTERM);
+    while (!parcel_cancelled())
+        sched_yield();
+}
+DELAYED(void, end_by_last_rank);
+
+/* A scheduler's reach the ranks one after the other, and the run has returned by the first: the
+ * program goes on, and its next run knows of none. */
+START_TEST(the_ranks_own_signals_behind_a_run_end_nothing)
+{
+    void (*before)(int) = signal(SIGTERM, SIG_DFL);
+    parcel_calls *calls = parcel_calls_new();
+    for (int i = 0; i < 100; i++)
+        parcel_calls_add(calls, delayed(end_by_last_rank)());
+    parcel_results *results = RUN(1, calls, .handle_signals = PARCEL_YES);
+    check_same_error(results);
+    ck_contains(parcel_results_error(results), "cancelled by SIGTERM: ");
+    parcel_results_free(results);
+    raise(SIGTERM);
+    raise(SIGTERM);
+    results = RUN(1, squares(100), .handle_signals = PARCEL_YES);
+    ck_ran_well(results);
+    parcel_results_free(results);
+    MPI_Barrier(MPI_COMM_WORLD);
+    signal(SIGTERM, before);
+}
+END_TEST
+
 static parcel_token own_token;
 
 /* The calls of a run inside of it end when it is cancelled, and then the run does. */
@@ -1505,6 +1536,7 @@ static void add_fault_tests(TCase *tests)
     tcase_add_test(tests, sigterm_to_all_ranks_keeps_what_is_finished);
     tcase_add_test(tests, a_token_of_one_rank_reaches_runs_inside_of_calls_on_all);
     tcase_add_test(tests, a_signal_at_another_rank_is_named);
+    tcase_add_test(tests, the_ranks_own_signals_behind_a_run_end_nothing);
     tcase_add_test(tests, the_median_is_of_the_calls_of_all_ranks);
 }
 

@@ -3,10 +3,8 @@
 
 #include "control.h"
 #include "current.h"
-#include "signals.h"
 
 #include <limits.h>
-#include <signal.h>
 
 static char *text_of(const struct parcel__halt *halt)
 {
@@ -145,33 +143,6 @@ START_TEST(test_what_is_due)
 }
 END_TEST
 
-static void (*handler_of(int number))(int)
-{
-    struct sigaction action;
-    sigaction(number, NULL, &action);
-    return action.sa_handler;
-}
-
-/* Runs that overlap share the handler; who begins after a signal has not seen it. */
-START_TEST(test_overlapping_signals)
-{
-    void (*before)(int) = handler_of(SIGTERM);
-    unsigned first = parcel__signals_open();
-    unsigned second = parcel__signals_open();
-    ck_assert_int_eq(parcel__signals_seen(first), 0);
-    parcel__signals_close();
-    ck_assert(handler_of(SIGTERM) != before);
-    raise(SIGTERM);
-    ck_assert_int_eq(parcel__signals_seen(first), SIGTERM);
-    ck_assert_int_eq(parcel__signals_seen(second), SIGTERM);
-    unsigned third = parcel__signals_open();
-    ck_assert_int_eq(parcel__signals_seen(third), 0);
-    parcel__signals_close();
-    parcel__signals_close();
-    ck_assert(handler_of(SIGTERM) == before);
-}
-END_TEST
-
 int main(void)
 {
     Suite *suite = suite_create("control");
@@ -183,6 +154,5 @@ int main(void)
     tcase_add_test(tests, test_counts);
     tcase_add_test(tests, test_running_calls_are_asked);
     tcase_add_test(tests, test_what_is_due);
-    tcase_add_test(tests, test_overlapping_signals);
     return suite_run(suite);
 }
