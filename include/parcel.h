@@ -601,6 +601,11 @@ const char *parcel_results_host(const parcel_results *results, size_t index);
 /* How often the call was tried (see retries); 0 when it did not run. */
 int parcel_results_attempts(const parcel_results *results, size_t index);
 
+/* All of these of one call at once. record: written; its message and host are borrowed from the
+ * results. False: no such call, or its record was not kept (a stream's, on another rank), and
+ * *record then tells of a call that did not run, or record is NULL. */
+bool parcel_results_record(const parcel_results *results, size_t index, parcel_record *record);
+
 /* The workers of the run. */
 int parcel_results_workers(const parcel_results *results);
 

@@ -37,15 +37,15 @@ static void push(struct parcel__stream *stream, struct parcel__stream_block *blo
 {
     const struct parcel__stream_options *options = &stream->options;
     struct parcel_current_call *before = parcel__stream_enter(&stream->delivering);
-    parcel_record record;
+    parcel_record *record = &block->walk.record;
     bool failed, goes_on = true;
     for (size_t i = 0; i < block->results->count && goes_on; i++) {
-        parcel__results_read(block->results, i, &block->walked, &record);
-        if (!is_result(record.status))
+        parcel__results_walk(block->results, i, &block->walk);
+        if (!is_result(record->status))
             continue;
-        record.index = stream->delivering.running.index = block->first + i;
-        goes_on = options->on_result(options->on_result_state, record.index,
-                                     parcel_results_value(block->results, i), &record) &&
+        record->index = stream->delivering.running.index = block->first + i;
+        goes_on = options->on_result(options->on_result_state, record->index,
+                                     parcel_results_value(block->results, i), record) &&
                   !parcel__stream_has_failed(&stream->delivering);
     }
     char *message = parcel__stream_leave(&stream->delivering, before, &failed);

@@ -169,7 +169,8 @@ static size_t find_calls(struct parcel__stream *stream, struct parcel__stream_bl
 static bool fill(struct parcel__stream *stream, struct parcel__stream_block *block, size_t count,
                  enum end end)
 {
-    block->next = block->walked = 0;
+    block->next = 0;
+    block->walk = (struct parcel__walk){.first = 0};
     block->sums = (struct parcel__sums){.longest = -1}; /* it may be given away without a run */
     count = find_calls(stream, block, count, end);
     parcel__arena_reset(&block->results->arenas[0]);
@@ -319,7 +320,8 @@ static bool fill_from(struct parcel__stream *stream, struct parcel__stream_block
                       const struct parcel__stream_block *from, size_t at)
 {
     bool has_own_list = from->list == from->calls;
-    to->next = to->walked = 0;
+    to->next = 0;
+    to->walk = (struct parcel__walk){.first = 0};
     to->sums = (struct parcel__sums){.longest = -1};
     to->first = from->first + at;
     to->list = has_own_list ? to->calls : from->list;

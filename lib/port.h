@@ -81,6 +81,9 @@ size_t parcel__port_spare_addresses(void);
  * when all its files are closed, the most that it ever had. */
 size_t parcel__port_memory(void);
 
+/* getpid() without asking the system each time. */
+int parcel__port_pid(void);
+
 /* The name of this host, read once. */
 const char *parcel__port_host(void);
 

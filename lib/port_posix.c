@@ -11,6 +11,7 @@
 #include <math.h>
 #include <pthread.h>
 #include <sched.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -180,6 +181,31 @@ size_t parcel__port_physical_memory(void)
 {
     long pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGESIZE);
     return pages > 0 && size > 0 ? (size_t)pages * (size_t)size : (size_t)1 << 30;
+}
+
+/* Relaxed: whoever reads it wrote the same, or finds 0 and asks. */
+static atomic_int process;
+static pthread_once_t fork_once = PTHREAD_ONCE_INIT;
+
+static void forget_process(void)
+{
+    atomic_store_explicit(&process, 0, memory_order_relaxed);
+}
+
+static void watch_forks(void)
+{
+    pthread_atfork(NULL, NULL, forget_process);
+}
+
+int parcel__port_pid(void)
+{
+    int pid = atomic_load_explicit(&process, memory_order_relaxed);
+    if (pid > 0)
+        return pid;
+    pthread_once(&fork_once, watch_forks);
+    pid = (int)getpid();
+    atomic_store_explicit(&process, pid, memory_order_relaxed);
+    return pid;
 }
 
 static char host[256]; /* its last byte stays zero */

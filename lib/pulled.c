@@ -7,17 +7,16 @@
  */
 #include "pulled.h"
 
-#include <unistd.h>
-
 #include "crew.h"
 #include "delivery.h"
 #include "memory.h"
+#include "port.h"
 
 struct parcel__pulled {
     struct parcel__stream stream;
     struct parcel__pulled_owner owner;
     pthread_t thread;
-    pid_t process; /* that has the thread: one forked from it has a copy that nobody serves */
+    int process; /* that has the thread: one forked from it has a copy that nobody serves */
     parcel_results *ending; /* what became of the run; written by the thread */
     bool has_ended;         /* the thread was joined, the results are settled */
     bool is_closed;
@@ -47,7 +46,7 @@ const char *parcel__pulled_start(parcel_results *results,
     if (!pulled)
         return "out of memory";
     pulled->owner = *owner;
-    pulled->process = getpid();
+    pulled->process = parcel__port_pid();
     pulled->has_ended = pulled->is_closed = false;
     pulled->ending = parcel__results_new_empty(1);
     if (!pulled->ending || !parcel__stream_open(&pulled->stream, options)) {
@@ -77,7 +76,7 @@ static void end(parcel_results *results)
 
 static bool is_pulled(const parcel_results *results)
 {
-    return results && results->pulled && results->pulled->process == getpid() &&
+    return results && results->pulled && results->pulled->process == parcel__port_pid() &&
            !parcel__stream_is_around(&results->pulled->stream);
 }
 
@@ -94,7 +93,8 @@ bool parcel_results_next(parcel_results *results, parcel_result *result)
         end(results);
         return false;
     }
-    parcel__results_read(block->results, i, &block->walked, &result->record);
+    parcel__results_walk(block->results, i, &block->walk);
+    result->record = block->walk.record;
     result->index = result->record.index = block->first + i;
     result->value = parcel_results_value(block->results, i);
     result->parcel__hold = block;

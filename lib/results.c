@@ -11,10 +11,10 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "calls.h"
 #include "function.h"
+#include "port.h"
 #include "shared.h"
 #include "text.h"
 #include "value.h"
@@ -78,6 +78,7 @@ parcel_results *parcel__results_new_empty(int n_workers)
     if (!results)
         return NULL;
     *results = (parcel_results){.slot_size = sizeof(void *),
+                                .pid = parcel__port_pid(),
                                 .n_arenas = n_workers,
                                 .n_workers = n_workers,
                                 .backend = "",
@@ -89,6 +90,7 @@ parcel_results *parcel__results_new_empty(int n_workers)
 bool parcel__results_prepare(parcel_results *results, const parcel_calls *calls, size_t first,
                              size_t count)
 {
+    parcel__firsts_forget(&results->firsts);
     results->marks = NULL; /* should memory run out, there is nothing to read */
     results->count = count;
     results->slot_size = parcel__calls_slot_size(calls);
@@ -276,6 +278,7 @@ void parcel__results_free(parcel_results *results)
     parcel__results_release_all(results);
     for (int i = 0; i < results->n_arenas; i++)
         parcel__arena_free(&results->arenas[i]);
+    parcel__firsts_forget(&results->firsts);
     parcel__memory_give_back(&results->memory);
     parcel__memory_give_back(&results->record_memory);
     parcel__memory_give_back(&results->attempt_memory);
@@ -333,16 +336,21 @@ const char *parcel_results_message(const parcel_results *results, size_t index)
     return message;
 }
 
-/* The index whose record tells of this call, or SIZE_MAX. */
+/* True when the call ran, and so has a record. */
+static bool has_record(const parcel_results *results, size_t index)
+{
+    return is_readable(results, index) &&
+           (results->marks[index] & (PARCEL__MARK_FIRST | PARCEL__MARK_SHARED)) != 0;
+}
+
+/* The index whose record tells of this call, or SIZE_MAX. Readers note where records stand, which
+ * changes nothing of the results. */
 static size_t record_of(const parcel_results *results, size_t index)
 {
-    if (!is_readable(results, index))
-        return SIZE_MAX;
-    size_t first = index;
-    if (results->marks[index] & PARCEL__MARK_SHARED)
-        while (!(results->marks[first] & PARCEL__MARK_FIRST))
-            first--;
-    return results->marks[first] & PARCEL__MARK_FIRST ? first : SIZE_MAX;
+    struct parcel__firsts *firsts = &((parcel_results *)results)->firsts;
+    return has_record(results, index)
+               ? parcel__firsts_find(firsts, results->marks, results->count, index)
+               : SIZE_MAX;
 }
 
 bool parcel__results_record(const parcel_results *results, size_t index,
@@ -379,16 +387,15 @@ int parcel_results_worker(const parcel_results *results, size_t index)
     return first == SIZE_MAX ? -1 : record_at(results, first)->worker;
 }
 
-/* What this process ran says nothing of it, since to ask for the pid would cost each run. */
-static int pid_of(const struct parcel__record *record)
+static int pid_of(const parcel_results *results, const struct parcel__record *record)
 {
-    return record->pid ? record->pid : (int)getpid();
+    return record->pid ? record->pid : results->pid;
 }
 
 int parcel_results_pid(const parcel_results *results, size_t index)
 {
     size_t first = record_of(results, index);
-    return first == SIZE_MAX ? -1 : pid_of(record_at(results, first));
+    return first == SIZE_MAX ? -1 : pid_of(results, record_at(results, first));
 }
 
 int parcel_results_rank(const parcel_results *results, size_t index)
@@ -405,7 +412,7 @@ const char *parcel_results_host(const parcel_results *results, size_t index)
 
 int parcel_results_attempts(const parcel_results *results, size_t index)
 {
-    if (record_of(results, index) == SIZE_MAX)
+    if (!has_record(results, index))
         return 0;
     return results->attempts ? results->attempts[index] : 1;
 }
@@ -462,31 +469,55 @@ size_t parcel__results_first_failure(const parcel_results *results)
     return first;
 }
 
-void parcel__results_read(const parcel_results *results, size_t index, size_t *first,
-                          parcel_record *record)
+/* Writes all that is known of the call. first: whose record it has, SIZE_MAX when it has none. */
+static void read_record(const parcel_results *results, size_t index, size_t first,
+                        parcel_record *record)
 {
-    unsigned char mark = results->marks[index];
     *record = (parcel_record){.index = index,
-                              .status = (parcel_status)(mark & PARCEL__MARK_STATUS),
+                              .status = parcel_results_status(results, index),
                               .message = parcel_results_message(results, index),
                               .start = NAN,
                               .duration = NAN,
                               .worker = -1,
                               .pid = -1,
-                              .rank = -1,
-                              .estimated = (mark & PARCEL__MARK_SHARED) != 0};
-    if (mark & PARCEL__MARK_FIRST)
-        *first = index;
-    else if (!record->estimated)
+                              .rank = -1};
+    if (first == SIZE_MAX)
         return;
-    const struct parcel__record *read = record_at(results, *first);
-    record->start = read->start + (double)(index - *first) * read->duration;
+    const struct parcel__record *read = record_at(results, first);
+    record->start = read->start + (double)(index - first) * read->duration;
     record->duration = read->duration;
     record->worker = read->worker;
-    record->pid = pid_of(read);
+    record->estimated = (results->marks[index] & PARCEL__MARK_SHARED) != 0;
+    record->attempts = results->attempts ? results->attempts[index] : 1;
+    record->pid = pid_of(results, read);
     record->rank = parcel__hosts_rank(results->hosts, read->worker);
     record->host = parcel__hosts_name(results->hosts, read->worker);
-    record->attempts = parcel_results_attempts(results, index);
+}
+
+bool parcel_results_record(const parcel_results *results, size_t index, parcel_record *record)
+{
+    if (!record)
+        return false;
+    read_record(results, index, record_of(results, index), record);
+    return is_readable(results, index);
+}
+
+void parcel__results_walk(const parcel_results *results, size_t index, struct parcel__walk *walk)
+{
+    unsigned char mark = results->marks[index];
+    parcel_record *record = &walk->record;
+    if (mark == ((unsigned char)PARCEL_OK | PARCEL__MARK_SHARED) && !results->attempts) {
+        record->index = index; /* the rest is that of the call before it */
+        record->status = PARCEL_OK;
+        record->message = NULL;
+        record->start = walk->start + (double)(index - walk->first) * record->duration;
+        return;
+    }
+    if (mark & PARCEL__MARK_FIRST)
+        walk->first = index;
+    read_record(results, index, has_record(results, index) ? walk->first : SIZE_MAX, record);
+    if (mark & PARCEL__MARK_FIRST)
+        walk->start = record->start;
 }
 
 /* ---- results that grow ---- */
@@ -518,6 +549,7 @@ static bool grow(parcel_results *results, size_t capacity, size_t slot_size)
         parcel__memory_give_back(&larger.record_memory);
         return false;
     }
+    parcel__firsts_forget(&results->firsts);
     memset(larger.functions, 0, capacity * sizeof *larger.functions);
     larger.count = results->count;
     copy_calls(&larger, 0, results);
@@ -562,6 +594,7 @@ bool parcel__results_extend(parcel_results *results, size_t count)
         return true;
     if (!make_room(results, count, sizeof(void *)))
         return false;
+    parcel__firsts_forget(&results->firsts);
     results->count = count;
     return true;
 }
@@ -571,6 +604,7 @@ bool parcel__results_place(parcel_results *results, size_t first, parcel_results
     size_t end = first + part->count;
     if (!make_room(results, end > results->count ? end : results->count, part->slot_size))
         return false;
+    parcel__firsts_forget(&results->firsts);
     results->count = end > results->count ? end : results->count;
     copy_calls(results, first, part);
     part->count = 0;

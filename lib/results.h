@@ -4,6 +4,7 @@
 
 #include <parcel.h>
 
+#include "firsts.h"
 #include "hosts.h"
 #include "memory.h"
 
@@ -29,10 +30,12 @@ struct parcel_results {
     struct parcel__record *records;      /* where the mark says that a record stands */
     struct parcel__record *long_records; /* one for each 32 calls, so that they lie close */
     unsigned char *marks;              /* one for each call: its parcel_status and the bits below */
+    struct parcel__firsts firsts;      /* of the marks */
     const parcel_function *function;   /* of all calls, or NULL when they differ */
     const parcel_function **functions; /* one for each call, or NULL */
     struct parcel__block memory;       /* of all but records, and of few records too */
     struct parcel__block record_memory; /* of many records */
+    int pid;                            /* of the process that made them */
     int n_arenas;
     int n_workers;
     const char *backend;
@@ -78,12 +81,18 @@ bool parcel__results_prepare(parcel_results *results, const parcel_calls *calls,
 void parcel__results_release(parcel_results *results, size_t index);
 void parcel__results_release_all(parcel_results *results);
 
-/* Writes the call's record, its index included. first: of a walk through all calls in order, kept
- * by the caller between two of them, 0 at its start. */
-void parcel__results_read(const parcel_results *results, size_t index, size_t *first,
-                          parcel_record *record);
+/* A walk through all calls in order. Zero at its start. */
+struct parcel__walk {
+    parcel_record record; /* of the call that was read last */
+    size_t first;         /* the call whose record that is, */
+    double start;         /* and its start */
+};
 
-/* The record of one call, with a start of its own when it is shared. False: there is none. */
+/* Reads the next call, and that is its index, into the walk's record. */
+void parcel__results_walk(const parcel_results *results, size_t index, struct parcel__walk *walk);
+
+/* The record of one call, with a start of its own when it is shared. False: there is none. Before
+ * the marks are constant only calls whose own mark is FIRST may be asked for. */
 bool parcel__results_record(const parcel_results *results, size_t index,
                             struct parcel__record *record);
 

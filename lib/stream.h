@@ -30,9 +30,9 @@ struct parcel__stream_block {
     size_t n_missing;             /* of a block on another rank: calls without an answer, */
     size_t n_arriving;            /* and arrays on their way */
     struct parcel__stream_block *next_returned;
-    size_t first;  /* the number of its first call in the run */
-    size_t next;   /* the next result to be pulled */
-    size_t walked; /* for parcel__results_read */
+    size_t first;             /* the number of its first call in the run */
+    size_t next;              /* the next result to be pulled */
+    struct parcel__walk walk; /* of who takes the results */
 
     /* The stream holds it, and each result that was pulled from it; who lets go last frees it.
      * Release to let go, acquire before it is freed or used again: what holders wrote is seen. */

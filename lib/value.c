@@ -101,22 +101,6 @@ bool parcel__kind_is_floating(unsigned kind)
     return kind >= PARCEL_FLOAT && kind <= PARCEL_LDOUBLE;
 }
 
-static bool is_unsigned(unsigned kind)
-{
-    switch (kind) {
-    case PARCEL_CHAR:
-        return CHAR_MIN == 0;
-    case PARCEL_UCHAR:
-    case PARCEL_USHORT:
-    case PARCEL_UINT:
-    case PARCEL_ULONG:
-    case PARCEL_ULLONG:
-        return true;
-    default:
-        return false;
-    }
-}
-
 static int64_t read_signed(const void *memory, size_t size)
 {
     int8_t one;
@@ -169,32 +153,73 @@ static double read_floating(unsigned kind, const void *memory)
     return number;
 }
 
+/* How a value of that kind is held. */
+static parcel_tag tag_of(unsigned kind)
+{
+    static const unsigned char tags[] = {
+        [PARCEL_NONE] = PARCEL_TAG_NONE,
+        [PARCEL_BOOL] = PARCEL_TAG_BOOL,
+        [PARCEL_CHAR] = CHAR_MIN == 0 ? PARCEL_TAG_UINT64 : PARCEL_TAG_INT64,
+        [PARCEL_SCHAR] = PARCEL_TAG_INT64,
+        [PARCEL_UCHAR] = PARCEL_TAG_UINT64,
+        [PARCEL_SHORT] = PARCEL_TAG_INT64,
+        [PARCEL_USHORT] = PARCEL_TAG_UINT64,
+        [PARCEL_INT] = PARCEL_TAG_INT64,
+        [PARCEL_UINT] = PARCEL_TAG_UINT64,
+        [PARCEL_LONG] = PARCEL_TAG_INT64,
+        [PARCEL_ULONG] = PARCEL_TAG_UINT64,
+        [PARCEL_LLONG] = PARCEL_TAG_INT64,
+        [PARCEL_ULLONG] = PARCEL_TAG_UINT64,
+        [PARCEL_FLOAT] = PARCEL_TAG_DOUBLE,
+        [PARCEL_DOUBLE] = PARCEL_TAG_DOUBLE,
+        [PARCEL_LDOUBLE] = PARCEL_TAG_BYTES,
+        [PARCEL_CFLOAT] = PARCEL_TAG_BYTES,
+        [PARCEL_CDOUBLE] = PARCEL_TAG_BYTES,
+        [PARCEL_CLDOUBLE] = PARCEL_TAG_BYTES,
+        [PARCEL_STRING] = PARCEL_TAG_STRING,
+        [PARCEL_WRITABLE_STRING] = PARCEL_TAG_STRING,
+        [PARCEL_POINTER] = PARCEL_TAG_POINTER,
+        [PARCEL_STRUCT_BYTES] = PARCEL_TAG_BYTES,
+        [PARCEL_ARRAY] = PARCEL_TAG_ARRAY,
+    };
+    return kind < sizeof tags ? tags[kind] : PARCEL_TAG_BYTES;
+}
+
 parcel_value parcel__value_box(unsigned kind, size_t size, unsigned short type, const void *memory)
 {
-    parcel_value value = parcel_value_none();
-    if (kind == PARCEL_BOOL)
-        value = parcel_value_bool(*(const unsigned char *)memory != 0);
-    else if (is_unsigned(kind))
-        value = parcel_value_uint(read_unsigned(memory, size));
-    else if (is_integer(kind))
-        value = parcel_value_int(read_signed(memory, size));
-    else if (kind == PARCEL_FLOAT || kind == PARCEL_DOUBLE)
-        value = parcel_value_double(read_floating(kind, memory));
-    else if (kind == PARCEL_STRING || kind == PARCEL_WRITABLE_STRING)
-        value = parcel_value_string(read_pointer(memory));
-    else if (kind == PARCEL_POINTER)
-        value = parcel_value_pointer(read_pointer(memory));
-    else if (kind == PARCEL_ARRAY)
-        value = parcel_value_array(memory);
-    else if (kind == PARCEL_VALUE)
+    parcel_value value = {
+        .tag = (unsigned char)tag_of(kind), .kind = (unsigned char)kind, .type = type};
+    if (kind == PARCEL_VALUE) {
         memcpy(&value, memory, sizeof value);
-    else if (kind != PARCEL_NONE)
-        value = parcel_value_bytes(memory, (unsigned)size);
-    if (kind != PARCEL_VALUE && value.tag != PARCEL_TAG_NONE) {
-        value.kind = (unsigned char)kind;
-        value.type = type;
+        return value;
     }
-    return value;
+    switch ((parcel_tag)value.tag) {
+    case PARCEL_TAG_INT64:
+        value.as.int64 = read_signed(memory, size);
+        return value;
+    case PARCEL_TAG_UINT64:
+        value.as.uint64 = read_unsigned(memory, size);
+        return value;
+    case PARCEL_TAG_DOUBLE:
+        value.as.number = read_floating(kind, memory);
+        return value;
+    case PARCEL_TAG_BOOL:
+        value.as.boolean = *(const unsigned char *)memory != 0;
+        return value;
+    case PARCEL_TAG_STRING:
+    case PARCEL_TAG_POINTER:
+        value.as.pointer = read_pointer(memory);
+        return value.as.pointer ? value : parcel_value_none();
+    case PARCEL_TAG_ARRAY:
+        value.as.array = memory;
+        return value;
+    case PARCEL_TAG_BYTES:
+        value.size = (unsigned)size;
+        value.as.bytes = memory;
+        return value;
+    default:
+        return parcel_value_none();
+    }
 }
 
 parcel_value parcel__value_box_field(const parcel_field *field, const unsigned char *bytes,

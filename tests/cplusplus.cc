@@ -55,6 +55,10 @@ START_TEST(a_call_of_values_runs)
     ck_assert_ptr_null(parcel_results_error(results));
     for (size_t i = 0; i < 10; i++)
         ck_assert_double_eq(parcel_results_value(results, i).as.number, static_cast<double>(i) / 2);
+    parcel_record record;
+    ck_assert(parcel_results_record(results, 9, &record));
+    ck_assert(record.index == 9 && record.status == PARCEL_OK && record.attempts == 1);
+    ck_assert_double_eq(record.duration, parcel_results_duration(results, 9));
     parcel_results_free(results);
     parcel_calls_free(calls);
 }

@@ -7,6 +7,7 @@
 #include <limits.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 /* ---- cgroups ---- */
@@ -346,6 +347,19 @@ START_TEST(test_variable)
 }
 END_TEST
 
+START_TEST(test_pid)
+{
+    int status;
+    ck_assert_int_eq(parcel__port_pid(), getpid());
+    ck_assert_int_eq(parcel__port_pid(), getpid());
+    pid_t child = fork();
+    if (child == 0)
+        _exit(parcel__port_pid() != getpid() || parcel__port_pid() != getpid());
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert_int_eq(status, 0);
+}
+END_TEST
+
 START_TEST(test_clock)
 {
     double before = parcel__port_now();
@@ -441,6 +455,7 @@ int main(void)
     tcase_add_test(tests, test_parse);
     tcase_add_test(tests, test_parse_extremes);
     tcase_add_test(tests, test_variable);
+    tcase_add_test(tests, test_pid);
     tcase_add_test(tests, test_clock);
     tcase_add_test(tests, test_ticks);
     tcase_add_test(tests, test_wait);

@@ -6,6 +6,7 @@
 
 #include <math.h>
 #include <stdint.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 struct triple {
@@ -143,6 +144,179 @@ START_TEST(test_long_records)
 }
 END_TEST
 
+/* ---- records at random ---- */
+
+enum { MANY = 40000, N_READERS = 4 };
+
+/* Marks stretches of all lengths, some calls of which fail, and some that did not run. start holds
+ * what is then right, NAN for those. */
+static parcel_results *mixed_results(double *start)
+{
+    uint64_t state = 1;
+    parcel_results *results = empty_results(MANY);
+    for (size_t first = 0, count, n = 0; first < MANY; first += count, n++) {
+        state = state * UINT64_C(6364136223846793005) + 1;
+        count = (size_t)(state >> 40) % (n % 3 ? 5 : 3000) + 1;
+        count = count < MANY - first ? count : MANY - first;
+        for (size_t i = 0; i < count; i++)
+            start[first + i] = n % 7 ? (double)(1000 * n + i) : NAN;
+        if (n % 7 == 0)
+            continue;
+        parcel__results_mark(results, first, count, PARCEL_OK,
+                             (struct parcel__record){1000 * (double)n, (double)count, (int)n, 0});
+        if (count > 2)
+            parcel__results_fail(results, first + count / 2, PARCEL_FAILED, "half way");
+    }
+    return results;
+}
+
+static bool is_same(double one, double other)
+{
+    return one == other || (isnan(one) && isnan(other));
+}
+
+/* True when the record says of the call what the functions of these names say. */
+static bool agrees(const parcel_results *results, size_t i, const parcel_record *record)
+{
+    return record->index == i && record->status == parcel_results_status(results, i) &&
+           record->message == parcel_results_message(results, i) &&
+           is_same(record->start, parcel_results_start(results, i)) &&
+           is_same(record->duration, parcel_results_duration(results, i)) &&
+           record->worker == parcel_results_worker(results, i) &&
+           record->estimated == parcel_results_estimated(results, i) &&
+           record->attempts == parcel_results_attempts(results, i) &&
+           record->pid == parcel_results_pid(results, i) &&
+           record->rank == parcel_results_rank(results, i) &&
+           record->host == parcel_results_host(results, i);
+}
+
+/* How many calls, in an order that jumps, have another record than they should. */
+static size_t count_wrong(const parcel_results *results, const double *start)
+{
+    size_t n_wrong = 0;
+    for (size_t n = 0, i = 0; n < MANY; n++, i = (i + 14983) % MANY) {
+        parcel_record record;
+        bool is_right = parcel_results_record(results, i, &record) &&
+                        is_same(record.start, start[i]) && agrees(results, i, &record);
+        n_wrong += !is_right;
+    }
+    return n_wrong;
+}
+
+START_TEST(test_records_at_random)
+{
+    static double start[MANY];
+    parcel_results *results = mixed_results(start);
+    ck_assert_uint_eq(count_wrong(results, start), 0);
+    parcel_results_free(results);
+}
+END_TEST
+
+START_TEST(test_records_in_order)
+{
+    static double start[MANY];
+    parcel_results *results = mixed_results(start);
+    struct parcel__walk walk = {.first = 0};
+    for (size_t i = 0; i < MANY; i++) {
+        parcel__results_walk(results, i, &walk);
+        ck_assert(is_same(walk.record.start, start[i]));
+        ck_assert(agrees(results, i, &walk.record));
+    }
+    parcel_results_free(results);
+}
+END_TEST
+
+/* Nothing is noted for who reads nothing, and what was noted is not that of the next run. */
+START_TEST(test_notes_of_records)
+{
+    static double start[MANY];
+    parcel_calls *calls = squares(MANY);
+    parcel_results *results = mixed_results(start);
+    ck_assert_ptr_null(atomic_load(&results->firsts.before));
+    ck_assert_uint_eq(count_wrong(results, start), 0);
+    ck_assert_ptr_nonnull(atomic_load(&results->firsts.before));
+    ck_assert(parcel__results_prepare(results, calls, 0, MANY));
+    ck_assert_ptr_null(atomic_load(&results->firsts.before));
+    parcel__results_mark(results, 0, MANY, PARCEL_OK, (struct parcel__record){0, MANY, 1, 0});
+    check_record(results, MANY - 1, MANY - 1, 1, 1, true);
+    parcel_results_free(results);
+    parcel_calls_free(calls);
+}
+END_TEST
+
+START_TEST(test_no_memory_to_note_records)
+{
+    static double start[MANY];
+    parcel_results *results = mixed_results(start);
+    parcel__memory_fail_from(1);
+    ck_assert_uint_eq(count_wrong(results, start), 0);
+    parcel__memory_fail_from(0);
+    ck_assert_ptr_null(atomic_load(&results->firsts.before));
+    parcel_results_free(results);
+}
+END_TEST
+
+static double start_of_all[MANY];
+static pthread_barrier_t readers_meet;
+
+static void *read_all(void *results)
+{
+    pthread_barrier_wait(&readers_meet);
+    return (void *)count_wrong(results, start_of_all);
+}
+
+START_TEST(test_threads_read_records)
+{
+    pthread_t readers[N_READERS];
+    void *n_wrong;
+    pthread_barrier_init(&readers_meet, NULL, N_READERS);
+    parcel_results *results = mixed_results(start_of_all);
+    for (int i = 0; i < N_READERS; i++)
+        ck_assert_int_eq(pthread_create(&readers[i], NULL, read_all, results), 0);
+    for (int i = 0; i < N_READERS; i++) {
+        pthread_join(readers[i], &n_wrong);
+        ck_assert_uint_eq((size_t)n_wrong, 0);
+    }
+    pthread_barrier_destroy(&readers_meet);
+    parcel_results_free(results);
+}
+END_TEST
+
+START_TEST(test_no_record)
+{
+    parcel_record record = {.index = 7};
+    parcel_results *results = empty_results(1);
+    ck_assert(!parcel_results_record(results, 0, NULL));
+    ck_assert(parcel_results_record(results, 0, &record));
+    ck_assert(record.index == 0 && record.status == PARCEL_NOT_RUN && record.attempts == 0);
+    for (int i = 0; i < 2; i++) {
+        record.pid = 1;
+        ck_assert(!parcel_results_record(i ? results : NULL, 1, &record));
+        ck_assert(record.index == 1 && record.status == PARCEL_NOT_RUN && isnan(record.start) &&
+                  isnan(record.duration) && record.worker == -1 && record.pid == -1 &&
+                  record.rank == -1 && !record.host && !record.message && record.attempts == 0);
+    }
+    parcel_results_free(results);
+}
+END_TEST
+
+/* The process that ran a call is that one in its children, too. */
+START_TEST(test_a_child_reads_the_pid)
+{
+    int status;
+    parcel_results *results = empty_results(1);
+    parcel__results_mark(results, 0, 1, PARCEL_OK, (struct parcel__record){0});
+    int pid = (int)getpid();
+    ck_assert_int_eq(parcel_results_pid(results, 0), pid);
+    pid_t child = fork();
+    if (child == 0)
+        _exit(parcel_results_pid(results, 0) != pid);
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert_int_eq(status, 0);
+    parcel_results_free(results);
+}
+END_TEST
+
 START_TEST(test_lost_calls_have_no_record)
 {
     parcel_results *results = empty_results(3);
@@ -175,9 +349,9 @@ START_TEST(test_records_tell_rank_and_host)
     for (size_t i = 0; i < 3; i++)
         parcel__results_mark(results, i, 1, PARCEL_OK,
                              (struct parcel__record){.worker = workers[i], .pid = 7});
-    for (size_t i = 0, first = 0; i < 3; i++) {
+    for (size_t i = 0; i < 3; i++) {
         parcel_record record;
-        parcel__results_read(results, i, &first, &record);
+        ck_assert(parcel_results_record(results, i, &record));
         ck_assert_int_eq(record.rank, ranks[i]);
         ck_assert_str_eq(record.host, names[i]);
         ck_assert_int_eq(parcel_results_rank(results, i), ranks[i]);
@@ -192,13 +366,12 @@ START_TEST(test_one_process_is_rank_0)
 {
     char name[256];
     parcel_record record;
-    size_t first = 0;
     parcel_results *results = empty_results(2);
     parcel__results_mark(results, 0, 1, PARCEL_OK, (struct parcel__record){.worker = 1});
     ck_assert_int_eq(parcel_results_rank(results, 0), 0);
     ck_assert_int_eq(gethostname(name, sizeof name), 0);
     ck_assert_str_eq(parcel_results_host(results, 0), name);
-    parcel__results_read(results, 1, &first, &record);
+    ck_assert(parcel_results_record(results, 1, &record));
     ck_assert_int_eq(record.rank, -1);
     ck_assert_ptr_null(record.host);
     parcel_results_free(results);
@@ -428,6 +601,13 @@ int main(void)
     tcase_add_test(tests, test_shared_records);
     tcase_add_test(tests, test_neighbouring_records);
     tcase_add_test(tests, test_long_records);
+    tcase_add_test(tests, test_records_at_random);
+    tcase_add_test(tests, test_records_in_order);
+    tcase_add_test(tests, test_notes_of_records);
+    tcase_add_test(tests, test_no_memory_to_note_records);
+    tcase_add_test(tests, test_threads_read_records);
+    tcase_add_test(tests, test_no_record);
+    tcase_add_test(tests, test_a_child_reads_the_pid);
     tcase_add_test(tests, test_lost_calls_have_no_record);
     tcase_add_test(tests, test_records_tell_rank_and_host);
     tcase_add_test(tests, test_one_process_is_rank_0);
