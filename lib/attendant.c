@@ -669,6 +669,21 @@ static struct attempt unsent(struct errand *errand)
     return attempt;
 }
 
+/* What else the worker had to say. */
+static void heed(struct errand *errand)
+{
+    const struct parcel__mail *mail = &errand->attendant->mail;
+    const struct parcel__wire_result fault = errand->box->fault;
+    if (errand->box->stopped_by != PARCEL__BY_WORKER)
+        return;
+    const char *why = parcel__wire_get_text(&fault, mail->results, mail->results_size);
+    if (why) /* a whole sentence */
+        parcel__control_set_fault(errand->job->control, parcel__memory_copy_string(why));
+    else
+        stop_at_worker(errand, NULL);
+    parcel__job_stop(errand->job, PARCEL__BY_WORKER);
+}
+
 /* Another attempt at one call, which ends in a value, in a failure or in none (PARCEL_NOT_RUN). */
 static struct attempt try_again(struct errand *errand, size_t place)
 {
@@ -676,6 +691,8 @@ static struct attempt try_again(struct errand *errand, size_t place)
     errand->is_alone = true;
     while (!parcel__job_must_stop(errand->job)) {
         enum ending ending = run_order(errand, place, 1, &n_answers);
+        if (ending == ENDED)
+            heed(errand);
         if (n_answers > 0)
             return read_answer(errand, 0);
         if (ending == UNSENT)
@@ -704,21 +721,6 @@ static void read_answers(struct errand *errand)
         record(errand, place, &attempt);
     }
     parcel__job_tell_watcher(errand->job, errand->n_read - before);
-}
-
-/* What else the worker had to say. */
-static void heed(struct errand *errand)
-{
-    const struct parcel__mail *mail = &errand->attendant->mail;
-    const struct parcel__wire_result fault = errand->box->fault;
-    if (errand->box->stopped_by != PARCEL__BY_WORKER)
-        return;
-    const char *why = parcel__wire_get_text(&fault, mail->results, mail->results_size);
-    if (why) /* a whole sentence */
-        parcel__control_set_fault(errand->job->control, parcel__memory_copy_string(why));
-    else
-        stop_at_worker(errand, NULL);
-    parcel__job_stop(errand->job, PARCEL__BY_WORKER);
 }
 
 /* The attempt that the order ended in, if it did, at the call after those that were read. */
