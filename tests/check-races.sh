@@ -9,4 +9,7 @@ can_build "-fopenmp $flags" clang || skip 'clang has no thread sanitizer, or no 
 copy_sources races
 # Calls in worker processes, which are forked, open regions.
 export TSAN_OPTIONS='ignore_noninstrumented_modules=1 die_after_fork=0'
+# libomp tells the sanitizer of its regions through a tool, which it does not find everywhere.
+OMP_TOOL_LIBRARIES=$(clang -print-file-name=libarcher.so)
+export OMP_TOOL_LIBRARIES
 suites_with "$flags" clang clang++ check-contract
