@@ -524,7 +524,13 @@ typedef struct parcel_results parcel_results;
  * leave a call. Threads sleep after some milliseconds without work, and the kernel may wake them on
  * the caller's cpu, where they wait until it is free: a region of OpenMP then takes up to 8 ms
  * more. A run whose thread had none for 2 ms makes way for them and moves them, which leaves some
- * 0.2 ms; OMP_PROC_BIND=true spares that, OMP_WAIT_POLICY=active also their waking. */
+ * 0.2 ms; OMP_PROC_BIND=true spares that, OMP_WAIT_POLICY=active also their waking.
+ *
+ * A process that the program forks may run whatever its parent did, or does in other threads: with
+ * several threads under libgomp on a new one of its own, so that the thread that runs is none of
+ * the workers. Executors, lists and results it has as copies; a stream it inherits is at its end,
+ * with an error that says so. A process that a call forks ends when it returns from the call, with
+ * status 1 and nothing flushed, unless the run has one worker only. */
 parcel_results *parcel_run(const parcel_options *options, const parcel_calls *calls);
 
 /* Prints each resolved option and where its value came from (given, scope, the environment's

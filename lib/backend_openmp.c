@@ -8,20 +8,57 @@
  * of this frame is given to them by value.
  */
 #include <parcel/backend.h>
+#include <pthread.h>
 #include <stdio.h>
 
+#include "openmp.h"
+#include "process.h"
+
 #ifdef _OPENMP
+
+static void run_region(parcel_job *job, int n_workers)
+{
+#pragma omp parallel for num_threads(n_workers) schedule(dynamic) firstprivate(job, n_workers)
+    for (int worker = 0; worker < n_workers; worker++)
+        parcel_job_work(job, worker);
+}
+
+struct region {
+    parcel_job *job;
+    int n_workers;
+    struct parcel__openmp_settings settings; /* of the thread that runs */
+};
+
+static void *run_as_caller(void *argument)
+{
+    const struct region *region = argument;
+    parcel__openmp_restore(&region->settings);
+    run_region(region->job, region->n_workers);
+    return NULL;
+}
+
+/* Where the system gives no thread, the calling one works as one worker after the other. */
+static void run_in_new_thread(parcel_job *job, int n_workers)
+{
+    pthread_t thread;
+    struct region region = {.job = job, .n_workers = n_workers};
+    parcel__openmp_read(&region.settings);
+    if (pthread_create(&thread, NULL, run_as_caller, &region) == 0)
+        pthread_join(thread, NULL);
+    else
+        for (int worker = 0; worker < n_workers; worker++)
+            parcel_job_work(job, worker);
+}
 
 static void run_openmp(void *state, parcel_job *job, int n_workers)
 {
     (void)state;
-    if (n_workers == 1) {
+    if (n_workers == 1)
         parcel_job_work(job, 0); /* the plain loop in the calling thread */
-        return;
-    }
-#pragma omp parallel for num_threads(n_workers) schedule(dynamic) firstprivate(job, n_workers)
-    for (int worker = 0; worker < n_workers; worker++)
-        parcel_job_work(job, worker);
+    else if (parcel__process_has_lost_team())
+        run_in_new_thread(job, n_workers);
+    else
+        run_region(job, n_workers);
 }
 
 #define OPEN NULL

@@ -20,6 +20,7 @@
 #include "attendant.h"
 #include "calls.h"
 #include "memory.h"
+#include "mutexes.h"
 #include "objects.h"
 #include "port.h"
 #include "process.h"
@@ -62,8 +63,7 @@ struct pool {
 
 struct processes {
     int n_workers;
-    pthread_mutex_t mutex; /* of idle */
-    struct pool *idle;
+    struct pool *idle; /* protected by PARCEL__MUTEX_POOLS */
 };
 
 /* ---- pages ---- */
@@ -295,11 +295,11 @@ static bool suits(const struct pool *pool, const parcel_job *job)
 
 static struct pool *take_idle(struct processes *processes)
 {
-    pthread_mutex_lock(&processes->mutex);
+    parcel__mutexes_lock(PARCEL__MUTEX_POOLS);
     struct pool *pool = processes->idle;
     if (pool)
         processes->idle = pool->next;
-    pthread_mutex_unlock(&processes->mutex);
+    parcel__mutexes_unlock(PARCEL__MUTEX_POOLS);
     return pool;
 }
 
@@ -318,10 +318,10 @@ static void give_back(struct processes *processes, struct pool *pool)
 {
     pool->snapshot.calls = NULL;
     pool->snapshot.has_memory = false;
-    pthread_mutex_lock(&processes->mutex);
+    parcel__mutexes_lock(PARCEL__MUTEX_POOLS);
     pool->next = processes->idle;
     processes->idle = pool;
-    pthread_mutex_unlock(&processes->mutex);
+    parcel__mutexes_unlock(PARCEL__MUTEX_POOLS);
 }
 
 /* ---- the backend ---- */
@@ -335,7 +335,6 @@ static int open_processes(const parcel_backend *backend, int n_workers, void **s
     if (!processes)
         return -1;
     *processes = (struct processes){.n_workers = n_workers};
-    pthread_mutex_init(&processes->mutex, NULL);
     *state = processes;
     return n_workers;
 }
@@ -374,7 +373,6 @@ static void close_processes(void *state)
     struct pool *pool;
     while ((pool = take_idle(processes)) != NULL)
         close_pool(pool);
-    pthread_mutex_destroy(&processes->mutex);
     parcel__memory_free(processes);
 }
 

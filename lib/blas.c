@@ -1,19 +1,23 @@
 /*
  * blas.c: the thread counts of BLAS libraries that have their own.
  *
- * Libraries are looked for again only when the process has loaded objects since the last look.
+ * Libraries are looked for again only when the process has loaded objects since the last look. In a
+ * child that was forked while a run held them down, none will ever put them back: the child's next
+ * run does, whose limit is the first there.
  */
 #include "blas.h"
 
 #include <dlfcn.h>
 #include <limits.h>
 #include <link.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "mutexes.h"
+#include "objects.h"
 
 enum { MOST_OBJECTS = 16, MOST_LIBRARIES = 8 };
 
@@ -48,7 +52,8 @@ static struct {
     struct library libraries[MOST_LIBRARIES];
     int n_libraries;
     int runs;
-    int limit; /* the least of the runs' limits */
+    int limit;         /* the least of the runs' limits */
+    bool is_inherited; /* the counts are those of a run of the process that forked this one */
 } blas;
 
 static int count_loaded(struct dl_phdr_info *info, size_t size, void *count)
@@ -101,13 +106,13 @@ static void look_for_libraries(void)
 {
     unsigned long long loaded = 0;
     static struct names names; /* protected by the mutex; too large for a small stack */
-    dl_iterate_phdr(count_loaded, &loaded);
+    parcel__objects_walk(count_loaded, &loaded);
     if (loaded == blas.objects_loaded)
         return;
     blas.objects_loaded = loaded;
     blas.n_libraries = 0;
     names.count = 0;
-    dl_iterate_phdr(note_candidate, &names);
+    parcel__objects_walk(note_candidate, &names);
     add_libraries_of(RTLD_DEFAULT);
     for (int i = 0; i < names.count; i++) {
         void *handle = dlopen(names.path[i], RTLD_LAZY | RTLD_NOLOAD);
@@ -116,6 +121,18 @@ static void look_for_libraries(void)
         add_libraries_of(handle);
         dlclose(handle);
     }
+}
+
+/* In a child. */
+static void forget_runs(void)
+{
+    blas.is_inherited |= blas.runs > 0;
+    blas.runs = 0;
+}
+
+__attribute__((constructor)) static void watch_forks(void)
+{
+    pthread_atfork(NULL, NULL, forget_runs);
 }
 
 static int64_t threads_of(const struct library *library)
@@ -131,14 +148,22 @@ static void set_threads(const struct library *library, int64_t threads)
         library->set.narrow((int)threads);
 }
 
+/* What the libraries had before any run. */
+static void note_threads(void)
+{
+    look_for_libraries();
+    for (int i = 0; i < blas.n_libraries; i++)
+        if (!blas.is_inherited || blas.libraries[i].before == 0)
+            blas.libraries[i].before = threads_of(&blas.libraries[i]);
+    blas.is_inherited = false;
+}
+
 void parcel__blas_limit(int threads)
 {
     parcel__mutexes_lock(PARCEL__MUTEX_BLAS);
     bool first = blas.runs++ == 0;
     if (first)
-        look_for_libraries();
-    for (int i = 0; first && i < blas.n_libraries; i++)
-        blas.libraries[i].before = threads_of(&blas.libraries[i]);
+        note_threads();
     if (first || threads < blas.limit) {
         blas.limit = threads;
         for (int i = 0; i < blas.n_libraries; i++)
@@ -148,10 +173,11 @@ void parcel__blas_limit(int threads)
     parcel__mutexes_unlock(PARCEL__MUTEX_BLAS);
 }
 
+/* A run that began before the fork may end in a child, too. */
 void parcel__blas_restore(void)
 {
     parcel__mutexes_lock(PARCEL__MUTEX_BLAS);
-    if (--blas.runs == 0)
+    if (blas.runs > 0 && --blas.runs == 0)
         for (int i = 0; i < blas.n_libraries; i++)
             if (blas.libraries[i].before > blas.limit)
                 set_threads(&blas.libraries[i], blas.libraries[i].before);

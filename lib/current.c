@@ -1,6 +1,7 @@
 /* current.c: the call that runs in this thread. */
 #include "current.h"
 
+#include <pthread.h>
 #include <stdarg.h>
 
 #include "memory.h"
@@ -33,6 +34,18 @@ parcel_current_call *parcel_current(void)
 void parcel__current_signal(struct parcel_current_call *current, unsigned event)
 {
     __atomic_fetch_or(&current->running.events, event, __ATOMIC_RELEASE);
+}
+
+/* In a child: when it returns from the call, it is one thread of the run's many. */
+static void note_fork(void)
+{
+    for (struct parcel_current_call *current = current_call; current; current = current->around)
+        parcel__current_signal(current, PARCEL__EVENT_FORKED);
+}
+
+__attribute__((constructor)) static void watch_forks(void)
+{
+    pthread_atfork(NULL, NULL, note_fork);
 }
 
 static void fail(struct parcel_current_call *current, const char *format, va_list list)

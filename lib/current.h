@@ -21,8 +21,9 @@ struct parcel_job;
 enum {
     PARCEL__EVENT_FAILED = 1,
     PARCEL__EVENT_SCOPE = 2,
-    PARCEL__EVENT_STOP = 4, /* the run stops; set just before it does */
-    PARCEL__EVENT_ASKED = 8 /* another worker has nothing to do; set by that one */
+    PARCEL__EVENT_STOP = 4,   /* the run stops; set just before it does */
+    PARCEL__EVENT_ASKED = 8,  /* another worker has nothing to do; set by that one */
+    PARCEL__EVENT_FORKED = 16 /* this may be a process that the call forked */
 };
 
 struct parcel_current_call {

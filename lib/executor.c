@@ -2,15 +2,19 @@
 #include <parcel.h>
 
 #include "memory.h"
+#include "mutexes.h"
 #include "parallel.h"
+#include "port.h"
 #include "results.h"
 
-/* Constant once it is open, but for the stream, so that several threads may run it at once. */
+/* Constant once it is open, but for the stream and whose it is, so that several threads may run it
+ * at once. */
 struct parcel_executor {
     struct parcel__plan plan;
     struct parcel__team team;
     bool is_open;
     parcel__streaming streaming;
+    atomic_int process;        /* that it is in; release and acquire, as of streaming */
     struct parcel__text error; /* why it is not open */
 };
 
@@ -24,10 +28,24 @@ parcel_executor *parcel_open(const parcel_options *options)
         return &without_memory;
     executor->error = (struct parcel__text){0};
     atomic_init(&executor->streaming, NULL);
+    atomic_init(&executor->process, parcel__port_pid());
     executor->is_open = parcel__config_resolve(&executor->plan, options, &executor->error) &&
                         parcel__team_open(&executor->team, &executor->plan, &executor->error);
     parcel__memory_keep_all(true);
     return executor;
+}
+
+/* In a process that was forked from its own: the stream, if there is one, is not of this one. */
+static void adopt(parcel_executor *executor)
+{
+    int process = parcel__port_pid();
+    if (atomic_load_explicit(&executor->process, memory_order_acquire) == process)
+        return;
+    parcel__mutexes_lock(PARCEL__MUTEX_EXECUTORS);
+    if (atomic_load_explicit(&executor->process, memory_order_relaxed) != process)
+        atomic_store_explicit(&executor->streaming, NULL, memory_order_relaxed);
+    atomic_store_explicit(&executor->process, process, memory_order_release);
+    parcel__mutexes_unlock(PARCEL__MUTEX_EXECUTORS);
 }
 
 parcel_results *parcel_executor_run(parcel_executor *executor, const parcel_calls *calls)
@@ -35,6 +53,7 @@ parcel_results *parcel_executor_run(parcel_executor *executor, const parcel_call
     if (!executor)
         return parcel__results_of_error("executor is NULL: one made by parcel_open is needed",
                                         parcel_calls_count(calls));
+    adopt(executor);
     if (executor->is_open)
         return parcel__parallel_run(&executor->plan, &executor->team, calls, &executor->streaming);
     struct parcel__text error = {0};

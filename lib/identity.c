@@ -13,6 +13,7 @@
 #include "hash.h"
 #include "memory.h"
 #include "mutexes.h"
+#include "objects.h"
 
 /* ---- loaded objects ---- */
 
@@ -134,7 +135,7 @@ static int note_build(struct dl_phdr_info *object, size_t size, void *state)
 const char *parcel__identity_object_name(const void *address)
 {
     struct search search = {.address = (uintptr_t)address};
-    if (dl_iterate_phdr(find_by_address, &search) == 0)
+    if (parcel__objects_walk(find_by_address, &search) == 0)
         return NULL;
     return *search.name ? search.name : "the program";
 }
@@ -142,7 +143,7 @@ const char *parcel__identity_object_name(const void *address)
 uint64_t parcel__identity_build(void)
 {
     uint64_t build = 0;
-    dl_iterate_phdr(note_build, &build);
+    parcel__objects_walk(note_build, &build);
     return build;
 }
 
@@ -218,7 +219,7 @@ bool parcel__identity_of(const void *address, struct parcel__identity *identity)
     const struct registered *entry = registered_at(address);
     if (entry)
         search.identity.offset = entry->hash;
-    else if (dl_iterate_phdr(find_by_address, &search) == 0)
+    else if (parcel__objects_walk(find_by_address, &search) == 0)
         return false;
     *identity = search.identity;
     return true;
@@ -231,5 +232,5 @@ const void *parcel__identity_find(struct parcel__identity identity, size_t size)
         const struct registered *entry = registered_as(identity.offset);
         return entry ? entry->function : NULL;
     }
-    return dl_iterate_phdr(find_by_identity, &search) ? (const void *)search.address : NULL;
+    return parcel__objects_walk(find_by_identity, &search) ? (const void *)search.address : NULL;
 }

@@ -449,6 +449,7 @@ bool parcel__job_open(struct parcel_job *job, const struct parcel__job_options *
     if (!allocate_workers(job, (size_t)options->n_workers))
         return false;
     job->options = *options;
+    job->process = parcel__port_pid();
     job->around = parcel__current_get();
     job->control = options->control ? options->control : &job->own_control;
     if (!options->control)

@@ -126,7 +126,8 @@ struct parcel__job_options {
     void (*stopped)(void *state);
     void *stopped_state;
 
-    bool yields; /* a batch ends where the worker is asked, and what is left of it is not run */
+    bool is_part; /* of a run that has other threads */
+    bool yields;  /* a batch ends where the worker is asked, and what is left of it is not run */
 
     const struct parcel__worker_limits *worker_limits; /* of processes; NULL: none */
 
@@ -149,6 +150,7 @@ struct parcel_job {
     bool watches;     /* of control, here since workers look at it often */
     bool is_careful;  /* the same */
     double start;     /* of the run, by the clock */
+    int process;      /* that it is in */
     bool is_cold;     /* the threads may be asleep */
     int cpu;          /* if so, that of the thread that opened the job, */
     pthread_t opener; /* and that thread, */
@@ -251,6 +253,10 @@ void parcel__job_tell_watcher(const struct parcel_job *job, size_t count);
 /* True when a failed call is to be tried again: then the time before that has passed. */
 bool parcel__job_retries(struct parcel_job *job, size_t index,
                          const struct parcel__outcome *outcome);
+
+/* Behind a fork in a user's function: ends the process, with nothing flushed, if it is the child of
+ * the fork and has none of the threads that the job needs. */
+void parcel__job_end_copy(const struct parcel_job *job);
 
 /* Asks the worker of a job with one for what it has not begun. Threads: any. */
 void parcel__job_ask(struct parcel_job *job);

@@ -1,10 +1,10 @@
 /* objects.c: which programs and libraries were loaded. */
 #include "objects.h"
 
-#include <link.h>
 #include <stdint.h>
 
 #include "memory.h"
+#include "mutexes.h"
 
 struct object {
     uintptr_t start;
@@ -39,6 +39,15 @@ static int note(struct dl_phdr_info *info, size_t size, void *data)
     return 0;
 }
 
+int parcel__objects_walk(int (*look)(struct dl_phdr_info *object, size_t size, void *state),
+                         void *state)
+{
+    parcel__mutexes_lock(PARCEL__MUTEX_OBJECTS);
+    int found = dl_iterate_phdr(look, state);
+    parcel__mutexes_unlock(PARCEL__MUTEX_OBJECTS);
+    return found;
+}
+
 struct parcel__objects *parcel__objects_list(void)
 {
     enum { AT_FIRST = 32 };
@@ -52,7 +61,7 @@ struct parcel__objects *parcel__objects_list(void)
         }
         objects = larger;
         *objects = (struct parcel__objects){.capacity = capacity};
-        dl_iterate_phdr(note, objects);
+        parcel__objects_walk(note, objects);
         if (objects->count <= objects->capacity)
             return objects;
     }
@@ -73,7 +82,7 @@ static int read_added(struct dl_phdr_info *info, size_t size, void *n_added)
 bool parcel__objects_are_all(const struct parcel__objects *objects)
 {
     unsigned long long n_added = 0;
-    dl_iterate_phdr(read_added, &n_added);
+    parcel__objects_walk(read_added, &n_added);
     return n_added == objects->n_added;
 }
 

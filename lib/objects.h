@@ -2,6 +2,7 @@
 #ifndef PARCEL__OBJECTS_H
 #define PARCEL__OBJECTS_H
 
+#include <link.h>
 #include <stdbool.h>
 
 struct parcel__objects;
@@ -15,5 +16,10 @@ bool parcel__objects_are_all(const struct parcel__objects *objects);
 
 /* True when the address lies in one of them. */
 bool parcel__objects_have(const struct parcel__objects *objects, const void *address);
+
+/* dl_iterate_phdr, of which the C library's own lock would stay locked in a child that another
+ * thread forks meanwhile. Threads: any. */
+int parcel__objects_walk(int (*look)(struct dl_phdr_info *object, size_t size, void *state),
+                         void *state);
 
 #endif

@@ -74,8 +74,16 @@ static int pause_linked(int kind)
 }
 #endif
 
+/* The GNU C library loads its unwinder when a thread first ends by pthread_exit, as libgomp's do:
+ * at any time, and a child that is forked just then can load nothing. So it is loaded before. */
+static void load_unwinder(void)
+{
+    (void)dlopen("libgcc_s.so.1", RTLD_LAZY);
+}
+
 static void find_runtimes(void)
 {
+    load_unwinder();
     has_libomp = dlsym(RTLD_DEFAULT, "__kmpc_fork_call") != NULL;
     find_users_runtime(&runtimes[0]);
 #ifdef _OPENMP

@@ -70,6 +70,9 @@ struct parcel__cpus parcel__port_cpus(int bound_cpus);
  * OpenMP runtime ends the process when a thread cannot be made. */
 int parcel__port_thread_limit(void);
 
+/* True when the process has no thread but the calling one; false also when that cannot be told. */
+bool parcel__port_is_only_thread(void);
+
 /* Bytes of memory that the machine has. */
 size_t parcel__port_physical_memory(void);
 

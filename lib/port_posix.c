@@ -17,6 +17,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -175,6 +176,13 @@ bool parcel__port_parse_real(const char *text, double *number)
         return false;
     *number = parsed;
     return true;
+}
+
+/* A directory has a link of its own, one in its parent, and one for each directory in it. */
+bool parcel__port_is_only_thread(void)
+{
+    struct stat threads;
+    return stat("/proc/self/task", &threads) == 0 && threads.st_nlink == 2 + 1;
 }
 
 size_t parcel__port_physical_memory(void)

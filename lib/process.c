@@ -4,8 +4,9 @@
  * - What stands in the buffers of stdio would be written by both processes.
  * - libgomp keeps a team for the thread that opened a region; in a child, that thread would wait
  *   for threads that are not there. So the team is ended first, or, where the thread is inside a
- *   region, a new thread forks, which has no team.
- * - Other threads may hold mutexes. The C library sees to its own, and we to ours.
+ *   region, a new thread forks, which has no team. In a child that the program forks only a new
+ *   thread has regions.
+ * - Other threads may hold mutexes. The C library sees to its own, and we to ours (mutexes.c).
  * - An OpenMP runtime that binds threads bound the forking thread to one cpu.
  */
 #include "process.h"
@@ -25,7 +26,6 @@
 #include <unistd.h>
 
 #include "memory.h"
-#include "mutexes.h"
 #include "openmp.h"
 #include "port.h"
 
@@ -114,6 +114,30 @@ void parcel__process_flush(void)
     flush();
 }
 
+/* Of a thread that forks: it is not the only one. Of a child's first thread: what it had of a team
+ * is lost. */
+static _Thread_local bool has_others, has_lost_team;
+
+static void look_for_others(void)
+{
+    has_others = !parcel__port_is_only_thread();
+}
+
+static void note_fork(void)
+{
+    has_lost_team |= has_others;
+}
+
+__attribute__((constructor)) static void watch_forks(void)
+{
+    pthread_atfork(look_for_others, NULL, note_fork);
+}
+
+bool parcel__process_has_lost_team(void)
+{
+    return has_lost_team;
+}
+
 struct forking {
     void (*body)(void *context);
     void *context;
@@ -142,6 +166,7 @@ static void spread(const int *cpus, int count)
 /* Another thread may have written between the flush and the fork. */
 static void begin_child(struct forking *forking)
 {
+    has_lost_team = false; /* it was ended before, or this thread is new */
     holds_what_others_wrote = !forking->is_flushed;
     __fpurge(stdout);
     __fpurge(stderr);
@@ -153,10 +178,8 @@ static void begin_child(struct forking *forking)
 static void *fork_here(void *data)
 {
     struct forking *forking = data;
-    parcel__mutexes_lock_all();
     forking->pid = fork();
     forking->error = errno;
-    parcel__mutexes_unlock_all();
     if (forking->pid == 0)
         begin_child(forking);
     return NULL;
@@ -178,7 +201,7 @@ pid_t parcel__process_fork(void (*body)(void *context), void *context, bool *is_
     forking.bound_cpus = parcel__openmp_list_bound_cpus(&forking.n_bound_cpus);
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    *is_caller = parcel__openmp_before_fork();
+    *is_caller = !has_lost_team && parcel__openmp_before_fork();
     if (*is_caller)
         fork_here(&forking);
     else

@@ -26,6 +26,11 @@ void parcel__process_ring(atomic_uint *word);
  * program's other files hold stays, since to look at them would be to wait for that thread. */
 void parcel__process_flush(void);
 
+/* True in the thread of a child, forked by the program or by us, that may have had a team of
+ * OpenMP's before: under libgomp it must open no region of several threads, since it would wait for
+ * those of the team. A new thread may. */
+bool parcel__process_has_lost_team(void);
+
 /* Forks a process that runs body and must end in it. It begins with all signals blocked, may use
  * OpenMP and the library whatever the threads of this process did, and runs on a thread of its
  * own that may be a new one: thread-local values are then not the caller's, and the caller's stack

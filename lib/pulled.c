@@ -74,10 +74,25 @@ static void end(parcel_results *results)
     pulled->owner.ended(pulled->owner.context);
 }
 
+/* True of a stream that another process runs, which forked this one. */
+static bool is_elsewhere(const struct parcel__pulled *pulled)
+{
+    return !pulled->has_ended && pulled->process != parcel__port_pid();
+}
+
 static bool is_pulled(const parcel_results *results)
 {
-    return results && results->pulled && results->pulled->process == parcel__port_pid() &&
+    return results && results->pulled && !is_elsewhere(results->pulled) &&
            !parcel__stream_is_around(&results->pulled->stream);
+}
+
+/* Why the stream of another process ends here. */
+static void refuse(parcel_results *results)
+{
+    if (!results->error)
+        parcel__results_set_error(
+            results, parcel__memory_copy_string("this process was forked from the one that runs "
+                                                "the stream, which alone has its results"));
 }
 
 bool parcel_results_next(parcel_results *results, parcel_result *result)
@@ -86,6 +101,8 @@ bool parcel_results_next(parcel_results *results, parcel_result *result)
     if (!result)
         return false;
     *result = (parcel_result){.value = parcel_value_none()};
+    if (results && results->pulled && is_elsewhere(results->pulled))
+        refuse(results);
     if (!is_pulled(results) || results->pulled->is_closed)
         return false;
     struct parcel__stream_block *block = parcel__delivery_next(&results->pulled->stream, &i);
@@ -141,6 +158,8 @@ static void warn(parcel_results *results, size_t used, size_t unused, size_t can
 
 bool parcel_results_close(parcel_results *results, size_t *used, size_t *unused, size_t *cancelled)
 {
+    if (results && results->pulled && is_elsewhere(results->pulled))
+        refuse(results);
     if (!is_pulled(results))
         return false;
     struct parcel__pulled *pulled = results->pulled;
@@ -163,7 +182,7 @@ void parcel_results_free(parcel_results *results)
 {
     if (results && results->pulled) {
         if (!parcel_results_close(results, NULL, NULL, NULL))
-            return; /* in one of its own calls: it cannot be waited for */
+            return; /* in one of its own calls, or another process's: it cannot be waited for */
         close_pulled(results->pulled);
     }
     parcel__results_free(results);

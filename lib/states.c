@@ -1,14 +1,12 @@
 /* states.c: what the user's on_worker_start makes, one for each worker of a run. */
 #include "states.h"
 
-#include <pthread.h>
-
 #include "memory.h"
+#include "mutexes.h"
 
 struct parcel__states {
     struct parcel__callbacks callbacks;
-    pthread_mutex_t lock;
-    struct parcel__state_set *unused; /* protected by lock */
+    struct parcel__state_set *unused; /* protected by PARCEL__MUTEX_STATES */
 };
 
 struct parcel__states *parcel__states_new(const struct parcel__callbacks *callbacks)
@@ -18,7 +16,6 @@ struct parcel__states *parcel__states_new(const struct parcel__callbacks *callba
         return NULL;
     states->callbacks = *callbacks;
     states->unused = NULL;
-    pthread_mutex_init(&states->lock, NULL);
     return states;
 }
 
@@ -39,17 +36,16 @@ void parcel__states_free(struct parcel__states *states)
         end_workers(set);
         parcel__memory_free(set);
     }
-    pthread_mutex_destroy(&states->lock);
     parcel__memory_free(states);
 }
 
 static struct parcel__state_set *take_unused(struct parcel__states *states)
 {
-    pthread_mutex_lock(&states->lock);
+    parcel__mutexes_lock(PARCEL__MUTEX_STATES);
     struct parcel__state_set *set = states->unused;
     if (set)
         states->unused = set->next;
-    pthread_mutex_unlock(&states->lock);
+    parcel__mutexes_unlock(PARCEL__MUTEX_STATES);
     return set;
 }
 
@@ -85,8 +81,8 @@ struct parcel__state_set *parcel__states_take(struct parcel__states *states, int
 
 void parcel__states_give_back(struct parcel__states *states, struct parcel__state_set *set)
 {
-    pthread_mutex_lock(&states->lock);
+    parcel__mutexes_lock(PARCEL__MUTEX_STATES);
     set->next = states->unused;
     states->unused = set;
-    pthread_mutex_unlock(&states->lock);
+    parcel__mutexes_unlock(PARCEL__MUTEX_STATES);
 }

@@ -94,6 +94,8 @@ char *parcel__stream_leave(struct parcel_current_call *current, struct parcel_cu
     parcel__current_leave(before);
     parcel__scope_close_all(current->scopes);
     current->scopes = NULL;
+    if (events & PARCEL__EVENT_FORKED)
+        parcel__job_end_copy(current->job);
     *failed = events & PARCEL__EVENT_FAILED;
     return *failed ? parcel__current_take_message(current) : NULL;
 }
@@ -136,6 +138,7 @@ bool parcel__stream_open(struct parcel__stream *stream,
                                       .first_failure = SIZE_MAX};
     stream->options.job.stopped = hear_stop;
     stream->options.job.stopped_state = stream;
+    stream->options.job.is_part = n_workers > 1 || options->is_pulled || options->exchange;
     initialise_current(stream, &stream->asking);
     initialise_current(stream, &stream->delivering);
     pthread_mutex_init(&stream->pull_mutex, NULL);

@@ -189,10 +189,14 @@ static inline bool parcel__stream_has_ended(const struct parcel__stream *stream)
     return atomic_load_explicit(&stream->has_ended, memory_order_relaxed);
 }
 
-/* True when the function of the user that runs as this call has failed. */
+/* True when the function of the user that runs as this call has failed. A process that it forked
+ * may end here. */
 static inline bool parcel__stream_has_failed(const struct parcel_current_call *current)
 {
-    return __atomic_load_n(&current->running.events, __ATOMIC_RELAXED) & PARCEL__EVENT_FAILED;
+    unsigned events = __atomic_load_n(&current->running.events, __ATOMIC_RELAXED);
+    if (events & PARCEL__EVENT_FORKED)
+        parcel__job_end_copy(current->job);
+    return events & PARCEL__EVENT_FAILED;
 }
 
 /* The exchange with other ranks, if it is where the calls come from. */

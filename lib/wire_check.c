@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "calls.h"
+#include "objects.h"
 #include "shared.h"
 #include "text.h"
 
@@ -44,7 +45,7 @@ static bool is_constant(struct constants *constants, const void *pointer)
 {
     constants->wanted = (uintptr_t)pointer;
     return constants->wanted - constants->start < constants->size ||
-           dl_iterate_phdr(find_constants, constants) != 0;
+           parcel__objects_walk(find_constants, constants) != 0;
 }
 
 /* ---- the pointers of calls ---- */

@@ -6,7 +6,9 @@
  * written for each stretch; only calls that are long against a reading of the clock have their own.
  */
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "calls.h"
 #include "clock.h"
@@ -113,6 +115,12 @@ static void note_failure(struct parcel_job *job, struct parcel__worker *worker)
     worker->is_late = false;
 }
 
+void parcel__job_end_copy(const struct parcel_job *job)
+{
+    if (job->process != parcel__port_pid() && (job->options.n_workers > 1 || job->options.is_part))
+        _exit(EXIT_FAILURE);
+}
+
 /* Looks at what the call that just ran left behind. */
 static void handle_events(struct parcel_job *job, struct parcel__worker *worker)
 {
@@ -120,6 +128,8 @@ static void handle_events(struct parcel_job *job, struct parcel__worker *worker)
     unsigned events = __atomic_exchange_n(&current->running.events, 0, __ATOMIC_ACQUIRE);
     parcel__scope_close_all(current->scopes);
     current->scopes = NULL;
+    if (events & PARCEL__EVENT_FORKED)
+        parcel__job_end_copy(job);
     if (events & PARCEL__EVENT_ASKED)
         worker->is_asked = true;
     if (events & PARCEL__EVENT_FAILED)

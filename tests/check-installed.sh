@@ -36,6 +36,16 @@ try_library()
     ./static || fail "library of $1, program of $2, static"
 }
 
+# try_forks COMPILER-OF-LIBRARY COMPILER-OF-PROGRAM: what a forked child may do is the runtime's word
+try_forks()
+{
+    echo "a library of $1 in a program of $2: forks"
+    # shellcheck disable=SC2046
+    $2 -std=c11 -D_GNU_SOURCE -fopenmp "$copy/tests/forks.c" -o forks \
+        $(pkg-config --cflags --libs check parcel)
+    LD_LIBRARY_PATH=$copy/$1/lib ./forks || fail "library of $1, program of $2, forks"
+}
+
 # try_mpi COMPILER-OF-LIBRARY COMPILER-OF-PROGRAM
 try_mpi()
 {
@@ -74,6 +84,7 @@ cd "$copy/elsewhere"
 for library in gcc clang; do
     for compiler in gcc clang; do
         try_library $library $compiler
+        try_forks $library $compiler
         [ "$MPI" = no ] || try_mpi $library $compiler
     done
 done

@@ -209,8 +209,10 @@ static void tell_cpus(void)
 
 static void take_mutexes(void)
 {
-    parcel__mutexes_lock_all();
-    parcel__mutexes_unlock_all();
+    for (int i = 0; i < PARCEL__N_MUTEXES; i++)
+        parcel__mutexes_lock((enum parcel__mutex)i);
+    for (int i = 0; i < PARCEL__N_MUTEXES; i++)
+        parcel__mutexes_unlock((enum parcel__mutex)i);
     exit(9);
 }
 
