@@ -58,14 +58,14 @@ int main(void)
 {
     int points[N] = {0, 1, 2, 3, 4, 5, 6, 7};
     parcel_token token = {0};
-    const Parallel options = {.n_jobs = 2,
-                              .on_error = PARCEL_COLLECT,
-                              .cancel = &token,
-                              .timeout = 0.2, /* seconds for each attempt */
-                              .retries = 2,
-                              .retry_delay = 0.001,
-                              .on_worker_start = make_scratch,
-                              .on_worker_end = free_scratch};
+    const parcel_options options = {.n_jobs = 2,
+                                    .on_error = PARCEL_COLLECT,
+                                    .cancel = &token,
+                                    .timeout = 0.2, /* seconds for each attempt */
+                                    .retries = 2,
+                                    .retry_delay = 0.001,
+                                    .on_worker_start = make_scratch,
+                                    .on_worker_end = free_scratch};
 
     parcel_results *results = parcel_run(&options, parcel_map(solve, points, N));
     print(results);

@@ -38,7 +38,7 @@ static void narrow(parcel_executor *team, double *low, double *high)
 int main(void)
 {
     double low = 2, high = 3;
-    parcel_executor *team = parcel_open(&(Parallel){.n_jobs = 2});
+    parcel_executor *team = parcel_open(&(parcel_options){.n_jobs = 2});
     for (int run = 1; run <= 5; run++) {
         narrow(team, &low, &high);
         printf("run %d: the root lies between %.6f and %.6f\n", run, low, high);

@@ -26,7 +26,7 @@ int main(void)
 
     parcel_config_push(.backend = "sequential"); /* scopes nest; this one leaves n_jobs alone */
     report("inner scope");
-    parcel_explain(&(Parallel){.batch_size = 3, .on_error = PARCEL_COLLECT}, stdout);
+    parcel_explain(&(parcel_options){.batch_size = 3, .on_error = PARCEL_COLLECT}, stdout);
     parcel_config_pop();
 
     report("outer scope again");

@@ -27,6 +27,13 @@
 #ifndef PARCEL_H
 #define PARCEL_H
 
+/* gcc then shows an error in what a macro has made at the macro's line, in four lines instead of
+ * forty. What it warns of in the program's own code, the arguments of macros too, it goes on to
+ * warn of (but not that a function is deprecated which DELAYED is given). */
+#if defined __GNUC__ && !defined __clang__
+#pragma GCC system_header
+#endif
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -101,7 +108,8 @@ typedef struct parcel_stretch {
 
 /* A function that can be delayed. DELAYED makes one; C++ and others may fill one by hand (all of
  * it constant, with static storage). thunk calls the function with the arguments at their
- * offsets and writes the result, if there is one. */
+ * offsets and writes the result, if there is one. A result that is void is
+ * {PARCEL_NONE, 0, 1, "void"}. */
 typedef struct parcel_function {
     unsigned size;         /* sizeof(parcel_function) */
     unsigned n_parameters; /* at most PARCEL_MAX_PARAMETERS */
@@ -118,7 +126,9 @@ typedef struct parcel_function {
 } parcel_function;
 
 /* A call that has not happened yet: a function and its boxed arguments, by value. It borrows the
- * strings and arrays that its arguments point at. Made by delayed(f)(...). Since 0.1. */
+ * strings and arrays that its arguments point at. Made by delayed(f)(...), by
+ * parcel_call_from_values, or by hand: function is set, and each argument copied to its offset in
+ * arguments, as a value of its type. Since 0.1. */
 typedef struct parcel_call {
     const parcel_function *function;
     void *parcel__reserved; /* keeps the arguments aligned to 16 bytes */
@@ -185,17 +195,21 @@ const char *parcel_calls_error(const parcel_calls *calls);
 
 bool parcel__calls_add(parcel_calls *calls, const parcel_call *call);
 
-static inline bool parcel__calls_put(parcel_calls *calls, const parcel_call *call)
+static __inline__ bool parcel__calls_put(parcel_calls *calls, const parcel_call *call)
 {
+    unsigned char *record;
+    unsigned char *arguments;
+    size_t argument_bytes;
+    size_t i;
     if (!calls || calls->parcel__repeated != call->function || calls->parcel__room == 0 ||
         __atomic_load_n(&calls->parcel__running, __ATOMIC_RELAXED) != 0)
         return parcel__calls_add(calls, call);
-    unsigned char *record = calls->parcel__next;
-    unsigned char *arguments = record + calls->parcel__argument_offset;
-    size_t argument_bytes = call->function->argument_bytes;
+    record = calls->parcel__next;
+    arguments = record + calls->parcel__argument_offset;
+    argument_bytes = call->function->argument_bytes;
     memcpy(record, &call->function, sizeof call->function);
     /* Records are multiples of 16 bytes, so whole words fit: a memcpy would be a call. */
-    for (size_t i = 0; i < argument_bytes; i += 8)
+    for (i = 0; i < argument_bytes; i += 8)
         memcpy(arguments + i, call->arguments + i, 8);
     calls->parcel__next = record + calls->parcel__stride;
     calls->parcel__room--;
@@ -207,7 +221,7 @@ static inline bool parcel__calls_put(parcel_calls *calls, const parcel_call *cal
  * pointer points at is borrowed until the run ends). Returns false when memory ran out, when
  * calls is NULL or a map, or while the list runs; the list is then as it was, with its error set.
  * Threads: one at a time per list. Since 0.1. */
-static inline bool parcel_calls_add(parcel_calls *calls, parcel_call call)
+static __inline__ bool parcel_calls_add(parcel_calls *calls, parcel_call call)
 {
     return parcel__calls_put(calls, &call);
 }
@@ -945,16 +959,23 @@ bool parcel_call_from_values(parcel_call *call, const parcel_function *function,
  * taken), parcel_value (copied, with its content). Parameters, 0 to 10 of them, 240 bytes
  * together: arithmetic types, const char * and char * (copied; a char * is a copy that is private
  * to the call and writable), structs (copied), parcel_array (its data is borrowed), parcel_value,
- * and pointers (borrowed). A type that is not one or two plain words (a pointer to a function,
- * an array) needs a typedef; a void * result too. Since 0.1. */
+ * and pointers (borrowed). Without parameters: PARCEL_DELAYED(R, f) or PARCEL_DELAYED(R, f, void).
+ *
+ * R, A, B, ... are the types of f's own declaration, const and the like aside; others do not
+ * compile. long and long long are two types, whatever their size; an enum is also the integer that
+ * the compiler takes for it. R may be void where f has a result, and const char * where that is
+ * char *. Where f's last parameter is ..., behind at most three others, the types of what is
+ * passed are written: PARCEL_DELAYED(int, printf, const char *, int). No kind is for __int128,
+ * _Float16, __float128 and other numbers that standard C does not have: a struct holds one.
+ * Since 0.1. */
 #define PARCEL_DELAYED(...) parcel__PASTE(parcel__DELAYED_, parcel__COUNT(__VA_ARGS__))(__VA_ARGS__)
 
 /* parcel_delayed(f)(a, b): the call f(a, b), by value. Wrong arguments are the compiler's
  * ordinary diagnostics. Since 0.1. */
-#define parcel_delayed(f) parcel__PASTE(parcel__delayed_, f)
+#define parcel_delayed(f) parcel__MADE(parcel__PASTE(parcel__delayed_, f), f)
 
 /* The descriptor of a delayed function, for parcel_call_from_values. Since 0.1. */
-#define parcel_function_of(f) (&parcel__PASTE(parcel__function_, f))
+#define parcel_function_of(f) parcel__MADE(&parcel__PASTE(parcel__function_, f), f)
 
 /* PARCEL_STRUCT(struct model, temperature, size), at file scope: describes the struct's fields (1
  * to 32), so that it is printed, compared and hashed field by field. Since 0.1. */
@@ -967,14 +988,16 @@ bool parcel_call_from_values(parcel_call *call, const parcel_function *function,
  *     for (size_t i = 0; i < count; i++)
  *         parcel_calls_add(calls, delayed(f)(array[i]));
  *
- * An array of another type does not compile. Since 0.1. */
+ * An array of another type, or a function of two, does not compile. Since 0.1. */
 #define parcel_map(f, array, count) \
     ((const parcel_calls *)&(parcel_calls){ \
         .parcel__count = (count), \
         .parcel__mapped = parcel_function_of(f), \
-        .parcel__elements = _Generic(&(array)[0], parcel__PASTE(parcel__element_, f) * \
-                                     : (array), const parcel__PASTE(parcel__element_, f) * \
-                                     : (array))})
+        .parcel__elements = (array), \
+        .parcel__running = parcel__ASSERT( \
+            parcel__IS_ARRAY_OF(array, parcel__PASTE(parcel__element_, f)), \
+            "parcel_map(" #f ", array, count) wants a function of one parameter, and an array of " \
+            "its type")})
 
 /* parcel_array(pointer, count): the count elements at pointer, borrowed. Since 0.1. */
 #define parcel_array(pointer, n) \
@@ -988,8 +1011,8 @@ bool parcel_call_from_values(parcel_call *call, const parcel_function *function,
  * parcel_get_or chooses what it is then; parcel_holds tells whether there is one. What a string
  * or an array points at lives as long as the results. Since 0.1. */
 #define parcel_get(results, index, type) \
-    (*(type const *)parcel__results_get(results, index, parcel__KIND(type), sizeof(type), \
-                                        &(union { \
+    (*(type const *)parcel__results_get(results, index, parcel__KIND(type), \
+                                        sizeof(type) + parcel__ASSERT_KNOWN(type), &(union { \
                                             unsigned char zero[sizeof(type)]; \
                                             type value; \
                                         }){{0}}))
@@ -1003,21 +1026,25 @@ bool parcel_call_from_values(parcel_call *call, const parcel_function *function,
 #define parcel_get_all(results, array, count) \
     parcel__results_get_all(results, array, count, parcel__KIND_OF(*(array)), sizeof *(array))
 
-/* parcel_parallel(.n_jobs = 4)(calls): parcel_run with the options given. Since 0.1. */
+/* parcel_parallel(.n_jobs = 4)(calls): parcel_run with the options given, by their names; without
+ * any, parcel_parallel()(calls). Since 0.1. */
 #define parcel_parallel(...) \
-    parcel_run(&(parcel_options){.parcel__first = 0, __VA_ARGS__} parcel__THEN_CALLS
-#define parcel__THEN_CALLS(...) , __VA_ARGS__)
+    parcel_run(&(parcel_options){.parcel__first = parcel__NAMED(__VA_ARGS__), __VA_ARGS__}, \
+               parcel__calls_follow_in_parentheses
+#define parcel__calls_follow_in_parentheses(...) __VA_ARGS__)
 
 /* parcel_config_push(.n_jobs = 2): parcel_config_push_options with the options given. Since 0.1. */
 #define parcel_config_push(...) \
-    parcel_config_push_options(&(parcel_options){.parcel__first = 0, __VA_ARGS__})
+    parcel_config_push_options( \
+        &(parcel_options){.parcel__first = parcel__NAMED(__VA_ARGS__), __VA_ARGS__})
 
+/* The short names of PARCEL_DELAYED, parcel_delayed and parcel_parallel. A program that has such
+ * names of its own defines PARCEL_NO_SHORT_NAMES before it includes the header, and writes the long
+ * ones. */
 #ifndef PARCEL_NO_SHORT_NAMES
 #define DELAYED(...) PARCEL_DELAYED(__VA_ARGS__)
 #define delayed(f) parcel_delayed(f)
-#define Parallel(...) \
-    parcel_run(&(parcel_options){.parcel__first = 0, __VA_ARGS__} parcel__THEN_CALLS
-typedef parcel_options Parallel;
+#define Parallel(...) parcel_parallel(__VA_ARGS__)
 #endif
 
 #endif /* not C++ */

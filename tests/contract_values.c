@@ -5,6 +5,7 @@
 #include <float.h>
 #include <limits.h>
 #include <math.h>
+#include <stdarg.h>
 
 enum color { RED = 1, BLUE = 200 };
 struct pair {
@@ -50,7 +51,7 @@ SAME(cdouble, double complex);
 SAME(cldouble, long double complex);
 SAME(size, size_t);
 SAME(enum, enum color);
-SAME(handle, handle);
+SAME(handle, void *);
 SAME(pair, struct pair);
 SAME(wide, struct wide);
 SAME(text, const char *);
@@ -123,6 +124,159 @@ START_TEST(numbers_of_every_type_pass)
     if (takes_pointers(_i)) {
         POINTERS(CHECK)
     }
+    parcel_results_free(results);
+}
+END_TEST
+
+/* ---- functions that are delayed as they are declared, or nearly so ---- */
+
+static double half(const double x)
+{
+    return x / 2;
+}
+DELAYED(double, half, const double);
+
+static int twice(volatile int x)
+{
+    return 2 * x;
+}
+DELAYED(int, twice, int);
+
+static int seven(void)
+{
+    return 7;
+}
+DELAYED(int, seven, void);
+
+static int ignored(int x)
+{
+    return x;
+}
+DELAYED(void, ignored, int);
+
+/* As a char * it would be freed. */
+static char *number_word(int n)
+{
+    static char words[][4] = {"one", "two"};
+    return words[n];
+}
+DELAYED(const char *, number_word, int);
+
+static int total(int count, ...)
+{
+    va_list numbers;
+    int sum = 0;
+    va_start(numbers, count);
+    for (int i = 0; i < count; i++)
+        sum += va_arg(numbers, int);
+    va_end(numbers);
+    return sum;
+}
+DELAYED(int, total, int, int, int, int);
+
+static enum color other_color(enum color color)
+{
+    return color == RED ? BLUE : RED;
+}
+DELAYED(unsigned, other_color, unsigned);
+
+static double applied(double function(double), const double x[1])
+{
+    return function(x[0]);
+}
+DELAYED(double, applied, double (*)(double), const double[1]);
+
+static const void *itself(const void *pointer)
+{
+    return pointer;
+}
+DELAYED(const void *, itself, const void *);
+
+START_TEST(functions_pass_as_they_are_declared)
+{
+    static const double nine = 9;
+    if (!can_run(parcel_backend_at((size_t)_i)))
+        return;
+    parcel_calls *calls = parcel_calls_new();
+    ck_assert(parcel_calls_add(calls, delayed(half)(3)));
+    ck_assert(parcel_calls_add(calls, delayed(twice)(21)));
+    ck_assert(parcel_calls_add(calls, delayed(seven)()));
+    ck_assert(parcel_calls_add(calls, delayed(ignored)(5)));
+    ck_assert(parcel_calls_add(calls, delayed(number_word)(1)));
+    ck_assert(parcel_calls_add(calls, delayed(total)(3, 1, 10, 100)));
+    ck_assert(parcel_calls_add(calls, delayed(other_color)(RED)));
+    if (takes_pointers(_i)) {
+        ck_assert(parcel_calls_add(calls, delayed(applied)(half, &nine)));
+        ck_assert(parcel_calls_add(calls, delayed(itself)(&constant_place)));
+    }
+    parcel_results *results = run_on(_i, calls);
+    ck_assert_double_eq(parcel_get(results, 0, double), 1.5);
+    ck_assert_int_eq(parcel_get(results, 1, int), 42);
+    ck_assert_int_eq(parcel_get(results, 2, int), 7);
+    ck_assert_int_eq(parcel_results_status(results, 3), PARCEL_OK);
+    ck_assert_int_eq(parcel_results_value(results, 3).tag, PARCEL_TAG_NONE);
+    ck_assert_str_eq(parcel_get(results, 4, const char *), "two");
+    ck_assert_int_eq(parcel_get(results, 5, int), 111);
+    ck_assert_int_eq(parcel_get(results, 6, enum color), BLUE);
+    if (takes_pointers(_i)) {
+        ck_assert_double_eq(parcel_get(results, 7, double), 4.5);
+        ck_assert(parcel_results_value(results, 8).as.pointer == &constant_place);
+    }
+    parcel_results_free(results);
+}
+END_TEST
+
+START_TEST(parameters_that_are_const_are_mapped)
+{
+    const parcel_backend *backend = parcel_backend_at((size_t)_i);
+    static const double constants[] = {1, 2, 3};
+    static double numbers[] = {4, 5, 6};
+    const parcel_calls *maps[] = {parcel_map(half, constants, 3), parcel_map(half, numbers, 3)};
+    const double first[] = {0.5, 2};
+    if (!can_run(backend))
+        return;
+    for (size_t m = 0; m < LENGTH(maps); m++) {
+        parcel_results *results = Parallel(.backend = backend->name, .n_jobs = 2)(maps[m]);
+        ck_ran_well(results);
+        for (size_t i = 0; i < 3; i++)
+            ck_assert_double_eq(parcel_get(results, i, double), first[m] + (double)i / 2);
+        parcel_results_free(results);
+    }
+}
+END_TEST
+
+/* A call of a function whose descriptor is made by hand, and without a result. */
+static void nothing_of(const void *arguments, void *result)
+{
+    (void)result;
+    ck_assert_int_eq(*(const int *)arguments, 17);
+}
+static const parcel_parameter one_number[] = {{PARCEL_INT, sizeof(int), 0, "int"}};
+static const parcel_function without_result = {.size = sizeof without_result,
+                                               .n_parameters = 1,
+                                               .name = "nothing_of",
+                                               .address = (void (*)(void))nothing_of,
+                                               .thunk = nothing_of,
+                                               .parameters = one_number,
+                                               .argument_bytes = sizeof(int),
+                                               .argument_alignment = _Alignof(int),
+                                               .result = {PARCEL_NONE, 0, 1, "void"}};
+
+START_TEST(calls_are_filled_by_hand)
+{
+    if (!can_run(parcel_backend_at((size_t)_i)))
+        return;
+    parcel_calls *calls = parcel_calls_new();
+    parcel_call call = {.function = &without_result};
+    const int seventeen = 17;
+    memcpy(call.arguments, &seventeen, sizeof seventeen);
+    ck_assert(parcel_calls_add(calls, call));
+    call = (parcel_call){.function = parcel_function_of(twice)};
+    memcpy(call.arguments + call.function->parameters[0].offset, &seventeen, sizeof seventeen);
+    ck_assert(parcel_calls_add(calls, call));
+    parcel_results *results = run_on(_i, calls);
+    ck_assert_int_eq(parcel_results_value(results, 0).tag, PARCEL_TAG_NONE);
+    ck_assert_int_eq(parcel_get(results, 1, int), 34);
     parcel_results_free(results);
 }
 END_TEST
@@ -582,6 +736,9 @@ END_TEST
 void add_value_tests(TCase *tests, int backends)
 {
     tcase_add_loop_test(tests, numbers_of_every_type_pass, 0, backends);
+    tcase_add_loop_test(tests, functions_pass_as_they_are_declared, 0, backends);
+    tcase_add_loop_test(tests, parameters_that_are_const_are_mapped, 0, backends);
+    tcase_add_loop_test(tests, calls_are_filled_by_hand, 0, backends);
     tcase_add_loop_test(tests, what_a_call_writes_is_seen_or_it_is_refused, 0, backends);
     tcase_add_loop_test(tests, functions_of_0_to_10_parameters_pass, 0, backends);
     tcase_add_loop_test(tests, a_char_pointer_is_a_private_copy_in_each_run, 0, backends);

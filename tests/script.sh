@@ -71,6 +71,14 @@ can_build()
     return $status
 }
 
+# c_compilers: those of gcc and clang that are there.
+c_compilers()
+{
+    for compiler in gcc clang; do
+        ! can_build '' $compiler || echo $compiler
+    done
+}
+
 # suites_with FLAGS COMPILER C++-COMPILER TARGET: runs suites that are built so, in the copy.
 suites_with()
 {
