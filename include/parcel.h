@@ -583,7 +583,8 @@ const char *parcel_results_error(const parcel_results *results);
 /* The number of calls that failed, timed out or were lost. */
 size_t parcel_results_failures(const parcel_results *results);
 
-/* What a user should know (a fallback, a limit), one sentence a line, or NULL. */
+/* What a user should know (a fallback, a limit), one sentence a line, or NULL. Like an error it
+ * ends without a full stop and without a newline. */
 const char *parcel_results_warnings(const parcel_results *results);
 
 /* PARCEL_NOT_RUN out of range. */

@@ -564,9 +564,9 @@ static void resolve_workers(struct parcel__plan *plan, const struct setting *set
     plan->n_jobs = parcel__config_limit(current, wanted);
     if (plan->n_jobs > limit) {
         parcel__text_format(&plan->warnings,
-                            "n_jobs = %d: the run has %d workers, as many threads as a process "
+                            "n_jobs = %d: the run has %d worker%s, as many threads as a process "
                             "may start safely here\n",
-                            wanted, limit);
+                            wanted, limit, limit == 1 ? "" : "s");
         plan->n_jobs = limit;
     }
 }
@@ -1024,7 +1024,7 @@ static void put_worker_limit(struct parcel__text *text, const struct parcel__wor
     if (option == PARCEL__MAX_CALLS_PER_WORKER)
         put_number(text, limits->max_calls, "");
     else if (option == PARCEL__MAX_WORKER_MEMORY)
-        put_number(text, limits->max_memory, " bytes");
+        put_number(text, limits->max_memory, limits->max_memory == 1 ? " byte" : " bytes");
     else if (option == PARCEL__KILL_AFTER)
         put_real(text, limits->kill_after, " s");
     else
@@ -1063,7 +1063,7 @@ static void put_value(struct parcel__text *text, const struct parcel__plan *plan
     case PARCEL__N_JOBS:
         parcel__text_format(text, "%d", plan->n_jobs_asked);
         if (plan->n_jobs != plan->n_jobs_asked)
-            parcel__text_format(text, " (%d workers)", plan->n_jobs);
+            parcel__text_format(text, " (%d worker%s)", plan->n_jobs, plan->n_jobs == 1 ? "" : "s");
         return;
     case PARCEL__VERBOSE:
         parcel__text_format(text, "%d", plan->verbose > 0 ? plan->verbose : -1);

@@ -201,8 +201,8 @@ parcel_value parcel__function_box(const parcel_parameter *parameter, const void 
     return parcel__value_box(parameter->kind, parameter->size, type, place);
 }
 
-void parcel__function_put_call(struct parcel__text *text, const parcel_function *function,
-                               const unsigned char *arguments)
+static void put_call(struct parcel__text *text, const parcel_function *function,
+                     const unsigned char *arguments, bool with_types)
 {
     parcel__text_format(text, "%s(", function->name);
     for (unsigned i = 0; i < function->n_parameters; i++) {
@@ -210,11 +210,27 @@ void parcel__function_put_call(struct parcel__text *text, const parcel_function 
             parcel__text_put(text, ", ");
         size_t before = text->length;
         const parcel_parameter *parameter = &function->parameters[i];
-        parcel__value_put_argument(text,
-                                   parcel__function_box(parameter, arguments + parameter->offset));
+        parcel_value value = parcel__function_box(parameter, arguments + parameter->offset);
+        parcel__value_put_argument(text, value);
         parcel__text_cut(text, before, PARCEL__LONGEST_ARGUMENT);
+        if (with_types) {
+            parcel__text_put(text, ": ");
+            parcel__value_put_type(text, value);
+        }
     }
     parcel__text_put(text, ")");
+}
+
+void parcel__function_put_call(struct parcel__text *text, const parcel_function *function,
+                               const unsigned char *arguments)
+{
+    put_call(text, function, arguments, false);
+}
+
+void parcel__function_put_typed_call(struct parcel__text *text, const parcel_function *function,
+                                     const unsigned char *arguments)
+{
+    put_call(text, function, arguments, true);
 }
 
 static const char *tag_name(parcel_value value)
@@ -266,8 +282,8 @@ static void box_call(struct parcel__text *text, parcel_call *call, const parcel_
         return;
     }
     if (count != function->n_parameters) {
-        parcel__text_format(text, "%s: expected %u arguments, given %zu", function->name,
-                            function->n_parameters, count);
+        parcel__text_format(text, "%s: expected %u argument%s, given %zu", function->name,
+                            function->n_parameters, function->n_parameters == 1 ? "" : "s", count);
         return;
     }
     memset(call, 0, sizeof *call);

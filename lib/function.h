@@ -55,4 +55,8 @@ parcel_value parcel__function_box(const parcel_parameter *parameter, const void 
 void parcel__function_put_call(struct parcel__text *text, const parcel_function *function,
                                const unsigned char *arguments);
 
+/* The same with types, "root(-1: double)". */
+void parcel__function_put_typed_call(struct parcel__text *text, const parcel_function *function,
+                                     const unsigned char *arguments);
+
 #endif

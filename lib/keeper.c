@@ -347,7 +347,8 @@ struct parcel__keeper *parcel__keeper_open(const struct parcel__keeper_options *
     size_t size = sizeof(struct parcel__keeper) + (size_t)options->n_workers * sizeof(struct seat);
     struct parcel__keeper *keeper = parcel__process_share(size);
     if (!keeper) {
-        snprintf(why, why_size, "no memory for %d workers", options->n_workers);
+        snprintf(why, why_size, "no memory for %d worker%s", options->n_workers,
+                 options->n_workers == 1 ? "" : "s");
         return NULL;
     }
     keeper->options = *options;

@@ -68,6 +68,7 @@ struct parcel__note {
 struct parcel__comparison {
     unsigned serial;
     bool is_same;
+    bool with_types; /* a call is told with the types of its arguments */
     size_t low;
     size_t high;
     uint64_t digest;

@@ -142,18 +142,12 @@ static void set(size_t *place, size_t number)
 static void warn(parcel_results *results, size_t used, size_t unused, size_t cancelled)
 {
     struct parcel__text text = {0};
-    if (results->warnings)
-        parcel__text_put(&text, results->warnings);
     parcel__text_format(&text,
                         "the stream was closed early: %zu result%s used, %zu %s not used, and "
                         "%zu call%s did not run\n",
                         used, used == 1 ? " was" : "s were", unused, unused == 1 ? "was" : "were",
                         cancelled, cancelled == 1 ? "" : "s");
-    char *warnings = parcel__text_take(&text);
-    if (!warnings)
-        return;
-    parcel__memory_free(results->warnings);
-    results->warnings = warnings;
+    parcel__results_warn(results, &text);
 }
 
 bool parcel_results_close(parcel_results *results, size_t *used, size_t *unused, size_t *cancelled)

@@ -97,6 +97,18 @@ static void hear_leave(struct parcel__ranks *ranks, const struct parcel__message
         ranks->hellos[message->rank].serial = 0;
 }
 
+/* Adds the call that is compared. */
+static void put_call(struct parcel__text *text, const parcel_calls *calls,
+                     const struct parcel__comparison *question)
+{
+    const parcel_function *function = parcel__calls_function(calls, question->low);
+    const unsigned char *arguments = parcel__calls_arguments(calls, question->low);
+    if (question->with_types)
+        parcel__function_put_typed_call(text, function, arguments);
+    else
+        parcel__function_put_call(text, function, arguments);
+}
+
 /* Says whether a part of this rank's calls is as rank 0's; of one call, what it is. */
 static void compare(struct parcel__ranks *ranks, const struct parcel__message *message)
 {
@@ -109,8 +121,7 @@ static void compare(struct parcel__ranks *ranks, const struct parcel__message *m
     question.is_same = parcel__digest_calls(ranks->calls, question.low, count) == question.digest;
     parcel__text_add(&text, (const char *)&question, sizeof question);
     if (count == 1)
-        parcel__function_put_call(&text, parcel__calls_function(ranks->calls, question.low),
-                                  parcel__calls_arguments(ranks->calls, question.low));
+        put_call(&text, ranks->calls, &question);
     if (text.failed)
         parcel__post_tell(ranks->post, message->rank, PARCEL__SAYS_COMPARED, &question,
                           sizeof question);
@@ -478,6 +489,30 @@ static bool ask(struct parcel__ranks *ranks, int rank, struct parcel__comparison
     return true;
 }
 
+/* Says what the call is on both ranks; with its types when it looks the same. */
+static void put_difference(struct parcel__ranks *ranks, int rank, const parcel_calls *calls,
+                           struct parcel__comparison question, struct parcel__text *error)
+{
+    struct parcel__text own = {0};
+    put_call(&own, calls, &question);
+    const char *other = ask(ranks, rank, &question)
+                            ? parcel__messages_text(ranks->compared, sizeof question)
+                            : NULL;
+    bool is_alike = other && own.bytes && strcmp(own.bytes, other) == 0;
+    if (is_alike && !question.with_types) {
+        question.with_types = true;
+        put_difference(ranks, rank, calls, question, error);
+    } else {
+        parcel__text_format(error, ": call %zu is %s on rank 0", question.low,
+                            own.bytes ? own.bytes : "one");
+        if (other)
+            parcel__text_format(error, " and %s on rank %d", other, rank);
+        if (is_alike)
+            parcel__text_put(error, ", which differ in what is not shown");
+    }
+    parcel__text_free(&own);
+}
+
 /* Finds the first call that differs, by halves, and says what it is on both ranks. */
 static void find_difference(struct parcel__ranks *ranks, int rank, const parcel_calls *calls,
                             struct parcel__text *error)
@@ -498,15 +533,7 @@ static void find_difference(struct parcel__ranks *ranks, int rank, const parcel_
     }
     question.low = low;
     question.high = high;
-    parcel__text_format(error, ": call %zu is ", low);
-    parcel__function_put_call(error, parcel__calls_function(calls, low),
-                              parcel__calls_arguments(calls, low));
-    parcel__text_put(error, " on rank 0");
-    const char *other = ask(ranks, rank, &question)
-                            ? parcel__messages_text(ranks->compared, sizeof question)
-                            : NULL;
-    if (other)
-        parcel__text_format(error, " and %s on rank %d", other, rank);
+    put_difference(ranks, rank, calls, question, error);
 }
 
 static void put_calls(struct parcel__text *text, const struct parcel__hello *hello)

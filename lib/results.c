@@ -125,6 +125,23 @@ parcel_results *parcel__results_of_error(const char *error, size_t count)
     return results;
 }
 
+/* The newline behind the last sentence goes: an error ends so, too. */
+void parcel__results_warn(parcel_results *results, struct parcel__text *sentences)
+{
+    struct parcel__text all = {0};
+    if (sentences->length > 0 && !sentences->failed) {
+        if (results->warnings)
+            parcel__text_format(&all, "%s\n", results->warnings);
+        parcel__text_add(&all, sentences->bytes, sentences->length - 1);
+        char *warnings = parcel__text_take(&all);
+        if (warnings) {
+            parcel__memory_free(results->warnings);
+            results->warnings = warnings;
+        }
+    }
+    parcel__text_free(sentences);
+}
+
 void parcel__results_set_error(parcel_results *results, char *error)
 {
     if (results->error) {

@@ -7,6 +7,7 @@
 #include "firsts.h"
 #include "hosts.h"
 #include "memory.h"
+#include "text.h"
 
 /* When and where a call ran. Calls that share their batch's time share the record of the first of
  * them, with their mean duration; see parcel__results_mark. */
@@ -147,6 +148,9 @@ void parcel__results_set_hosts(parcel_results *results, struct parcel__hosts *ho
 
 /* The error of the run, taken. The first holds; a later one is freed. */
 void parcel__results_set_error(parcel_results *results, char *error);
+
+/* Adds to the warnings, and frees the text: sentences, each with a newline behind it. */
+void parcel__results_warn(parcel_results *results, struct parcel__text *sentences);
 
 /* Writes what became of a run, which is taken out of other results. */
 void parcel__results_take_ending(parcel_results *results, parcel_results *ending);

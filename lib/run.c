@@ -118,8 +118,7 @@ static void note_warnings(parcel_results *results, const struct parcel__plan *pl
     if (!parcel__current_get() && results->n_workers > cpus)
         parcel__text_format(&text, "%d workers share %d cpu%s\n", results->n_workers, cpus,
                             cpus > 1 ? "s" : "");
-    if (text.length > 0)
-        results->warnings = parcel__text_take(&text);
+    parcel__results_warn(results, &text);
 }
 
 static void report(parcel_results *results, const parcel_calls *calls,

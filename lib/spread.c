@@ -221,8 +221,7 @@ static void note_rank_warnings(parcel_results *results, const struct parcel__run
     struct parcel__text text = {0};
     parcel__run_put_warnings(&text, run->plan, run->team, run->calls, results->n_workers);
     parcel__ranks_put_warnings(run->team->ranks, run->terms, &text);
-    if (text.length > 0)
-        results->warnings = parcel__text_take(&text);
+    parcel__results_warn(results, &text);
 }
 
 /* New results of all ranks' workers. NULL: out of memory. */

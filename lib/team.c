@@ -51,6 +51,8 @@ static const parcel_backend *find_local(const struct parcel__plan *plan,
     return plan->isolate ? &parcel__backend_processes : parcel__backend_threads();
 }
 
+static const char unsaid[] = "it does not say why";
+
 bool parcel__team_open(struct parcel__team *team, struct parcel__plan *plan,
                        struct parcel__text *error)
 {
@@ -65,8 +67,10 @@ bool parcel__team_open(struct parcel__team *team, struct parcel__plan *plan,
     int active = open_backend(team, local, n_workers, why, sizeof why);
     team->ranks = ranks;
     if (active < 0 && plan->fallback) {
-        parcel__text_format(&plan->warnings, "%s; backend %s runs instead\n", why,
-                            plan->fallback->name);
+        parcel__text_format(&plan->warnings,
+                            "backend '%s' is not available: %s; backend '%s' "
+                            "runs instead\n",
+                            local->name, *why ? why : unsaid, plan->fallback->name);
         active = open_backend(team, plan->fallback, plan->n_jobs, why, sizeof why);
     }
     if (active > 0 && open_states(team, plan))
@@ -75,7 +79,7 @@ bool parcel__team_open(struct parcel__team *team, struct parcel__plan *plan,
         parcel__text_put(error, "out of memory");
     else if (active < 0)
         parcel__text_format(error, "backend '%s' is not available: %s", team->backend->name,
-                            *why ? why : "it does not say why");
+                            *why ? why : unsaid);
     else
         parcel__text_format(error, "%s has no active worker", team->backend->name);
     if (active >= 0)

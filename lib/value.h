@@ -29,6 +29,9 @@ int parcel__value_parts(parcel_value value, long double parts[2]);
 void parcel__value_put(struct parcel__text *text, parcel_value value);
 void parcel__value_put_argument(struct parcel__text *text, parcel_value value);
 
+/* Adds what the value is: "double", "int[3]". */
+void parcel__value_put_type(struct parcel__text *text, parcel_value value);
+
 /* Writes the value as a C object of that kind and size, converted as C converts numbers. False,
  * and nothing is written, when it cannot be one or has no such number. */
 bool parcel__value_unbox(parcel_value value, unsigned kind, size_t size, void *memory);

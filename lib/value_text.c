@@ -112,7 +112,7 @@ static void put_struct(struct parcel__text *text, parcel_value value)
     parcel_array array;
     char string[PARCEL__LONGEST_FIELD];
     if (!structure) {
-        parcel__text_format(text, "<struct, %u bytes>", value.size);
+        parcel__text_format(text, "<struct, %u byte%s>", value.size, value.size == 1 ? "" : "s");
         return;
     }
     parcel__text_format(text, "%s(", without_struct(structure->name));
@@ -176,6 +176,63 @@ void parcel__value_put_argument(struct parcel__text *text, parcel_value value)
         parcel__decimal_put(text, value.as.number, value.kind == PARCEL_FLOAT, "");
     else
         parcel__value_put(text, value);
+}
+
+/* The type it had in C; NULL: it was made by hand. */
+static const char *kind_name(unsigned kind)
+{
+    static const char *const names[] = {
+        [PARCEL_BOOL] = "bool",
+        [PARCEL_CHAR] = "char",
+        [PARCEL_SCHAR] = "signed char",
+        [PARCEL_UCHAR] = "unsigned char",
+        [PARCEL_SHORT] = "short",
+        [PARCEL_USHORT] = "unsigned short",
+        [PARCEL_INT] = "int",
+        [PARCEL_UINT] = "unsigned",
+        [PARCEL_LONG] = "long",
+        [PARCEL_ULONG] = "unsigned long",
+        [PARCEL_LLONG] = "long long",
+        [PARCEL_ULLONG] = "unsigned long long",
+        [PARCEL_FLOAT] = "float",
+        [PARCEL_DOUBLE] = "double",
+        [PARCEL_LDOUBLE] = "long double",
+        [PARCEL_CFLOAT] = "complex float",
+        [PARCEL_CDOUBLE] = "complex double",
+        [PARCEL_CLDOUBLE] = "complex long double",
+        [PARCEL_STRING] = "string",
+        [PARCEL_WRITABLE_STRING] = "string",
+        [PARCEL_POINTER] = "pointer",
+        [PARCEL_STRUCT_BYTES] = "struct",
+        [PARCEL_ARRAY] = "array",
+        [PARCEL_VALUE] = "parcel_value",
+    };
+    return kind < sizeof names / sizeof *names ? names[kind] : NULL;
+}
+
+static const char *tag_name(unsigned tag)
+{
+    static const char *const names[] = {
+        [PARCEL_TAG_NONE] = "None",       [PARCEL_TAG_BOOL] = "bool",
+        [PARCEL_TAG_INT64] = "integer",   [PARCEL_TAG_UINT64] = "unsigned integer",
+        [PARCEL_TAG_DOUBLE] = "double",   [PARCEL_TAG_STRING] = "string",
+        [PARCEL_TAG_BYTES] = "bytes",     [PARCEL_TAG_ARRAY] = "array",
+        [PARCEL_TAG_POINTER] = "pointer",
+    };
+    return tag < sizeof names / sizeof *names ? names[tag] : "unknown";
+}
+
+void parcel__value_put_type(struct parcel__text *text, parcel_value value)
+{
+    const char *name = kind_name(value.kind);
+    if (value.tag == PARCEL_TAG_ARRAY) {
+        const char *element = kind_name(value.as.array->kind);
+        parcel__text_format(text, "%s[%zu]", element ? element : "unknown", value.as.array->count);
+        return;
+    }
+    parcel__text_put(text, name ? name : tag_name(value.tag));
+    if (value.tag == PARCEL_TAG_BYTES)
+        parcel__text_format(text, " of %u byte%s", value.size, value.size == 1 ? "" : "s");
 }
 
 char *parcel_value_text(parcel_value value)

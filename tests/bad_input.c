@@ -779,19 +779,34 @@ START_TEST(test_misspelt_variables)
         const char *name;
         const char *warning;
     } cases[] = {
-        {"PARCEL_NJOBS", "PARCEL_NJOBS means nothing: is PARCEL_N_JOBS meant?\n"},
-        {"PARCEL_N_JOB", "is PARCEL_N_JOBS meant?\n"},
-        {"PARCEL_JOBS", "is PARCEL_N_JOBS meant?\n"},
-        {"PARCEL_n_jobs", "is PARCEL_N_JOBS meant?\n"},
-        {"PARCEL_TIME_OUT", "is PARCEL_TIMEOUT meant?\n"},
-        {"PARCEL_BACKENDS", "is PARCEL_BACKEND meant?\n"},
-        {"PARCEL_MAXFAILURES", "is PARCEL_MAX_FAILURES meant?\n"},
+        {"PARCEL_NJOBS", "PARCEL_NJOBS means nothing: is PARCEL_N_JOBS meant?"},
+        {"PARCEL_N_JOB", "is PARCEL_N_JOBS meant?"},
+        {"PARCEL_JOBS", "is PARCEL_N_JOBS meant?"},
+        {"PARCEL_n_jobs", "is PARCEL_N_JOBS meant?"},
+        {"PARCEL_TIME_OUT", "is PARCEL_TIMEOUT meant?"},
+        {"PARCEL_BACKENDS", "is PARCEL_BACKEND meant?"},
+        {"PARCEL_MAXFAILURES", "is PARCEL_MAX_FAILURES meant?"},
     };
     for (size_t i = 0; i < LENGTH(cases); i++) {
         char *warnings = warnings_with(cases[i].name, &(parcel_options){.n_jobs = 1});
         ck_contains(warnings, cases[i].warning);
+        ck_assert_int_eq(warnings[strlen(warnings) - 1], '?'); /* an error has no newline, either */
         free(warnings);
     }
+}
+END_TEST
+
+/* Sentences are lines, and behind the last there is none. */
+START_TEST(test_several_warnings)
+{
+    const parcel_options options = {
+        .n_jobs = 1, .max_calls_per_worker = 2, .isolate = PARCEL_YES, .backend = "sequential"};
+    char *warnings = warnings_with("PARCEL_NJOBS", &options);
+    ck_assert_str_eq(warnings,
+                     "PARCEL_NJOBS means nothing: is PARCEL_N_JOBS meant?\n"
+                     "isolate is for ranks: backend sequential has none\n"
+                     "max_calls_per_worker is for processes: backend sequential has none");
+    free(warnings);
 }
 END_TEST
 
@@ -860,6 +875,7 @@ int main(void)
     add_other_tests(suite_case(suite, "other"));
     TCase *variables = suite_case(suite, "variables");
     tcase_add_test(variables, test_misspelt_variables);
+    tcase_add_test(variables, test_several_warnings);
     tcase_add_test(variables, test_variables_of_others);
     tcase_add_test(variables, test_misspelt_variables_are_shown);
     tcase_add_test(variables, test_misspelt_variables_are_shown_once);

@@ -44,7 +44,7 @@ static void run(const parcel_options *options, parcel_calls *calls)
     const char *warnings = parcel_results_warnings(results);
     printf("rank %d: %s\n", rank, error ? error : "all is well");
     if (warnings)
-        printf("rank %d warns: %s", rank, warnings);
+        printf("rank %d warns: %s\n", rank, warnings);
     fflush(stdout);
     parcel_results_free(results);
     parcel_calls_free(calls);

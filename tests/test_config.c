@@ -686,6 +686,18 @@ START_TEST(test_explain)
 }
 END_TEST
 
+START_TEST(test_one_worker)
+{
+    setenv("OMP_THREAD_LIMIT", "1", 1);
+    ck_assert(resolve(&(parcel_options){.n_jobs = 3}));
+    ck_contains(plan.warnings.bytes, "n_jobs = 3: the run has 1 worker, as many threads as");
+    parcel__config_free(&plan);
+    char *text = explain(&(parcel_options){.n_jobs = -1000}, true);
+    ck_assert(has_line(text, "n_jobs", "-1000 (1 worker)", "given"));
+    free(text);
+}
+END_TEST
+
 /* They are counted once: each test is a process. */
 START_TEST(test_explained_cpus)
 {
@@ -716,6 +728,7 @@ int main(void)
     tcase_add_test(tests, test_environment_unused);
     tcase_add_test(tests, test_require_shared_memory);
     tcase_add_test(tests, test_explain);
+    tcase_add_test(tests, test_one_worker);
     tcase_add_test(tests, test_explained_cpus);
     tests = suite_case(suite, "workers");
     tcase_add_test(tests, test_omp_num_threads);

@@ -613,6 +613,83 @@ START_TEST(lists_of_different_length_are_refused)
 }
 END_TEST
 
+/* ---- calls that are printed alike ---- */
+
+static int take_value(parcel_value value)
+{
+    return value.tag;
+}
+DELAYED(int, take_value, parcel_value);
+
+static int take_array(parcel_array array)
+{
+    return (int)array.count;
+}
+DELAYED(int, take_array, parcel_array);
+
+static int take_text(const char *text)
+{
+    return *text;
+}
+DELAYED(int, take_text, const char *);
+
+static int ints[1001];
+static long longs[1001];
+static char text_a[1001], text_b[1001];
+
+/* What rank 0 has, and what rank 1 has. */
+static void add_alike(parcel_calls *calls, int i, bool is_other)
+{
+    if (i == 0)
+        parcel_calls_add(
+            calls, delayed(take_value)(is_other ? parcel_value_double(1) : parcel_value_int(1)));
+    else if (i == 1)
+        parcel_calls_add(
+            calls, delayed(take_value)(is_other ? parcel_value_uint(1) : parcel_value_int(1)));
+    else if (i == 2)
+        parcel_calls_add(
+            calls, delayed(take_array)(is_other ? parcel_array(longs, 3) : parcel_array(ints, 3)));
+    else if (i == 3)
+        parcel_calls_add(calls, delayed(take_array)(parcel_array(ints, is_other ? 1001 : 1000)));
+    else
+        parcel_calls_add(calls, delayed(take_text)(is_other ? text_a : text_b));
+}
+
+static const char *const alike[][2] = {
+    {"take_value(1: integer)", "take_value(1: double)"},
+    {"take_value(1: integer)", "take_value(1: unsigned integer)"},
+    {"take_array([0, 0, 0]: int[3])", "take_array([0, 0, 0]: long[3])"},
+    {": int[1000])", ": int[1001])"},
+    {"...: string) on rank 0", "...: string) on rank 1, which differ in what is not shown"},
+};
+
+static void come_with_alike(struct parcel__ranks *ranks, void *state)
+{
+    int i = *(const int *)state;
+    struct parcel__text error = {0};
+    struct parcel__hello own;
+    parcel_calls *calls = parcel_calls_new();
+    add_alike(calls, i, ranks->transport->rank == 1);
+    begin_to_say(&own, ranks, calls);
+    ck_assert_ptr_null(take_part(ranks, &own, calls, &error));
+    ck_contains(error.bytes, "the lists differ: call 0 is take_");
+    ck_contains(error.bytes, alike[i][0]);
+    ck_contains(error.bytes, alike[i][1]);
+    parcel__text_free(&error);
+    parcel_calls_free(calls);
+}
+
+START_TEST(calls_that_are_printed_alike_are_told_apart)
+{
+    int i = _i;
+    const struct loopback_options options = options_at(2);
+    memset(text_a, 'a', sizeof text_a - 1);
+    memset(text_b, 'a', sizeof text_b - 1);
+    text_b[1000 - 1] = 'b';
+    loopback_run(&options, come_with_alike, &i);
+}
+END_TEST
+
 START_TEST(a_list_and_generated_calls_differ)
 {
     struct difference difference = {.options = options_at(_i),
@@ -1089,6 +1166,7 @@ static void add_terms(TCase *tests)
 static void add_lists(TCase *tests)
 {
     tcase_add_loop_test(tests, the_first_call_that_differs_is_found, 0, SETTINGS);
+    tcase_add_loop_test(tests, calls_that_are_printed_alike_are_told_apart, 0, (int)LENGTH(alike));
     tcase_add_loop_test(tests, lists_of_different_length_are_refused, 0, SETTINGS);
     tcase_add_loop_test(tests, a_list_and_generated_calls_differ, 0, SETTINGS);
     tcase_add_loop_test(tests, a_rank_that_leaves_while_it_is_asked_is_not_waited_for, 0, 2);
