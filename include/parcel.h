@@ -508,8 +508,9 @@ typedef struct parcel_options {
     parcel_mpi_results mpi_results;
 
     /* Seconds that a rank waits for the others to begin the same run; then the run is an error that
-     * names those that are missing. Above 0, up to 1e9. Default: it waits for as long as it takes.
-     * Environment: PARCEL_MPI_TIMEOUT. */
+     * names those that are missing. A token, a handled signal and the deadline end the wait, too.
+     * Above 0, up to 1e9. Default: it waits for as long as it takes. Environment:
+     * PARCEL_MPI_TIMEOUT. */
     double mpi_timeout;
 
     const void *parcel__reserved[14]; /* must be zero: room to grow without breaking programs */

@@ -10,7 +10,7 @@
 enum {
     /* Before a run. */
     PARCEL__SAYS_HELLO = 1, /* to rank 0: struct parcel__hello, and maybe why it cannot run */
-    PARCEL__SAYS_LEAVE,     /* to rank 0: struct parcel__note: it does not wait any longer */
+    PARCEL__SAYS_LEAVE,     /* to rank 0: struct parcel__note: it waits no longer, and why */
     PARCEL__SAYS_BYE,       /* to rank 0: it comes to no more runs */
     PARCEL__SAYS_DONE,      /* from rank 0: there are no more runs to serve */
     PARCEL__SAYS_FAREWELL,  /* from rank 0: its last message */
@@ -43,6 +43,13 @@ enum parcel__role { PARCEL__LISTS, PARCEL__GENERATES, PARCEL__SERVES };
 
 enum { PARCEL__LONGEST_HOST = 60 };
 
+/* Of a run that does not begin: what has stopped it, or PARCEL__GOES_ON: something else. */
+struct parcel__note {
+    unsigned serial;
+    int reason; /* enum parcel__reason */
+    int signal; /* that was caught, or 0 */
+};
+
 struct parcel__hello {
     unsigned serial; /* its n-th run */
     int role;        /* enum parcel__role */
@@ -53,14 +60,11 @@ struct parcel__hello {
     size_t count;    /* of its calls, */
     uint64_t digest; /* and what they are */
     char host[PARCEL__LONGEST_HOST];
-    bool forbids_writes; /* by its own options, of which rank 0's hold */
-    bool may_write;      /* its calls, through pointers to what is this rank's own, */
-    bool cannot_run;     /* or they cannot run at all */
-    char *fault;         /* why, owned, behind it in the message; or NULL: out of memory */
-};
-
-struct parcel__note {
-    unsigned serial;
+    bool forbids_writes;       /* by its own options, of which rank 0's hold */
+    bool may_write;            /* its calls, through pointers to what is this rank's own, */
+    bool cannot_run;           /* or they cannot run at all */
+    char *fault;               /* why, owned, behind it in the message; or NULL: out of memory */
+    struct parcel__note leave; /* of the last run that it does not wait for */
 };
 
 /* A question about the calls from low on, below high; or the answer, behind which a call stands as

@@ -57,12 +57,13 @@ static void tell_late(const struct parcel__ranks *ranks, int rank, unsigned seri
     static const char gone[] = "rank 0 has ended its part in MPI, and runs no more calls";
     static const char late[] =
         "rank 0 went on without this rank, which came too late (mpi_timeout)";
+    struct parcel__note note = {.serial = serial};
     const char *why = ranks->is_closing ? gone : late;
-    unsigned char bytes[sizeof(struct parcel__note) + sizeof late];
-    const struct parcel__note note = {serial};
-    memcpy(bytes, &note, sizeof note);
-    memcpy(bytes + sizeof note, why, strlen(why) + 1);
-    parcel__post_tell(ranks->post, rank, PARCEL__SAYS_REFUSE, bytes, sizeof note + strlen(why) + 1);
+    if (ranks->why_closed.serial == serial) {
+        note = ranks->why_closed;
+        why = ranks->why_stopped;
+    }
+    parcel__messages_tell(ranks->post, rank, PARCEL__SAYS_REFUSE, &note, sizeof note, why);
 }
 
 /* A rank that comes to a run that there is not, or not any more. */
@@ -87,6 +88,8 @@ static void hear_hello(struct parcel__ranks *ranks, const struct parcel__message
     }
     const char *fault = parcel__messages_text(message, sizeof hello);
     hello.fault = fault ? parcel__memory_copy_string(fault) : NULL;
+    if (hello.leave.serial == 0)
+        hello.leave = ranks->hellos[message->rank].leave;
     parcel__memory_free(ranks->hellos[message->rank].fault);
     ranks->hellos[message->rank] = hello;
 }
@@ -94,7 +97,7 @@ static void hear_hello(struct parcel__ranks *ranks, const struct parcel__message
 static void hear_leave(struct parcel__ranks *ranks, const struct parcel__message *message)
 {
     if (ranks->hellos)
-        ranks->hellos[message->rank].serial = 0;
+        memcpy(&ranks->hellos[message->rank].leave, message->bytes, sizeof(struct parcel__note));
 }
 
 /* Adds the call that is compared. */
@@ -385,14 +388,15 @@ void parcel__ranks_introduce(const struct parcel__ranks *ranks, struct parcel__h
     snprintf(hello->host, sizeof hello->host, "%s", ranks->transport->host);
 }
 
-static bool has_come(const struct parcel__ranks *ranks, int rank)
-{
-    return ranks->hellos[rank].serial >= ranks->serial;
-}
-
 static bool is_missing(const struct parcel__ranks *ranks, int rank)
 {
-    return !has_come(ranks, rank);
+    return ranks->hellos[rank].serial < ranks->serial;
+}
+
+/* It came, and waits no longer. */
+static bool has_gone(const struct parcel__ranks *ranks, int rank)
+{
+    return ranks->hellos[rank].leave.serial == ranks->serial;
 }
 
 /* It will not come any more. */
@@ -401,15 +405,13 @@ static bool has_ended(const struct parcel__ranks *ranks, int rank)
     return ranks->has_left[rank] && is_missing(ranks, rank);
 }
 
-static bool all_have_come(const struct parcel__ranks *ranks, bool *some_have_ended)
+/* None went on to a later run. */
+static bool all_wait(const struct parcel__ranks *ranks)
 {
-    bool all = true;
-    *some_have_ended = false;
-    for (int i = 1; i < ranks->transport->n_ranks; i++) {
-        all = all && has_come(ranks, i);
-        *some_have_ended = *some_have_ended || has_ended(ranks, i);
-    }
-    return all;
+    for (int i = 1; i < ranks->transport->n_ranks; i++)
+        if (ranks->hellos[i].serial != ranks->serial || has_gone(ranks, i))
+            return false;
+    return true;
 }
 
 /* Adds "ranks 1, 3 and 5 of 7 did not call Parallel", of those that are so. */
@@ -430,42 +432,116 @@ static void put_those(struct parcel__text *text, const struct parcel__ranks *ran
     parcel__text_format(text, " of %d did not call Parallel", n_ranks);
 }
 
-/* A rank that did not wait for this run of rank 0, and came to a later one; or 0. */
-static int rank_ahead(const struct parcel__ranks *ranks)
+/* The first that is so, or 0. */
+static int find_rank(const struct parcel__ranks *ranks,
+                     bool (*is_so)(const struct parcel__ranks *ranks, int rank))
 {
     for (int i = 1; i < ranks->transport->n_ranks; i++)
-        if (ranks->hellos[i].serial > ranks->serial)
+        if (is_so(ranks, i))
             return i;
     return 0;
 }
 
-/* False: some do not come, as error says. */
-static bool await_all(struct parcel__ranks *ranks, double timeout, struct parcel__text *error)
+/* It did not wait for this run of rank 0, and came to a later one. */
+static bool is_ahead(const struct parcel__ranks *ranks, int rank)
 {
-    struct parcel__clock clock = {0}; /* this loop looks at it */
-    parcel__clock_start(&clock);
-    double end = parcel__clock_look(&clock) + timeout;
-    bool some_have_ended;
+    return ranks->hellos[rank].serial > ranks->serial;
+}
+
+/* Another rank says what has stopped the run. */
+static void hear_stop(const struct parcel__note *note, struct parcel__control *control)
+{
+    if (!control || note->reason == PARCEL__GOES_ON)
+        return;
+    if (note->signal != 0)
+        parcel__control_hear_signal(control, note->signal);
+    parcel__control_stop(control, (enum parcel__reason)note->reason);
+}
+
+/* What this rank is stopped by while it waits, and notes so; PARCEL__GOES_ON: nothing. */
+static enum parcel__reason stop_if_due(const struct parcel__patience *patience)
+{
+    if (!patience->control)
+        return PARCEL__GOES_ON;
+    parcel__control_stop(patience->control, parcel__control_due(patience->control));
+    return parcel__control_reason(patience->control);
+}
+
+/* "cancelled by SIGTERM: 0 of 12 calls had run" */
+static void put_stop(struct parcel__text *text, const struct parcel__control *control,
+                     const parcel_calls *calls)
+{
+    bool is_open = calls && parcel__calls_are_generated(calls);
+    parcel__control_put_stop(text, control, 0, is_open ? SIZE_MAX : parcel_calls_count(calls));
+}
+
+/* Why the run cannot begin without the rank, which has gone. */
+static void put_gone(struct parcel__text *error, const struct parcel__ranks *ranks, int rank)
+{
+    if (find_rank(ranks, is_missing) == 0) {
+        parcel__text_format(
+            error, "rank %d went on without rank 0, which came too late (mpi_timeout)", rank);
+        return;
+    }
+    put_those(error, ranks, is_missing);
+    parcel__text_format(error, ", and rank %d did not wait longer (mpi_timeout)", rank);
+}
+
+/* Why the run does not begin. */
+static void put_why(struct parcel__text *error, const struct parcel__ranks *ranks,
+                    const struct parcel__patience *patience, const parcel_calls *calls)
+{
+    int gone = find_rank(ranks, has_gone), ahead = find_rank(ranks, is_ahead);
+    if (patience->control && parcel__control_reason(patience->control) != PARCEL__GOES_ON) {
+        put_stop(error, patience->control, calls);
+    } else if (gone > 0) {
+        put_gone(error, ranks, gone);
+    } else if (ahead > 0) {
+        parcel__text_format(
+            error, "rank %d went on without rank 0, which came too late (mpi_timeout)", ahead);
+    } else if (find_rank(ranks, has_ended) > 0) {
+        put_those(error, ranks, has_ended);
+        parcel__text_put(error, ", and ended MPI instead");
+    } else {
+        put_those(error, ranks, is_missing);
+        parcel__text_format(error, " within %g s (mpi_timeout)", patience->timeout);
+    }
+}
+
+/* True when the run is stopped, by this rank or one that has gone. */
+static bool is_stopped(const struct parcel__ranks *ranks, const struct parcel__patience *patience)
+{
+    int gone = find_rank(ranks, has_gone);
+    if (gone > 0)
+        hear_stop(&ranks->hellos[gone].leave, patience->control);
+    return stop_if_due(patience) != PARCEL__GOES_ON;
+}
+
+/* Seconds in which ranks that come to a run that is stopped are told so, and who leaves a run waits
+ * for an answer that is on its way. */
+static const double last_wait = 1;
+
+/* False: some do not come, or the run is stopped. */
+static bool await_all(struct parcel__ranks *ranks, const struct parcel__patience *patience)
+{
+    double end = parcel__clock_now() + patience->timeout;
+    bool was_stopped = false;
     for (unsigned n_idle = 0;; n_idle++) {
         parcel__ranks_poll(ranks);
-        if (rank_ahead(ranks) > 0) {
-            parcel__text_format(error,
-                                "rank %d went on without rank 0, which came too late (mpi_timeout)",
-                                rank_ahead(ranks));
+        if (all_wait(ranks))
+            return true;
+        if (is_stopped(ranks, patience)) {
+            if (!was_stopped)
+                end = fmin(end, parcel__clock_now() + last_wait);
+            was_stopped = true;
+        } else if (find_rank(ranks, has_gone) || find_rank(ranks, is_ahead) ||
+                   find_rank(ranks, has_ended)) {
             return false;
         }
-        if (all_have_come(ranks, &some_have_ended))
-            return true;
-        if (some_have_ended || parcel__clock_look(&clock) >= end)
-            break;
+        if ((was_stopped && find_rank(ranks, is_missing) == 0) || parcel__clock_now() >= end)
+            return false;
         parcel__ranks_pause(ranks, n_idle);
     }
-    put_those(error, ranks, some_have_ended ? has_ended : is_missing);
-    if (some_have_ended)
-        parcel__text_put(error, ", and ended MPI instead");
-    else
-        parcel__text_format(error, " within %g s (mpi_timeout)", timeout);
-    return false;
 }
 
 /* ---- are the lists the same? ---- */
@@ -477,8 +553,7 @@ static bool ask(struct parcel__ranks *ranks, int rank, struct parcel__comparison
     forget(ranks->compared);
     ranks->compared = NULL;
     parcel__post_tell(ranks->post, rank, PARCEL__SAYS_COMPARE, question, sizeof *question);
-    for (unsigned n_idle = 0; !ranks->compared && ranks->hellos[rank].serial == ranks->serial;
-         n_idle++) {
+    for (unsigned n_idle = 0; !ranks->compared && !has_gone(ranks, rank); n_idle++) {
         parcel__ranks_poll(ranks);
         parcel__ranks_pause(ranks, n_idle);
     }
@@ -597,7 +672,9 @@ static bool all_can_run(const struct parcel__ranks *ranks, const struct parcel__
 void parcel__ranks_refuse(struct parcel__ranks *ranks, const char *why)
 {
     struct parcel__text text = {0};
-    const struct parcel__note note = {ranks->serial};
+    struct parcel__note note = {.serial = ranks->serial};
+    if (ranks->why_closed.serial == ranks->serial)
+        note = ranks->why_closed;
     parcel__text_add(&text, (const char *)&note, sizeof note);
     parcel__text_put(&text, why);
     ranks->closed = ranks->serial;
@@ -613,25 +690,40 @@ void parcel__ranks_refuse(struct parcel__ranks *ranks, const char *why)
     parcel__ranks_flush(ranks);
 }
 
+/* Who comes later is told the same. */
+static void note_stop(struct parcel__ranks *ranks, const struct parcel__control *control,
+                      const char *why)
+{
+    if (!control || parcel__control_reason(control) == PARCEL__GOES_ON)
+        return;
+    ranks->why_closed = (struct parcel__note){ranks->serial, (int)parcel__control_reason(control),
+                                              parcel__control_signal(control)};
+    snprintf(ranks->why_stopped, sizeof ranks->why_stopped, "%s", why);
+}
+
 bool parcel__ranks_gather(struct parcel__ranks *ranks, const struct parcel__hello *own,
-                          const parcel_calls *calls, double timeout, struct parcel__text *error)
+                          const parcel_calls *calls, const struct parcel__patience *patience,
+                          struct parcel__text *error)
 {
     ranks->serial++;
     ranks->hellos[0] = *own;
     ranks->hellos[0].serial = ranks->serial;
     ranks->hellos[0].fault = NULL;
-    if (await_all(ranks, timeout, error) && all_can_run(ranks, own, error) &&
-        have_same_calls(ranks, own, calls, error))
+    bool have_come = await_all(ranks, patience);
+    if (have_come && all_can_run(ranks, own, error) && have_same_calls(ranks, own, calls, error))
         return true;
-    parcel__ranks_refuse(ranks, error->failed || !error->bytes ? "out of memory" : error->bytes);
+    if (!have_come)
+        put_why(error, ranks, patience, calls);
+    const char *why = error->failed || !error->bytes ? "out of memory" : error->bytes;
+    note_stop(ranks, patience->control, why);
+    parcel__ranks_refuse(ranks, why);
     return false;
 }
 
 bool parcel__ranks_are_waiting(struct parcel__ranks *ranks)
 {
-    bool some_have_ended;
     parcel__ranks_poll(ranks);
-    return all_have_come(ranks, &some_have_ended);
+    return all_wait(ranks);
 }
 
 bool parcel__ranks_have_server(const struct parcel__ranks *ranks)
@@ -720,63 +812,92 @@ void parcel__ranks_put_warnings(const struct parcel__ranks *ranks,
 /* ---- the others ---- */
 
 /* Waits for rank 0's answer. False: it does not come. */
-static bool await_answer(struct parcel__ranks *ranks, double timeout)
+static bool await_answer(struct parcel__ranks *ranks, const struct parcel__patience *patience)
 {
-    struct parcel__clock clock = {0}; /* this loop looks at it */
-    parcel__clock_start(&clock);
-    double end = parcel__clock_look(&clock) + timeout;
+    double end = parcel__clock_now() + patience->timeout;
     for (unsigned n_idle = 0; !ranks->answer && !ranks->is_done; n_idle++) {
         parcel__ranks_poll(ranks);
-        if (parcel__clock_look(&clock) >= end)
+        if (ranks->answer || parcel__clock_now() >= end || stop_if_due(patience) != PARCEL__GOES_ON)
             break;
         parcel__ranks_pause(ranks, n_idle);
     }
     return ranks->answer || ranks->is_done;
 }
 
-/* Rank 0 may answer just as this rank leaves: then that holds. */
-static bool leave(struct parcel__ranks *ranks)
+/* Why this rank does not wait. */
+static struct parcel__note note_of(const struct parcel__ranks *ranks,
+                                   const struct parcel__control *control)
 {
-    static const double last_wait = 1;
-    const struct parcel__note note = {ranks->serial};
+    struct parcel__note note = {.serial = ranks->serial};
+    if (control) {
+        note.reason = (int)parcel__control_reason(control);
+        note.signal = parcel__control_signal(control);
+    }
+    return note;
+}
+
+/* Rank 0 may answer just as this rank leaves: then that holds. */
+static bool leave(struct parcel__ranks *ranks, const struct parcel__control *control)
+{
+    const struct parcel__patience patience = {.timeout = last_wait};
+    const struct parcel__note note = note_of(ranks, control);
     parcel__post_tell(ranks->post, 0, PARCEL__SAYS_LEAVE, &note, sizeof note);
-    return await_answer(ranks, last_wait);
+    return await_answer(ranks, &patience);
 }
 
 /* The terms in rank 0's answer; NULL: it refuses. */
-static struct parcel__terms *read_answer(struct parcel__ranks *ranks, struct parcel__text *error)
+static struct parcel__terms *read_answer(struct parcel__ranks *ranks,
+                                         struct parcel__control *control,
+                                         struct parcel__text *error)
 {
     struct parcel__message *answer = ranks->answer;
     const char *why = parcel__messages_text(answer, sizeof(struct parcel__note));
     struct parcel__terms *terms = NULL;
+    struct parcel__note note;
     ranks->answer = NULL;
     if (answer->kind == PARCEL__SAYS_BEGIN) {
         terms = (void *)answer->bytes;
         answer->bytes = NULL;
     } else {
+        memcpy(&note, answer->bytes, sizeof note);
+        hear_stop(&note, control);
         parcel__text_put(error, why ? why : "rank 0 is out of memory");
     }
     forget(answer);
     return terms;
 }
 
+static void put_vain_wait(struct parcel__text *error, const struct parcel__patience *patience,
+                          const parcel_calls *calls)
+{
+    if (patience->control && parcel__control_reason(patience->control) != PARCEL__GOES_ON)
+        put_stop(error, patience->control, calls);
+    else
+        parcel__text_format(error,
+                            "rank 0 did not answer within %g s (mpi_timeout): it did not call "
+                            "Parallel, or waits for another rank",
+                            patience->timeout);
+}
+
 struct parcel__terms *parcel__ranks_join(struct parcel__ranks *ranks,
                                          const struct parcel__hello *own, const parcel_calls *calls,
-                                         double timeout, struct parcel__text *error)
+                                         const struct parcel__patience *patience,
+                                         struct parcel__text *error)
 {
     struct parcel__hello hello = *own;
     hello.serial = ++ranks->serial;
     ranks->calls = calls;
+    forget(ranks->answer); /* to a run that this rank left */
+    ranks->answer = NULL;
+    if (stop_if_due(patience) != PARCEL__GOES_ON) /* so that rank 0 begins nothing */
+        hello.leave = note_of(ranks, patience->control);
     parcel__messages_tell(ranks->post, 0, PARCEL__SAYS_HELLO, &hello, sizeof hello, hello.fault);
-    bool has_answer = await_answer(ranks, timeout) || leave(ranks);
+    bool has_answer = await_answer(ranks, patience) || leave(ranks, patience->control);
     ranks->calls = NULL;
     if (ranks->answer)
-        return read_answer(ranks, error);
+        return read_answer(ranks, patience->control, error);
     if (!has_answer)
-        parcel__text_format(error,
-                            "rank 0 did not answer within %g s (mpi_timeout): it did not call "
-                            "Parallel, or waits for another rank",
-                            timeout);
+        put_vain_wait(error, patience, calls);
     else if (own->role != PARCEL__SERVES)
         parcel__text_put(error, "rank 0 has ended its part in MPI, and runs no more calls");
     return NULL;

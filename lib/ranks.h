@@ -53,9 +53,11 @@ struct parcel__ranks {
     char why[256]; /* a server ended, or "" */
     atomic_bool is_busy;
 
-    unsigned serial;           /* of the run that this rank is in, or was in last */
-    unsigned closed;           /* of the last run that cannot be joined any more */
-    const parcel_calls *calls; /* while they are compared */
+    unsigned serial;                /* of the run that this rank is in, or was in last */
+    unsigned closed;                /* of the last run that cannot be joined any more */
+    struct parcel__note why_closed; /* rank 0's, when that was stopped before it began, */
+    char why_stopped[128];          /* and a sentence */
+    const parcel_calls *calls;      /* while they are compared */
 
     /* Of rank 0. */
     struct parcel__hello *hellos; /* the last of each rank */
@@ -97,10 +99,18 @@ bool parcel__ranks_are_busy(const struct parcel__ranks *ranks);
 /* What this rank says of itself. */
 void parcel__ranks_introduce(const struct parcel__ranks *ranks, struct parcel__hello *hello);
 
+/* How long a rank waits for others: so many seconds, and no longer than control, which is NULL or
+ * is stopped then, goes on. */
+struct parcel__patience {
+    double timeout;
+    struct parcel__control *control;
+};
+
 /* On rank 0: waits for all ranks, and sees that they may run. False: they are refused, as error
  * says. */
 bool parcel__ranks_gather(struct parcel__ranks *ranks, const struct parcel__hello *own,
-                          const parcel_calls *calls, double timeout, struct parcel__text *error);
+                          const parcel_calls *calls, const struct parcel__patience *patience,
+                          struct parcel__text *error);
 
 /* True when all that have come still wait: looking at many calls takes a while. */
 bool parcel__ranks_are_waiting(struct parcel__ranks *ranks);
@@ -118,7 +128,8 @@ void parcel__ranks_refuse(struct parcel__ranks *ranks, const char *why);
  * why; it is empty when rank 0 is done. */
 struct parcel__terms *parcel__ranks_join(struct parcel__ranks *ranks,
                                          const struct parcel__hello *own, const parcel_calls *calls,
-                                         double timeout, struct parcel__text *error);
+                                         const struct parcel__patience *patience,
+                                         struct parcel__text *error);
 
 /* Adds what the user should know of where ranks run: cpus fewer than workers. */
 void parcel__ranks_put_warnings(const struct parcel__ranks *ranks,

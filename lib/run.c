@@ -137,6 +137,21 @@ static void report(parcel_results *results, const parcel_calls *calls,
         parcel__results_set_error(results, parcel__memory_copy_string(refused));
 }
 
+parcel_results *parcel__run_cancel(const struct parcel__control *control,
+                                   struct parcel__text *error, const parcel_calls *calls)
+{
+    bool is_list = !parcel__calls_check(calls) && !parcel__calls_are_generated(calls);
+    parcel_results *results = is_list ? parcel__results_new(calls, 1) : NULL;
+    if (!results)
+        return parcel__run_refuse(error, calls);
+    note_why_not_run(results, control);
+    if (results->count > 0)
+        parcel__results_set_error(results, parcel__text_take(error));
+    else
+        parcel__text_free(error); /* all has run */
+    return results;
+}
+
 parcel_results *parcel__run_refuse(struct parcel__text *error, const parcel_calls *calls)
 {
     parcel_results *results = parcel__results_of_error(

@@ -26,10 +26,11 @@ struct parcel__run {
     /* Of a run on several ranks; all 0 otherwise. */
     struct parcel__terms *terms;
     struct parcel__exchange *exchange;
-    int first_worker;        /* the number of this rank's first */
-    bool catches_signals;    /* since this rank came to the run, */
-    unsigned signals_before; /* when there had been so many */
-    double start;            /* when the ranks were told to begin, by the clock */
+    int first_worker;                /* the number of this rank's first */
+    bool catches_signals;            /* since this rank came to the run, */
+    unsigned signals_before;         /* when there had been so many */
+    double start;                    /* when the ranks were told to begin, by the clock */
+    struct parcel__control *waiting; /* what stops the run while ranks are waited for */
     /* Called when a stream that is pulled is over. */
     void (*conclude)(struct parcel__run *run, parcel_results *ending);
 };
@@ -58,6 +59,10 @@ parcel_results *parcel__run_new_results(const struct parcel__plan *plan,
 void parcel__run_put_warnings(struct parcel__text *text, const struct parcel__plan *plan,
                               const struct parcel__team *team, const parcel_calls *calls,
                               int n_workers);
+
+/* New results of a run that control has stopped before it began; the error is taken. */
+parcel_results *parcel__run_cancel(const struct parcel__control *control,
+                                   struct parcel__text *error, const parcel_calls *calls);
 
 /* Results that report the error, which is taken. */
 parcel_results *parcel__run_refuse(struct parcel__text *error, const parcel_calls *calls);

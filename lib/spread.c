@@ -10,13 +10,13 @@
 
 #include "bundle.h"
 #include "calls.h"
+#include "clock.h"
 #include "crew.h"
 #include "digest.h"
 #include "exchange.h"
 #include "identity.h"
 #include "memory.h"
 #include "port.h"
-#include "signals.h"
 #include "wire.h"
 
 /* Ends this rank's part in a run. */
@@ -248,7 +248,8 @@ static bool agree(struct parcel__run *run, struct parcel__text *error)
     char *why = NULL;
     const char *fault = check_for_ranks(run->plan, run->calls);
     introduce(run, fault ? fault : parcel__run_check(run->plan, run->calls), &own);
-    bool have_come = parcel__ranks_gather(ranks, &own, run->calls, run->plan->mpi_timeout, error);
+    const struct parcel__patience patience = {run->plan->mpi_timeout, run->waiting};
+    bool have_come = parcel__ranks_gather(ranks, &own, run->calls, &patience, error);
     parcel__memory_free(own.fault);
     if (!have_come)
         return false;
@@ -296,6 +297,15 @@ static const char *begin(struct parcel__run *run, struct parcel__plan *plan)
     return NULL;
 }
 
+/* What a run returns that has not begun. */
+static parcel_results *refuse(const struct parcel__run *run, struct parcel__text *error,
+                              const parcel_calls *calls)
+{
+    bool is_stopped = run->waiting && parcel__control_reason(run->waiting) != PARCEL__GOES_ON;
+    return is_stopped ? parcel__run_cancel(run->waiting, error, calls)
+                      : parcel__run_refuse(error, calls);
+}
+
 /* Leads a run: rank 0. */
 static parcel_results *lead(struct parcel__run *run)
 {
@@ -304,7 +314,7 @@ static parcel_results *lead(struct parcel__run *run)
     size_t count = parcel_calls_count(run->calls);
     if (!agree(run, &error)) {
         leave(run);
-        return parcel__run_refuse(&error, run->calls);
+        return refuse(run, &error, run->calls);
     }
     const char *fault = begin(run, &plan);
     if (fault) {
@@ -444,7 +454,8 @@ static parcel_results *take_part(struct parcel__run *run, const struct parcel__h
                                  double timeout, struct parcel__text *error)
 {
     parcel_results *results = NULL;
-    run->terms = parcel__ranks_join(run->team->ranks, own, run->calls, timeout, error);
+    const struct parcel__patience patience = {timeout, run->waiting};
+    run->terms = parcel__ranks_join(run->team->ranks, own, run->calls, &patience, error);
     if (run->terms)
         results = run_on_terms(run);
     leave(run);
@@ -462,7 +473,7 @@ static parcel_results *follow(struct parcel__run *run)
     parcel_results *results = take_part(run, &own, run->plan->mpi_timeout, &error);
     parcel__calls_end_run(calls);
     parcel__memory_free(own.fault);
-    return results ? results : parcel__run_refuse(&error, calls);
+    return results ? results : refuse(run, &error, calls);
 }
 
 /* Takes the ranks for the run. NULL, or why it cannot have them. */
@@ -487,21 +498,42 @@ static parcel_results *refuse_second_stream(const struct parcel__run *run)
     return parcel__spread_refuse(run->team->ranks, &error, run->plan->mpi_timeout, run->calls);
 }
 
+/* What may stop the run while ranks wait for each other, as it does later. A signal that comes
+ * before the calls, as when a job is ended, stops the run as any other. */
+static void open_waiting(struct parcel__run *run, struct parcel__control *waiting,
+                         struct parcel__limits *limits)
+{
+    *limits = (struct parcel__limits){.cancel = run->plan->limits.cancel,
+                                      .handles_signals = run->plan->limits.handles_signals,
+                                      .deadline = run->plan->limits.deadline};
+    (void)parcel__control_open(waiting, limits, 0, NULL); /* it has no median */
+    if (run->plan->mpi_timeout < INFINITY || limits->deadline > 0)
+        parcel__clock_watch();
+    run->waiting = waiting;
+    run->catches_signals = limits->handles_signals;
+    run->signals_before = waiting->signals_before;
+}
+
+static void close_waiting(const struct parcel__run *run)
+{
+    if (run->plan->mpi_timeout < INFINITY || run->waiting->limits->deadline > 0)
+        parcel__clock_unwatch();
+    parcel__control_close(run->waiting);
+}
+
 parcel_results *parcel__spread_run(struct parcel__run *run)
 {
+    struct parcel__control waiting;
+    struct parcel__limits limits;
     const struct parcel__ranks *ranks = run->team->ranks;
     const char *fault = claim_ranks(run);
     if (fault == parcel__run_already_streaming)
         return refuse_second_stream(run);
     if (fault)
         return parcel__results_of_error(fault, parcel_calls_count(run->calls));
-    /* One that comes before the calls, as when a job is ended, stops the run as any other. */
-    run->catches_signals = run->plan->limits.handles_signals;
-    if (run->catches_signals)
-        run->signals_before = parcel__signals_open();
+    open_waiting(run, &waiting, &limits);
     parcel_results *results = ranks->transport->rank == 0 ? lead(run) : follow(run);
-    if (run->catches_signals)
-        parcel__signals_close(run->signals_before);
+    close_waiting(run);
     return results;
 }
 
@@ -509,13 +541,14 @@ parcel_results *parcel__spread_refuse(struct parcel__ranks *ranks, struct parcel
                                       double timeout, const parcel_calls *calls)
 {
     struct parcel__text told = {0};
+    const struct parcel__patience patience = {.timeout = timeout};
     if (atomic_exchange_explicit(&ranks->is_busy, true, memory_order_acquire))
         return parcel__run_refuse(error, calls);
     const struct parcel__hello own = {.cannot_run = true, .fault = parcel__text_take(error)};
     if (ranks->transport->rank == 0)
-        (void)parcel__ranks_gather(ranks, &own, calls, timeout, &told);
+        (void)parcel__ranks_gather(ranks, &own, calls, &patience, &told);
     else
-        parcel__memory_free(parcel__ranks_join(ranks, &own, calls, timeout, &told));
+        parcel__memory_free(parcel__ranks_join(ranks, &own, calls, &patience, &told));
     parcel__memory_free(own.fault);
     atomic_store_explicit(&ranks->is_busy, false, memory_order_release);
     return parcel__run_refuse(&told, calls);

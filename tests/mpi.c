@@ -1175,6 +1175,64 @@ START_TEST(a_token_of_one_rank_reaches_runs_inside_of_calls_on_all)
 }
 END_TEST
 
+static void check_cancelled(parcel_results *results, const char *error)
+{
+    check_same_error(results);
+    ck_assert_str_eq(parcel_results_error(results), error);
+    ck_assert_uint_eq(parcel_results_count(results), 100);
+    for (size_t i = 0; ranks_rank() == 0 && i < 100; i++)
+        ck_assert_int_eq(parcel_results_status(results, i), PARCEL_CANCELLED);
+    ck_assert_int_eq(atomic_load(&tally->started), 0);
+    parcel_results_free(results);
+}
+
+static int count_call(int i)
+{
+    return i + 0 * atomic_fetch_add(&tally->started, 1);
+}
+DELAYED(int, count_call, int);
+
+static parcel_calls *counted(void)
+{
+    parcel_calls *calls = parcel_calls_new();
+    for (int i = 0; i < 100; i++)
+        parcel_calls_add(calls, delayed(count_call)(i));
+    return calls;
+}
+
+START_TEST(a_token_of_any_rank_that_is_cancelled_before_lets_nothing_run)
+{
+    for (int rank = 0; rank < ranks_count(); rank++) {
+        parcel_token_reset(&own_token);
+        if (ranks_rank() == rank)
+            parcel_cancel(&own_token);
+        parcel_results *results = RUN(1, counted(), .cancel = &own_token);
+        check_cancelled(results, "cancelled by its token: 0 of 100 calls had run");
+    }
+}
+END_TEST
+
+/* One comes when the others have given up. */
+START_TEST(ranks_that_wait_for_another_are_stopped_as_those_that_run)
+{
+    static const parcel_options options = {.backend = "mpi", .n_jobs = 1, .deadline = 0.02};
+    int late = _i ? last_rank() : 0;
+    if (ranks_count() == 1)
+        return;
+    parcel_calls *calls = counted();
+    if (ranks_rank() == late)
+        MPI_Barrier(MPI_COMM_WORLD);
+    parcel_results *results = ranks_run_alone(&options, calls);
+    parcel_calls_free(calls);
+    if (ranks_rank() != late)
+        MPI_Barrier(MPI_COMM_WORLD);
+    check_cancelled(results, "the deadline of 0.02 s had passed: 0 of 100 calls had run");
+    results = RUN(1, squares(100), 0);
+    ck_ran_well(results);
+    parcel_results_free(results);
+}
+END_TEST
+
 /* On ranks other than 0 each call lasts until it is asked: none of them has a median of its own.
  * The first of each rank waits for the others', so that all have one. */
 static void last_on_other_ranks(void)
@@ -1535,6 +1593,8 @@ static void add_fault_tests(TCase *tests)
     tcase_add_loop_test(tests, a_crash_in_a_worker_of_a_rank_costs_one_record, 0, 2);
     tcase_add_test(tests, sigterm_to_all_ranks_keeps_what_is_finished);
     tcase_add_test(tests, a_token_of_one_rank_reaches_runs_inside_of_calls_on_all);
+    tcase_add_test(tests, a_token_of_any_rank_that_is_cancelled_before_lets_nothing_run);
+    tcase_add_loop_test(tests, ranks_that_wait_for_another_are_stopped_as_those_that_run, 0, 2);
     tcase_add_test(tests, a_signal_at_another_rank_is_named);
     tcase_add_test(tests, the_ranks_own_signals_behind_a_run_end_nothing);
     tcase_add_test(tests, the_median_is_of_the_calls_of_all_ranks);

@@ -7,6 +7,7 @@
 #include "suite.h"
 
 #include <limits.h>
+#include <signal.h>
 #include <stdint.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -159,7 +160,8 @@ static const char *gather_within(double timeout)
     static char why[256];
     struct parcel__text error = {0};
     const struct parcel__hello own = {0};
-    bool is_good = parcel__ranks_gather(group[0], &own, NULL, timeout, &error);
+    bool is_good =
+        parcel__ranks_gather(group[0], &own, NULL, &(struct parcel__patience){timeout}, &error);
     ck_assert(is_good == !error.bytes);
     snprintf(why, sizeof why, "%s", error.bytes ? error.bytes : "");
     parcel__text_free(&error);
@@ -230,13 +232,110 @@ START_TEST(a_rank_that_did_not_wait_for_rank_0_is_named_and_waits_for_its_next_r
 }
 END_TEST
 
-START_TEST(a_rank_that_left_has_not_come)
+/* It came, so it is not missing; and nobody waits for it, however long the others may take. */
+START_TEST(a_rank_that_left_came_and_is_not_waited_for)
 {
-    open_group(2);
+    static const char *const whys[] = {
+        "rank 1 went on without rank 0, which came too late (mpi_timeout)",
+        "rank 2 of 3 did not call Parallel, and rank 1 did not wait longer (mpi_timeout)"};
+    open_group(2 + _i);
     come(1, 1, PARCEL__LISTS);
     leave(1);
-    ck_assert_str_eq(gather(), "rank 1 of 2 did not call Parallel within 0 s (mpi_timeout)");
-    ck_assert_ptr_null(refusal_of(1)); /* nobody waits for it */
+    ck_assert_str_eq(gather_within(forever), whys[_i]);
+    ck_assert_str_eq(refusal_of(1), whys[_i]); /* if it listens still */
+    for (int i = 1; i < n_in_group; i++)
+        come(i, 2, PARCEL__LISTS);
+    ck_assert_ptr_null(gather());
+    close_group();
+}
+END_TEST
+
+/* ---- what stops a run before it begins ---- */
+
+enum stopper { BY_TOKEN, BY_SIGNAL, BY_DEADLINE, N_STOPPERS };
+
+static parcel_token token;
+
+/* A control that is stopped so now. */
+static void open_stopped(struct parcel__control *control, struct parcel__limits *limits,
+                         enum stopper stopper)
+{
+    *limits = (struct parcel__limits){.cancel = stopper == BY_TOKEN ? &token : NULL,
+                                      .handles_signals = stopper == BY_SIGNAL,
+                                      .deadline = stopper == BY_DEADLINE ? 1e-9 : 0};
+    parcel_cancel(&token);
+    ck_assert(parcel__control_open(control, limits, 0, NULL));
+    if (stopper == BY_SIGNAL)
+        raise(SIGTERM);
+    while (parcel__control_due(control) == PARCEL__GOES_ON)
+        parcel__port_yield();
+}
+
+static const char *const stops[N_STOPPERS] = {
+    [BY_TOKEN] = "cancelled by its token: 0 of 0 calls had run",
+    [BY_SIGNAL] = "cancelled by SIGTERM: 0 of 0 calls had run",
+    [BY_DEADLINE] = "the deadline of 1e-09 s had passed: 0 of 0 calls had run"};
+
+static const struct parcel__note *note_to(int rank)
+{
+    return (const void *)group[rank]->answer->bytes;
+}
+
+/* Rank 2 never comes, or late. */
+START_TEST(rank_0_that_is_stopped_waits_for_nobody)
+{
+    struct parcel__control control;
+    struct parcel__limits limits;
+    struct parcel__text error = {0};
+    const struct parcel__hello own = {0};
+    open_group(3);
+    open_stopped(&control, &limits, (enum stopper)_i);
+    come(1, 1, PARCEL__LISTS);
+    const struct parcel__patience patience = {forever, &control};
+    ck_assert(!parcel__ranks_gather(group[0], &own, NULL, &patience, &error));
+    ck_assert_str_eq(error.bytes, stops[_i]);
+    ck_assert_str_eq(refusal_of(1), stops[_i]);
+    come(2, 1, PARCEL__LISTS);
+    parcel__ranks_poll(group[0]);
+    ck_assert_str_eq(refusal_of(2), stops[_i]);
+    for (int i = 1; i < 3; i++) {
+        ck_assert_int_eq(note_to(i)->reason, (int)parcel__control_reason(&control));
+        ck_assert_int_eq(note_to(i)->signal, _i == BY_SIGNAL ? SIGTERM : 0);
+    }
+    parcel__control_close(&control);
+    parcel__text_free(&error);
+    close_group();
+}
+END_TEST
+
+/* Rank 1 is stopped before it comes, or while it waits; rank 0 comes then, and rank 2 later. */
+START_TEST(another_rank_that_is_stopped_stops_all)
+{
+    struct parcel__control control, control_of_0;
+    struct parcel__limits limits, none = {.cancel = NULL};
+    struct parcel__text error = {0}, error_of_0 = {0};
+    const struct parcel__hello own = {0};
+    open_group(3);
+    open_stopped(&control, &limits, (enum stopper)_i);
+    ck_assert(parcel__control_open(&control_of_0, &none, 0, NULL));
+    const struct parcel__patience patience = {forever, &control};
+    ck_assert_ptr_null(parcel__ranks_join(group[1], &own, NULL, &patience, &error));
+    ck_assert_str_eq(error.bytes, stops[_i]);
+    const struct parcel__patience patience_of_0 = {forever, &control_of_0};
+    ck_assert(!parcel__ranks_gather(group[0], &own, NULL, &patience_of_0, &error_of_0));
+    ck_assert_int_eq(parcel__control_reason(&control_of_0), parcel__control_reason(&control));
+    if (_i != BY_DEADLINE) /* which rank 0 does not have */
+        ck_assert_str_eq(error_of_0.bytes, stops[_i]);
+    come(2, 1, PARCEL__LISTS);
+    parcel__ranks_poll(group[0]);
+    ck_assert_str_eq(refusal_of(2), error_of_0.bytes);
+    for (int i = 1; i < n_in_group; i++)
+        come(i, 2, PARCEL__LISTS);
+    ck_assert_ptr_null(gather()); /* the next run is as any other */
+    parcel__control_close(&control);
+    parcel__control_close(&control_of_0);
+    parcel__text_free(&error);
+    parcel__text_free(&error_of_0);
     close_group();
 }
 END_TEST
@@ -252,7 +351,7 @@ START_TEST(ranks_wait_until_one_of_them_leaves)
     ck_assert(!parcel__ranks_are_waiting(group[0]));
     parcel__ranks_refuse(group[0], "too late");
     ck_assert_str_eq(refusal_of(1), "too late");
-    ck_assert_ptr_null(refusal_of(2));
+    ck_assert_str_eq(refusal_of(2), "too late"); /* if it listens still */
     close_group();
 }
 END_TEST
@@ -286,7 +385,7 @@ START_TEST(a_fault_of_a_rank_is_told_to_all)
     }
     const struct parcel__hello own = {.cannot_run = *faults[_i][0] != '\0',
                                       .fault = (char *)faults[_i][0]};
-    ck_assert(!parcel__ranks_gather(group[0], &own, NULL, 0, &error));
+    ck_assert(!parcel__ranks_gather(group[0], &own, NULL, &(struct parcel__patience){0}, &error));
     ck_assert_str_eq(error.bytes, whys[_i]);
     ck_assert_str_eq(refusal_of(1), whys[_i]);
     ck_assert_str_eq(refusal_of(2), whys[_i]);
@@ -303,7 +402,8 @@ static const char *join(int rank, int role, double timeout)
     static _Thread_local char why[256];
     struct parcel__text error = {0};
     const struct parcel__hello own = {.role = role};
-    struct parcel__terms *terms = parcel__ranks_join(group[rank], &own, NULL, timeout, &error);
+    struct parcel__terms *terms =
+        parcel__ranks_join(group[rank], &own, NULL, &(struct parcel__patience){timeout}, &error);
     snprintf(why, sizeof why, "%s", error.bytes ? error.bytes : "");
     ck_assert(!terms || !*why);
     parcel__memory_free(terms);
@@ -317,7 +417,7 @@ START_TEST(who_waits_in_vain_for_rank_0_leaves)
     ck_assert_str_eq(join(1, PARCEL__LISTS, 0),
                      "rank 0 did not answer within 0 s (mpi_timeout): it did not call Parallel, or "
                      "waits for another rank");
-    ck_assert_str_eq(gather(), "rank 1 of 2 did not call Parallel within 0 s (mpi_timeout)");
+    ck_assert_str_eq(gather(), "rank 1 went on without rank 0, which came too late (mpi_timeout)");
     close_group();
 }
 END_TEST
@@ -410,8 +510,8 @@ static struct parcel__terms *take_part(struct parcel__ranks *ranks, const struct
                                        const parcel_calls *calls, struct parcel__text *error)
 {
     if (ranks->transport->rank > 0)
-        return parcel__ranks_join(ranks, own, calls, forever, error);
-    if (!parcel__ranks_gather(ranks, own, calls, forever, error))
+        return parcel__ranks_join(ranks, own, calls, &(struct parcel__patience){forever}, error);
+    if (!parcel__ranks_gather(ranks, own, calls, &(struct parcel__patience){forever}, error))
         return NULL;
     struct parcel__terms *terms = parcel__ranks_terms(ranks, 0);
     ck_assert_ptr_nonnull(terms);
@@ -729,7 +829,8 @@ static void *gather_others(void *argument)
     struct parcel__hello own;
     parcel_calls *calls = argument;
     begin_to_say(&own, group[0], calls);
-    ck_assert(!parcel__ranks_gather(group[0], &own, calls, forever, &error));
+    ck_assert(
+        !parcel__ranks_gather(group[0], &own, calls, &(struct parcel__patience){forever}, &error));
     ck_assert_str_eq(error.bytes, "the lists differ");
     parcel__text_free(&error);
     return NULL;
@@ -786,7 +887,8 @@ static void come_once_more(struct parcel__ranks *ranks, void *state)
     for (int i = 0; ranks->transport->rank > 0 && i < finale->n_more; i++) {
         struct parcel__text error = {0};
         const struct parcel__hello own = {.role = finale->role};
-        ck_assert_ptr_null(parcel__ranks_join(ranks, &own, NULL, forever, &error));
+        ck_assert_ptr_null(
+            parcel__ranks_join(ranks, &own, NULL, &(struct parcel__patience){forever}, &error));
         ck_assert_str_eq(error.bytes ? error.bytes : "", finale->why);
         parcel__text_free(&error);
     }
@@ -1143,7 +1245,9 @@ static void add_roll_call(TCase *tests)
     tcase_add_loop_test(tests, ranks_that_do_not_come_are_named, 0, 4);
     tcase_add_test(tests, a_rank_that_comes_too_late_is_told_so);
     tcase_add_test(tests, a_rank_that_did_not_wait_for_rank_0_is_named_and_waits_for_its_next_run);
-    tcase_add_test(tests, a_rank_that_left_has_not_come);
+    tcase_add_loop_test(tests, a_rank_that_left_came_and_is_not_waited_for, 0, 2);
+    tcase_add_loop_test(tests, rank_0_that_is_stopped_waits_for_nobody, 0, N_STOPPERS);
+    tcase_add_loop_test(tests, another_rank_that_is_stopped_stops_all, 0, N_STOPPERS);
     tcase_add_test(tests, ranks_wait_until_one_of_them_leaves);
     tcase_add_test(tests, a_rank_that_ended_is_not_waited_for);
     tcase_add_loop_test(tests, a_fault_of_a_rank_is_told_to_all, 0, 3);
