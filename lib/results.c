@@ -364,10 +364,10 @@ static bool has_record(const parcel_results *results, size_t index)
  * changes nothing of the results. */
 static size_t record_of(const parcel_results *results, size_t index)
 {
+    if (!has_record(results, index))
+        return SIZE_MAX;
     struct parcel__firsts *firsts = &((parcel_results *)results)->firsts;
-    return has_record(results, index)
-               ? parcel__firsts_find(firsts, results->marks, results->count, index)
-               : SIZE_MAX;
+    return parcel__firsts_find(firsts, results->marks, results->count, index);
 }
 
 bool parcel__results_record(const parcel_results *results, size_t index,
