@@ -534,8 +534,19 @@ typedef struct parcel_results parcel_results;
  * call's part of the workers. A run with one worker (n_jobs = 1, or the sequential backend) is
  * transparent: runs inside its calls have what they would have in its place. Since 0.1.
  *
- * Worker threads have the stack size that OMP_STACKSIZE says. They keep their floating-point
- * environment, errno and threadprivate data from one run to the next. A C++ exception must not
+ * Each call begins with the floating-point modes (rounding, flush to zero, exceptions that trap)
+ * that the thread which calls the run has then, on every backend; on ranks, with rank 0's. Flags
+ * stay in the thread that raised them. Regions of OpenMP in a call have its part of the threads,
+ * max(cpus, n_jobs) / workers, unless the call says how many it wants: omp_set_num_threads(4) in a
+ * call gives 4 on every backend. What a call changes of its modes and of these settings the next
+ * one does not see, and the caller has its own again behind the run; but calls that share a batch
+ * and take less than 1 us, or have .timing = PARCEL_NO, should put back what they change.
+ * OMP_DYNAMIC is for regions in calls: the run has the workers that it asks for. Where the OpenMP
+ * runtime gives fewer threads (OMP_THREAD_LIMIT, OMP_MAX_ACTIVE_LEVELS) parcel_results_workers
+ * says how many there were, and a warning tells.
+ *
+ * Worker threads have the stack size that OMP_STACKSIZE says. They keep errno and threadprivate
+ * data from one run to the next. A C++ exception must not
  * leave a call. Threads sleep after some milliseconds without work, and the kernel may wake them on
  * the caller's cpu, where they wait until it is free: a region of OpenMP then takes up to 8 ms
  * more. A run whose thread had none for 2 ms makes way for them and moves them, which leaves some
@@ -628,7 +639,7 @@ int parcel_results_attempts(const parcel_results *results, size_t index);
  * *record then tells of a call that did not run, or record is NULL. */
 bool parcel_results_record(const parcel_results *results, size_t index, parcel_record *record);
 
-/* The workers of the run. */
+/* The workers of the run: of threads as many as the OpenMP runtime gave. */
 int parcel_results_workers(const parcel_results *results);
 
 /* The name of the backend that ran the calls; "" when none did. */
@@ -798,8 +809,9 @@ void parcel_close(parcel_executor *executor);
  * What a worker is. A run starts one process, the keeper, which forks the workers when they are
  * needed; an executor keeps them for its next runs. All workers are copies of the program as it was
  * when the keeper was forked, with the thread that ran as their only one. What the program writes
- * to its memory later they do not see, and what a call writes to its memory is the worker's own: it
- * is there for that worker's next calls, and not in the program. A call may cancel its run's token
+ * to its memory later they do not see, not even a global that it sets between two runs of an
+ * executor (let it be an argument), and what a call writes to its memory is the worker's own: it is
+ * there for that worker's next calls, and not in the program. A call may cancel its run's token
  * (parcel_cancel), which is then cancelled in the program; others of the program it does not reach.
  * A library that is loaded later is there in new workers, which its first call starts. Thread-local
  * and threadprivate values are those of the calling thread; when the run begins inside a parallel

@@ -178,7 +178,8 @@ static size_t send(struct errand *errand, size_t first, size_t count)
         .allowed = parcel__control_allowed(errand->job->control),
         .worker = number_in_run(errand),
         .nest = options->nest,
-        .settings = errand->attendant->snapshot->settings,
+        .floating = options->floating,
+        .openmp = options->openmp,
     };
     if (options->states)
         box->order.callbacks = options->states->callbacks;

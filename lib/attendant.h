@@ -12,7 +12,6 @@ struct parcel__snapshot {
     unsigned serial;           /* of the newest shared block that it has */
     const parcel_calls *calls; /* the run's list, if it is to be read there; else NULL */
     bool has_memory;           /* what is only read of all that the run's calls point at */
-    struct parcel__openmp_settings settings; /* of the run's thread, for runs with one worker */
 };
 
 struct parcel__attendant {

@@ -3,9 +3,8 @@
  *
  * An iteration of the loop is a worker, which takes batches until none is left. So the run is
  * right with any team that the runtime gives: a thread that gets no worker goes home, and one
- * thread alone works as one worker after the other. A worker's number comes from the loop and not
- * from omp_get_thread_num, which in a mixed process may be another runtime's. All that workers read
- * of this frame is given to them by value.
+ * thread alone works as one worker after the other. All that workers read of this frame is given to
+ * them by value.
  */
 #include <parcel/backend.h>
 #include <pthread.h>
@@ -16,11 +15,30 @@
 
 #ifdef _OPENMP
 
-static void run_region(parcel_job *job, int n_workers)
+#include <omp.h>
+
+#include "job.h"
+
+static void run_team(parcel_job *job, int n_workers)
 {
 #pragma omp parallel for num_threads(n_workers) schedule(dynamic) firstprivate(job, n_workers)
-    for (int worker = 0; worker < n_workers; worker++)
+    for (int worker = 0; worker < n_workers; worker++) {
+        if (worker == 0)
+            parcel__job_note_team(job, omp_get_num_threads());
         parcel_job_work(job, worker);
+    }
+}
+
+/* Who asks for workers means their number, whatever OMP_DYNAMIC says of other regions: calls have
+ * that setting again. Where a runtime gives fewer threads all the same, it is told of. */
+static void run_region(parcel_job *job, int n_workers)
+{
+    int is_dynamic = omp_get_dynamic();
+    if (is_dynamic)
+        omp_set_dynamic(0);
+    run_team(job, n_workers);
+    if (is_dynamic)
+        omp_set_dynamic(is_dynamic);
 }
 
 struct region {
@@ -32,7 +50,7 @@ struct region {
 static void *run_as_caller(void *argument)
 {
     const struct region *region = argument;
-    parcel__openmp_restore(&region->settings);
+    parcel__openmp_set(&region->settings);
     run_region(region->job, region->n_workers);
     return NULL;
 }

@@ -359,9 +359,6 @@ static void run_processes(void *state, parcel_job *job, int n_workers)
         parcel__job_stop(job, PARCEL__BY_WORKER);
         return;
     }
-    pool->snapshot.settings.changed = false;
-    if (job->options.nest.threads == 0)
-        parcel__openmp_read(&pool->snapshot.settings);
     pool->has_states |= job->options.states != NULL;
     run_pool(pool, job, n_workers);
     give_back(processes, pool);

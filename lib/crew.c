@@ -73,6 +73,7 @@ static void begin_block(struct parcel__stream *stream, int number, struct parcel
 {
     struct parcel__stream_worker *worker = &stream->workers[number];
     parcel__job_make_ready(job, &job->workers[0]);
+    job->workers[0].openmp = stream->team->workers[number].openmp;
     job->workers[0].last_count = worker->last_count;
     job->workers[0].seconds_per_call = worker->seconds_per_call;
     pthread_mutex_lock(&stream->mutex);

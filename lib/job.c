@@ -381,6 +381,7 @@ static void open_worker(struct parcel_job *job, int number)
     atomic_init(&worker->n_visits, 0);
     atomic_init(&worker->carrier, NULL);
     worker->is_ready = worker->has_handed_out = false;
+    worker->n_threads = 0;
     worker->n_done = worker->n_failed = 0;
     worker->total_time = 0;
     worker->slowest = SIZE_MAX;
@@ -412,7 +413,7 @@ void parcel__job_make_ready(struct parcel_job *job, struct parcel__worker *worke
     worker->traits = (struct parcel__traits){0};
     worker->seconds_per_call = 0;
     worker->last_count = 0;
-    worker->is_asked = worker->is_late = false;
+    worker->is_asked = worker->is_late = worker->changes_modes = false;
     worker->n_given = 0;
     worker->is_ready = true;
 }
@@ -501,6 +502,19 @@ static size_t record_dropped(parcel_results *results, bool is_stopped)
     return n_lost;
 }
 
+void parcel__job_note_team(struct parcel_job *job, int n_threads)
+{
+    job->workers[0].n_threads = n_threads;
+}
+
+/* Workers that the backend had no thread for. */
+static int count_absent(const struct parcel_job *job)
+{
+    int n_threads = job->workers[0].n_threads;
+    return n_threads > 0 && n_threads < job->options.n_workers ? job->options.n_workers - n_threads
+                                                               : 0;
+}
+
 void parcel__job_close(struct parcel_job *job)
 {
     parcel_results *results = job->options.results;
@@ -520,5 +534,6 @@ void parcel__job_close(struct parcel_job *job)
     if (n_done < results->count && (has_handed_out || !is_stopped)) /* else there is none */
         n_done += record_dropped(results, is_stopped);
     results->n_ran = n_done;
+    results->n_absent = count_absent(job);
     parcel__memory_free(job->memory);
 }

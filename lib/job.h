@@ -8,7 +8,9 @@
 
 #include "control.h"
 #include "current.h"
+#include "floating.h"
 #include "function.h"
+#include "openmp.h"
 #include "results.h"
 #include "schedule.h"
 #include "states.h"
@@ -43,6 +45,7 @@ struct parcel__worker {
 
     bool is_ready;       /* what follows below the sums is initialised */
     bool has_handed_out; /* batches to a backend, which may forget one */
+    int n_threads;       /* of the team, as the first worker was told; 0: nobody knows */
     size_t n_done;
     size_t n_failed;
     double total_time;
@@ -59,6 +62,8 @@ struct parcel__worker {
     bool is_asked;                /* to give back what it has not begun */
     size_t n_given;               /* calls of its batch that a carrier gave back */
     bool is_late;                 /* the last attempt overran its time */
+    struct parcel__openmp_settings openmp; /* of the thread, when a call begins */
+    bool changes_modes; /* a call of its did, of the floating-point environment */
 };
 
 enum { PARCEL__FEW_WORKERS = 4 };
@@ -105,12 +110,15 @@ struct parcel__job_options {
     bool is_timed;     /* longer calls have each their own time */
     parcel_schedule schedule;
     int n_workers;
-    double start;                        /* of the run, as the clock had it; 0: now */
-    struct parcel__nest nest;            /* what each call's own runs may use */
-    struct parcel__watcher watcher;      /* completed is NULL when nobody listens */
-    struct parcel__control *control;     /* NULL: the job has one of its own, */
-    const struct parcel__limits *limits; /* with these, or none */
-    struct parcel__state_set *states;    /* of the workers; NULL: they have none */
+    double start;                          /* of the run, as the clock had it; 0: now */
+    struct parcel__nest nest;              /* what each call's own runs may use */
+    struct parcel__floating floating;      /* the modes that calls begin with, */
+    struct parcel__openmp_settings openmp; /* and what holds for their regions; all 0: what does for
+                                            * the thread that runs them */
+    struct parcel__watcher watcher;        /* completed is NULL when nobody listens */
+    struct parcel__control *control;       /* NULL: the job has one of its own, */
+    const struct parcel__limits *limits;   /* with these, or none */
+    struct parcel__state_set *states;      /* of the workers; NULL: they have none */
 
     /* Told of each call as soon as it returned, before anything is written of it. Only with
      * recorded. */
@@ -183,6 +191,10 @@ bool parcel__job_open(struct parcel_job *job, const struct parcel__job_options *
 
 /* Initialises what only the worker's own thread needs, if nobody did. */
 void parcel__job_make_ready(struct parcel_job *job, struct parcel__worker *worker);
+
+/* The backend has so many threads, which may be fewer than the workers. Called by the thread that
+ * works as the first, before it does. */
+void parcel__job_note_team(struct parcel_job *job, int n_threads);
 
 /* Takes the next batch for a worker, which is ready; false when nothing is left for it, or the run
  * stops. */

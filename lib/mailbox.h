@@ -4,7 +4,6 @@
 
 #include "clock.h"
 #include "job.h"
-#include "openmp.h"
 #include "wire.h"
 
 /* Calls to run. Written by the attendant while the worker waits. */
@@ -24,7 +23,8 @@ struct parcel__order {
     double allowed;    /* seconds for each call; INFINITY: no limit yet */
     int worker;        /* its number in the run */
     struct parcel__nest nest;
-    struct parcel__openmp_settings settings; /* when nest does not limit threads: the caller's */
+    struct parcel__floating floating;
+    struct parcel__openmp_settings openmp;
     struct parcel__callbacks callbacks;
 };
 

@@ -9,6 +9,7 @@
 #include "openmp.h"
 
 #include <dlfcn.h>
+#include <limits.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
@@ -26,6 +27,8 @@ struct runtime {
     void (*set_max_active_levels)(int);
     int (*get_max_active_levels)(void);
     int (*get_active_level)(void);
+    void (*set_dynamic)(int);
+    int (*get_dynamic)(void);
     int (*get_num_places)(void);            /* may be NULL: OpenMP 4.5 */
     int (*get_place_num_procs)(int);        /* the same */
     void (*get_place_proc_ids)(int, int *); /* the same */
@@ -34,8 +37,9 @@ struct runtime {
 
 enum { PAUSE_SOFT = 1 }; /* omp_pause_soft; the hard pause makes libomp abort in the child */
 
-/* Constant once found_once has run. One without set_num_threads is none. */
+/* Constant once found_once has run. */
 static struct runtime runtimes[PARCEL__OPENMP_RUNTIMES];
+static int n_runtimes;
 static bool has_libomp;
 static pthread_once_t found_once = PTHREAD_ONCE_INIT;
 
@@ -46,20 +50,23 @@ static void find(const char *name, void *function)
     memcpy(function, &symbol, sizeof symbol);
 }
 
-static void find_users_runtime(struct runtime *runtime)
+/* False: the program has none. */
+static bool find_users_runtime(struct runtime *runtime)
 {
+    find("omp_set_num_threads", &runtime->set_num_threads);
     find("omp_get_max_threads", &runtime->get_max_threads);
     find("omp_set_max_active_levels", &runtime->set_max_active_levels);
     find("omp_get_max_active_levels", &runtime->get_max_active_levels);
     find("omp_get_active_level", &runtime->get_active_level);
+    find("omp_set_dynamic", &runtime->set_dynamic);
+    find("omp_get_dynamic", &runtime->get_dynamic);
     find("omp_get_num_places", &runtime->get_num_places);
     find("omp_get_place_num_procs", &runtime->get_place_num_procs);
     find("omp_get_place_proc_ids", &runtime->get_place_proc_ids);
     find("omp_pause_resource_all", &runtime->pause_resource_all);
-    find("omp_set_num_threads", &runtime->set_num_threads);
-    if (!runtime->get_max_threads || !runtime->set_max_active_levels ||
-        !runtime->get_max_active_levels || !runtime->get_active_level)
-        runtime->set_num_threads = NULL;
+    return runtime->set_num_threads && runtime->get_max_threads && runtime->set_max_active_levels &&
+           runtime->get_max_active_levels && runtime->get_active_level && runtime->set_dynamic &&
+           runtime->get_dynamic;
 }
 
 #ifdef _OPENMP
@@ -85,66 +92,88 @@ static void find_runtimes(void)
 {
     load_unwinder();
     has_libomp = dlsym(RTLD_DEFAULT, "__kmpc_fork_call") != NULL;
-    find_users_runtime(&runtimes[0]);
+    n_runtimes = find_users_runtime(&runtimes[0]);
 #ifdef _OPENMP
     const struct runtime linked = {
-        omp_set_num_threads,       omp_get_max_threads,    omp_set_max_active_levels,
-        omp_get_max_active_levels, omp_get_active_level,   omp_get_num_places,
-        omp_get_place_num_procs,   omp_get_place_proc_ids, pause_linked};
-    if (linked.set_num_threads != runtimes[0].set_num_threads)
-        runtimes[1] = linked;
+        omp_set_num_threads,       omp_get_max_threads,  omp_set_max_active_levels,
+        omp_get_max_active_levels, omp_get_active_level, omp_set_dynamic,
+        omp_get_dynamic,           omp_get_num_places,   omp_get_place_num_procs,
+        omp_get_place_proc_ids,    pause_linked};
+    if (n_runtimes == 0 || linked.set_num_threads != runtimes[0].set_num_threads)
+        runtimes[n_runtimes++] = linked;
 #endif
 }
 
-static void limit(const struct runtime *runtime, int threads, struct parcel__openmp_setting *saved)
+static void read_setting(const struct runtime *runtime, struct parcel__openmp_setting *setting)
 {
-    saved->threads = runtime->get_max_threads();
-    saved->levels = runtime->get_max_active_levels();
-    runtime->set_num_threads(threads);
-    int needed = runtime->get_active_level() + 1;
-    if (threads > 1 && saved->levels < needed)
-        runtime->set_max_active_levels(needed);
-}
-
-static void restore(const struct runtime *runtime, const struct parcel__openmp_setting *saved)
-{
-    runtime->set_num_threads(saved->threads);
-    if (runtime->get_max_active_levels() != saved->levels)
-        runtime->set_max_active_levels(saved->levels);
-}
-
-void parcel__openmp_limit(int threads, struct parcel__openmp_settings *saved)
-{
-    saved->changed = true;
-    pthread_once(&found_once, find_runtimes);
-    for (int i = 0; i < PARCEL__OPENMP_RUNTIMES; i++)
-        if (runtimes[i].set_num_threads)
-            limit(&runtimes[i], threads, &saved->of[i]);
+    setting->threads = runtime->get_max_threads();
+    setting->levels = runtime->get_max_active_levels();
+    setting->is_dynamic = runtime->get_dynamic() != 0;
 }
 
 void parcel__openmp_read(struct parcel__openmp_settings *settings)
 {
-    *settings = (struct parcel__openmp_settings){.changed = true};
     pthread_once(&found_once, find_runtimes);
-    for (int i = 0; i < PARCEL__OPENMP_RUNTIMES; i++)
-        if (runtimes[i].set_num_threads)
-            settings->of[i] = (struct parcel__openmp_setting){runtimes[i].get_max_threads(),
-                                                              runtimes[i].get_max_active_levels()};
+    for (int i = 0; i < n_runtimes; i++)
+        read_setting(&runtimes[i], &settings->of[i]);
 }
 
-void parcel__openmp_restore(const struct parcel__openmp_settings *saved)
+void parcel__openmp_read_for_calls(struct parcel__openmp_settings *settings, int threads)
 {
-    /* Backwards: should both be one runtime after all, the first saved what the user had. */
-    for (int i = PARCEL__OPENMP_RUNTIMES - 1; saved->changed && i >= 0; i--)
-        if (runtimes[i].set_num_threads)
-            restore(&runtimes[i], &saved->of[i]);
+    parcel__openmp_read(settings);
+    for (int i = 0; i < n_runtimes; i++) {
+        struct parcel__openmp_setting *setting = &settings->of[i];
+        int levels = setting->levels - runtimes[i].get_active_level(), least = threads > 0;
+        setting->levels = levels > least ? levels : least;
+        setting->threads = threads > 0 ? threads : setting->threads;
+    }
+}
+
+static void set(const struct runtime *runtime, const struct parcel__openmp_setting *setting)
+{
+    if (runtime->get_max_threads() != setting->threads)
+        runtime->set_num_threads(setting->threads);
+    if (runtime->get_max_active_levels() != setting->levels)
+        runtime->set_max_active_levels(setting->levels);
+    if ((runtime->get_dynamic() != 0) != setting->is_dynamic)
+        runtime->set_dynamic(setting->is_dynamic);
+}
+
+void parcel__openmp_set(const struct parcel__openmp_settings *settings)
+{
+    for (int i = 0; i < n_runtimes; i++)
+        if (settings->of[i].threads > 0)
+            set(&runtimes[i], &settings->of[i]);
+}
+
+bool parcel__openmp_begin(struct parcel__openmp_settings *now,
+                          const struct parcel__openmp_settings *of_calls)
+{
+    bool is_known = false;
+    *now = *of_calls;
+    for (int i = 0; i < n_runtimes; i++) {
+        if (now->of[i].threads == 0)
+            continue;
+        int level = runtimes[i].get_active_level(), most = INT_MAX - level;
+        now->of[i].levels = level + (now->of[i].levels < most ? now->of[i].levels : most);
+        set(&runtimes[i], &now->of[i]);
+        is_known = true;
+    }
+    return is_known;
+}
+
+void parcel__openmp_renew(const struct parcel__openmp_settings *settings)
+{
+    for (int i = 0; i < n_runtimes; i++)
+        if (settings->of[i].threads > 0 && settings->of[i].threads != runtimes[i].get_max_threads())
+            set(&runtimes[i], &settings->of[i]);
 }
 
 int parcel__openmp_bound_cpus(void)
 {
     int most = 0;
     pthread_once(&found_once, find_runtimes);
-    for (int i = 0; i < PARCEL__OPENMP_RUNTIMES; i++) {
+    for (int i = 0; i < n_runtimes; i++) {
         const struct runtime *runtime = &runtimes[i];
         int cpus = 0;
         if (!runtime->get_num_places || !runtime->get_place_num_procs)
@@ -176,7 +205,7 @@ int *parcel__openmp_list_bound_cpus(int *count)
     int most = parcel__openmp_bound_cpus();
     int *cpus = most > 0 ? parcel__memory_new((size_t)most * sizeof *cpus) : NULL;
     *count = 0;
-    for (int i = 0; cpus && i < PARCEL__OPENMP_RUNTIMES; i++) {
+    for (int i = 0; cpus && i < n_runtimes; i++) {
         int listed = list_places(&runtimes[i], cpus, most);
         *count = listed > *count ? listed : *count;
     }
@@ -187,10 +216,9 @@ bool parcel__openmp_before_fork(void)
 {
     bool is_paused = true;
     pthread_once(&found_once, find_runtimes);
-    for (int i = 0; i < PARCEL__OPENMP_RUNTIMES; i++) {
+    for (int i = 0; i < n_runtimes; i++) {
         const struct runtime *runtime = &runtimes[i];
-        if (runtime->set_num_threads &&
-            (!runtime->pause_resource_all || runtime->pause_resource_all(PAUSE_SOFT) != 0))
+        if (!runtime->pause_resource_all || runtime->pause_resource_all(PAUSE_SOFT) != 0)
             is_paused = false;
     }
     return is_paused;

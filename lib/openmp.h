@@ -7,24 +7,39 @@
 
 enum { PARCEL__OPENMP_RUNTIMES = 2 };
 
+/* Seconds: a call that opened a region of several threads took longer. */
+#define PARCEL__OPENMP_SHORTEST 0.5e-6
+
+/* What holds for the regions that a thread opens. */
 struct parcel__openmp_setting {
-    int threads;
-    int levels;
+    int threads; /* of a region that does not say; 0: nothing is known */
+    int levels;  /* so many regions, one in the other, may have several threads */
+    bool is_dynamic;
 };
 
 struct parcel__openmp_settings {
-    bool changed;
     struct parcel__openmp_setting of[PARCEL__OPENMP_RUNTIMES];
 };
 
-/* Lets parallel regions that this thread opens have at most so many threads. saved: written. */
-void parcel__openmp_limit(int threads, struct parcel__openmp_settings *saved);
-
-/* Reads the settings, which another process may then put back as its own. */
+/* The settings of this thread. */
 void parcel__openmp_read(struct parcel__openmp_settings *settings);
 
-/* Puts the settings back; nothing when changed is false. */
-void parcel__openmp_restore(const struct parcel__openmp_settings *saved);
+/* The same for the calls of a run, whichever thread or process they are in: levels count from
+ * there. threads, unless it is 0: those of a region that does not say; several then are allowed in
+ * one, also where the run is itself in a region. */
+void parcel__openmp_read_for_calls(struct parcel__openmp_settings *settings, int threads);
+
+/* Makes those of the calls settings of this thread, which are written to now. False: nothing is
+ * known of them. */
+bool parcel__openmp_begin(struct parcel__openmp_settings *now,
+                          const struct parcel__openmp_settings *of_calls);
+
+/* Makes the settings those of this thread, where they differ. */
+void parcel__openmp_set(const struct parcel__openmp_settings *settings);
+
+/* The same after a call, which is only asked for the number of threads: whoever changes another
+ * setting changes that one, too, but for few, and each question costs as much as a short call. */
+void parcel__openmp_renew(const struct parcel__openmp_settings *settings);
 
 /* The cpus of all places that threads may be bound to; 0 when they are not bound. */
 int parcel__openmp_bound_cpus(void);

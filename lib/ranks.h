@@ -7,6 +7,7 @@
 #include <sys/types.h>
 
 #include "config.h"
+#include "floating.h"
 #include "identity.h"
 #include "messages.h"
 #include "results.h"
@@ -35,7 +36,8 @@ struct parcel__terms {
     bool is_timed;
     parcel_schedule schedule;
     size_t batch_size;
-    struct parcel__limits limits; /* pointers in it mean nothing elsewhere */
+    struct parcel__floating floating; /* the modes that calls begin with */
+    struct parcel__limits limits;     /* pointers in it mean nothing elsewhere */
     struct parcel__worker_limits worker_limits;
     struct parcel__shared_functions functions;
     struct parcel__part parts[]; /* of each rank */

@@ -152,6 +152,20 @@ void parcel__results_set_error(parcel_results *results, char *error)
     results->owns_error = error != NULL;
 }
 
+void parcel__results_tell_absent(parcel_results *results)
+{
+    struct parcel__text text = {0};
+    int planned = results->n_workers;
+    if (results->n_absent == 0)
+        return;
+    results->n_workers -= results->n_absent;
+    parcel__text_format(&text,
+                        "the run had %d worker%s instead of %d: the OpenMP runtime gave no more "
+                        "threads (see OMP_THREAD_LIMIT and OMP_MAX_ACTIVE_LEVELS)\n",
+                        results->n_workers, results->n_workers == 1 ? "" : "s", planned);
+    parcel__results_warn(results, &text);
+}
+
 void parcel__results_take_ending(parcel_results *results, parcel_results *ending)
 {
     results->count = ending->count;
@@ -159,6 +173,8 @@ void parcel__results_take_ending(parcel_results *results, parcel_results *ending
     results->slowest = ending->slowest;
     results->total_time = ending->total_time;
     results->wall_time = ending->wall_time;
+    results->n_absent = ending->n_absent;
+    parcel__results_tell_absent(results);
     if (!ending->error)
         return;
     parcel__results_set_error(results, ending->owns_error ? ending->error : NULL);

@@ -39,6 +39,7 @@ struct parcel_results {
     int pid;                            /* of the process that made them */
     int n_arenas;
     int n_workers;
+    int n_absent; /* planned ones that the backend had no thread for */
     const char *backend;
     bool are_elsewhere; /* rank 0 has them */
     char *error;        /* NULL, static text, or owned when owns_error */
@@ -151,6 +152,9 @@ void parcel__results_set_error(parcel_results *results, char *error);
 
 /* Adds to the warnings, and frees the text: sentences, each with a newline behind it. */
 void parcel__results_warn(parcel_results *results, struct parcel__text *sentences);
+
+/* Counts the workers that there were, where some were absent, and says so among the warnings. */
+void parcel__results_tell_absent(parcel_results *results);
 
 /* Writes what became of a run, which is taken out of other results. */
 void parcel__results_take_ending(parcel_results *results, parcel_results *ending);

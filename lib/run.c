@@ -162,6 +162,12 @@ parcel_results *parcel__run_refuse(struct parcel__text *error, const parcel_call
 
 /* ---- running ---- */
 
+/* True when results are taken one by one, while the calls run in a thread of their own. */
+static bool is_pulled(const struct parcel__plan *plan)
+{
+    return !plan->on_result && plan->return_as != PARCEL_LIST;
+}
+
 /* One job asked for is the plain loop in the calling thread, in order, whatever backend would run
  * it; but for one that does more than to be fast. */
 static bool is_plain_loop(const struct parcel__plan *plan, const struct parcel__team *team)
@@ -246,6 +252,12 @@ void parcel__run_close_control(struct parcel__run *run)
         parcel__clock_unwatch();
 }
 
+/* True when the calls do not run in the thread that is here, or may not. */
+static bool is_elsewhere(const struct parcel__run *run)
+{
+    return !is_plain_loop(run->plan, run->team) || is_pulled(run->plan);
+}
+
 static struct parcel__job_options job_options(struct parcel__run *run)
 {
     const struct parcel__plan *plan = run->plan;
@@ -259,10 +271,13 @@ static struct parcel__job_options job_options(struct parcel__run *run)
         .n_workers = run->n_workers,
         .start = run->start,
         .nest = parcel__config_nest(parcel__current_get(), run->n_jobs, run->n_workers),
+        .floating = run->terms ? run->terms->floating : parcel__floating_read(),
         .control = &run->control,
         .states = run->states,
         .worker_limits = &plan->worker_limits,
     };
+    if (options.nest.threads > 0 || is_elsewhere(run))
+        parcel__openmp_read_for_calls(&options.openmp, options.nest.threads);
     if (plan->verbose > 0) {
         options.watcher.completed = parcel__progress_completed;
         options.watcher.overran = parcel__progress_overran;
@@ -287,6 +302,8 @@ static bool run_into(struct parcel__run *run)
         parcel__job_close(&job);
     if (opened)
         report(run->results, run->calls, &run->control);
+    if (opened)
+        parcel__results_tell_absent(run->results);
     parcel__run_close_control(run);
     close_progress(run);
     return opened;
@@ -312,7 +329,7 @@ struct parcel__stream_options parcel__run_stream_options(struct parcel__run *run
         .pre_dispatch = parcel__calls_are_generated(run->calls) ? plan->pre_dispatch : SIZE_MAX,
         .in_order = plan->return_as != PARCEL_GENERATOR_UNORDERED &&
                     (plan->on_result || plan->return_as == PARCEL_GENERATOR),
-        .is_pulled = !plan->on_result && plan->return_as != PARCEL_LIST,
+        .is_pulled = is_pulled(plan),
         .on_result = plan->on_result,
         .on_result_state = plan->on_result_state,
     };
@@ -335,6 +352,7 @@ static bool run_stream(struct parcel__run *run)
         close_progress(run);
         parcel__stream_settle(&stream, run->results);
         note_why_not_run(run->results, &run->control);
+        parcel__results_tell_absent(run->results);
         parcel__stream_close(&stream);
     }
     parcel__run_close_control(run);
@@ -457,13 +475,13 @@ static const char *claim_and_start(const struct parcel__run *run)
 /* Runs the calls into the run's results, or starts to. NULL, or why not. */
 const char *parcel__run_execute(struct parcel__run *run)
 {
-    bool is_pulled = !run->plan->on_result && run->plan->return_as != PARCEL_LIST;
+    bool pulls = is_pulled(run->plan);
     bool is_stream = run->exchange || parcel__run_is_streamed(run->plan, run->calls);
     parcel__calls_begin_run(run->calls);
-    const char *fault = is_pulled                                       ? claim_and_start(run)
+    const char *fault = pulls                                           ? claim_and_start(run)
                         : (is_stream ? run_stream(run) : run_into(run)) ? NULL
                                                                         : "out of memory";
-    if (!is_pulled || fault)
+    if (!pulls || fault)
         parcel__calls_end_run(run->calls);
     return fault;
 }

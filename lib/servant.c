@@ -31,13 +31,13 @@ struct servant {
     struct parcel__limits limits;
     struct parcel__states *all_states; /* of on_worker_start, or NULL */
     struct parcel__state_set *states;
-    int threads; /* that regions and BLAS calls may have, as they were told last; 0: all */
-    struct parcel__openmp_settings settings; /* before that */
+    int threads; /* that BLAS calls may have, as they were told last; 0: all */
     size_t memory_at_start;
-    unsigned serial; /* of the shared blocks that the program has, too */
-    double weighed;  /* when the memory was compared last, by the clock */
-    char text[160];  /* of tell_room */
-    double last;     /* when the call before ended, by the clock */
+    struct parcel__openmp_settings openmp; /* with which each call begins */
+    unsigned serial;                       /* of the shared blocks that the program has, too */
+    double weighed;                        /* when the memory was compared last, by the clock */
+    char text[160];                        /* of tell_room */
+    double last;                           /* when the call before ended, by the clock */
 };
 
 /* An order whose results take so many bytes ends early, so that they are soon copied. */
@@ -143,6 +143,8 @@ static bool answer(void *state, size_t place)
     entry->end = parcel__port_now();
     entry->duration = entry->end - servant->last;
     put_answer(servant, entry, place);
+    if (entry->duration > PARCEL__OPENMP_SHORTEST)
+        parcel__openmp_renew(&servant->openmp);
     if (entry->duration > long_call)
         parcel__process_flush();
     servant->last = entry->duration > long_call ? parcel__port_now() : entry->end;
@@ -174,18 +176,14 @@ static bool unpack(struct servant *servant)
 static void limit_threads(struct servant *servant)
 {
     int threads = servant->order.nest.threads;
-    if (threads != servant->threads && servant->threads > 0) {
-        parcel__blas_restore();
-        parcel__openmp_restore(&servant->settings);
-    }
     /* libomp forgets them at a fork; and they may have changed since. */
-    parcel__openmp_restore(&servant->order.settings);
+    (void)parcel__openmp_begin(&servant->openmp, &servant->order.openmp);
     if (threads == servant->threads)
         return;
-    if (threads > 0) {
-        parcel__openmp_limit(threads, &servant->settings);
+    if (servant->threads > 0)
+        parcel__blas_restore();
+    if (threads > 0)
         parcel__blas_limit(threads);
-    }
     servant->threads = threads;
 }
 
@@ -221,6 +219,7 @@ static struct parcel__job_options job_options(struct servant *servant)
         .schedule = PARCEL_STATIC,
         .n_workers = 1,
         .nest = order->nest,
+        .floating = order->floating,
         .limits = &servant->limits,
         .states = servant->states,
         .returned = parcel__death_end_copy,
@@ -297,6 +296,7 @@ static void run(struct servant *servant)
     (void)parcel__job_open(&box->job, &options);              /* one worker needs no memory */
     box->job.own_control.watches = servant->order.is_watched;
     parcel__job_make_ready(&box->job, &box->job.workers[0]);
+    box->job.workers[0].openmp = servant->openmp;
     hear(servant);
     if (servant->states)
         start_state(servant);

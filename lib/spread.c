@@ -124,6 +124,7 @@ static void set_terms(struct parcel__terms *terms, const struct parcel__run *run
     terms->is_timed = plan->is_timed;
     terms->schedule = plan->schedule;
     terms->batch_size = plan->batch_size;
+    terms->floating = parcel__floating_read();
     terms->limits = plan->limits;
     terms->worker_limits = plan->worker_limits;
 }

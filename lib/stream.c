@@ -84,6 +84,7 @@ struct parcel_current_call *parcel__stream_enter(struct parcel_current_call *cur
 {
     current->around = parcel__current_get();
     current->worker = parcel_worker();
+    (void)parcel__floating_set(&current->job->options.floating);
     return parcel__current_enter(current);
 }
 
@@ -232,6 +233,7 @@ void parcel__stream_settle(struct parcel__stream *stream, parcel_results *result
     results->slowest = totals->slowest;
     results->total_time = totals->total_time;
     results->wall_time = totals->wall_time;
+    results->n_absent = totals->n_absent;
     report(stream, results);
 }
 

@@ -211,6 +211,17 @@ static parcel_stretch find_stretch(const struct parcel_job *job, struct parcel__
                             .count = count};
 }
 
+/* What a call changed of its thread's modes and OpenMP settings is not for the next one. Called
+ * before each call that is timed alone, and else before each batch: to look costs as much as a
+ * short call. So where a call was found that changes modes, each is timed alone from then on; and
+ * settings are looked at where calls are long enough to open a region. */
+static void put_right(const struct parcel_job *job, struct parcel__worker *worker)
+{
+    worker->changes_modes |= parcel__floating_set(&job->options.floating);
+    if (job->is_careful || worker->seconds_per_call > PARCEL__OPENMP_SHORTEST)
+        parcel__openmp_renew(&worker->openmp);
+}
+
 /* Runs the stretch's i-th call. */
 static void run_call(struct parcel__worker *worker, const parcel_stretch *stretch, size_t i)
 {
@@ -301,6 +312,7 @@ static void clear_attempt(struct parcel__worker *worker)
 static void run_single(const struct parcel_job *job, struct parcel__worker *worker,
                        const parcel_stretch *stretch, size_t i)
 {
+    put_right(job, worker);
     run_call(worker, stretch, i);
     if (job->options.returned)
         job->options.returned();
@@ -407,7 +419,8 @@ static size_t run_measured(struct parcel_job *job, struct parcel__worker *worker
                            size_t count)
 {
     double start = worker->clock;
-    bool apart = job->is_careful || job->options.recorded ||
+    put_right(job, worker);
+    bool apart = job->is_careful || job->options.recorded || worker->changes_modes ||
                  (count > 1 && job->options.is_timed && worker->seconds_per_call > timed_alone);
     size_t ran = 0;
     while (ran < count && goes_on(job, worker)) {
@@ -529,6 +542,7 @@ static bool start_worker(struct parcel_job *job, struct parcel__worker *worker,
     const struct parcel__callbacks *callbacks = &job->options.states->callbacks;
     struct parcel_current_call *current = &worker->current;
     current->running.index = SIZE_MAX; /* it is no call */
+    (void)parcel__floating_set(&job->options.floating);
     state->value = callbacks->start ? callbacks->start(callbacks->state, current->worker) : NULL;
     state->is_started = !(pending_events(worker) & PARCEL__EVENT_FAILED);
     if (!state->is_started) {
@@ -578,23 +592,27 @@ static void run_batch(struct parcel_job *job, struct parcel__worker *worker, par
 /* What a thread keeps while it works as a worker. */
 struct surroundings {
     struct parcel_current_call *before;
-    struct parcel__openmp_settings settings;
+    struct parcel__floating floating;
+    struct parcel__openmp_settings openmp;
 };
 
 static void enter(struct parcel_job *job, struct parcel__worker *worker,
                   struct surroundings *surroundings)
 {
     parcel__job_make_ready(job, worker);
-    surroundings->settings.changed = false;
-    if (job->options.nest.threads > 0 && !parcel__job_carrier(worker))
-        parcel__openmp_limit(job->options.nest.threads, &surroundings->settings);
+    surroundings->floating = parcel__floating_read();
+    parcel__openmp_read(&surroundings->openmp);
+    (void)parcel__floating_set(&job->options.floating);
+    if (!parcel__openmp_begin(&worker->openmp, &job->options.openmp))
+        worker->openmp = surroundings->openmp;
     surroundings->before = parcel__current_enter(&worker->current);
 }
 
 static void leave(struct parcel__worker *worker, const struct surroundings *surroundings)
 {
     parcel__current_leave(surroundings->before);
-    parcel__openmp_restore(&surroundings->settings);
+    parcel__openmp_set(&surroundings->openmp);
+    (void)parcel__floating_set(&surroundings->floating);
     atomic_fetch_add_explicit(&worker->n_visits, 1, memory_order_release);
 }
 

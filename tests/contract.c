@@ -489,6 +489,7 @@ int main(void)
     add_control_tests(tallied_case(suite, "control"), backends);
     add_limit_tests(tallied_case(suite, "limits"), backends);
     add_worker_tests(tallied_case(suite, "workers"), backends);
+    add_environment_tests(tallied_case(suite, "environment"), backends);
     add_failure_tests(tallied_case(suite, "failures"), backends);
     add_value_tests(tallied_case(suite, "values"), backends);
     add_loss_tests(tallied_case(suite, "losses"));

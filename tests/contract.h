@@ -64,6 +64,7 @@ bool shares_memory(struct shape shape);
 bool has_ranks(struct shape shape);
 
 void add_control_tests(TCase *tests, int backends);
+void add_environment_tests(TCase *tests, int backends);
 void add_failure_tests(TCase *tests, int backends);
 void add_limit_tests(TCase *tests, int backends);
 void add_value_tests(TCase *tests, int backends);

@@ -335,8 +335,72 @@ START_TEST(a_run_in_each_thread_of_the_users_own_region_is_right)
 }
 END_TEST
 
+static bool go_on(void *state, size_t index, parcel_value value, const parcel_record *record)
+{
+    (void)state, (void)index, (void)value, (void)record;
+    return true;
+}
+
+/* The runtime gives no more than one thread, and that is told. */
+static void check_that_one_came(const parcel_options *options)
+{
+    parcel_results *results = run_and_free(options, squares(20));
+    ck_ran_well(results);
+    ck_assert_int_eq(parcel_results_workers(results), 1);
+    ck_contains(parcel_results_warnings(results), "the run had 1 worker instead of 3: the OpenMP "
+                                                  "runtime gave no more threads");
+    parcel_results_free(results);
+}
+
+START_TEST(a_run_says_how_many_workers_came)
+{
+    omp_set_max_active_levels(0);
+    check_that_one_came(&(parcel_options){.backend = "threading", .n_jobs = 3});
+    check_that_one_came(&(parcel_options){.backend = "threading", .n_jobs = 3, .on_result = go_on});
+    ck_assert_int_eq(omp_get_max_active_levels(), 0);
+}
+END_TEST
+
+/* Four leaves meet, so four workers there are. */
+START_TEST(a_dynamic_number_of_threads_takes_no_worker_away)
+{
+    if (!suite_has_threads())
+        return;
+    omp_set_dynamic(1);
+    struct inner outer = run_leaves(4, 8, 4);
+    ck_assert(outer.met);
+    ck_assert_int_eq(outer.workers, 4);
+    ck_assert_int_eq(omp_get_dynamic(), 1);
+}
+END_TEST
+
+/* Has settings of its own, and keeps them. */
+static void change_settings(void)
+{
+    omp_set_num_threads(omp_get_max_threads() + 1);
+    omp_set_max_active_levels(omp_get_max_active_levels() + 1);
+    omp_set_dynamic(1);
+}
+DELAYED(void, change_settings);
+
+START_TEST(the_caller_keeps_settings_that_its_own_calls_change)
+{
+    struct openmp before = look_at_openmp();
+    for (int n_jobs = 1; n_jobs <= 2; n_jobs++) {
+        parcel_calls *calls = parcel_calls_new();
+        for (int i = 0; i < 10; i++)
+            parcel_calls_add(calls, delayed(change_settings)());
+        parcel_results_free(run_and_free(&(parcel_options){.n_jobs = n_jobs}, calls));
+        ck_assert(same_settings(before, look_at_openmp()));
+    }
+}
+END_TEST
+
 static void add_openmp_tests(TCase *tests)
 {
+    tcase_add_test(tests, a_run_says_how_many_workers_came);
+    tcase_add_test(tests, a_dynamic_number_of_threads_takes_no_worker_away);
+    tcase_add_test(tests, the_caller_keeps_settings_that_its_own_calls_change);
     tcase_add_test(tests, regions_in_calls_get_their_share_and_the_caller_keeps_its_settings);
     tcase_add_test(tests, one_worker_leaves_the_settings_of_its_calls_alone);
     tcase_add_test(tests, a_run_in_each_thread_of_the_users_own_region_is_right);

@@ -162,6 +162,7 @@ static void open_job(struct world *world, int n_workers)
         .is_timed = true,
         .n_workers = n_workers,
         .nest = {1, 1, 0, false},
+        .floating = parcel__floating_read(),
         .watcher = {.completed = count_recorded},
         .worker_limits = &no_limits,
     };

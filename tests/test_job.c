@@ -87,6 +87,7 @@ static void open_drive(struct drive *drive, size_t n, bool mixed,
     options.calls = drive->calls;
     options.results = drive->results;
     options.nest = (struct parcel__nest){1, 1, 0, false};
+    options.floating = parcel__floating_read();
     options.watcher = (struct parcel__watcher){.completed = watch, .state = drive};
     ck_assert(parcel__job_open(&drive->job, &options));
 }
