@@ -365,8 +365,10 @@ typedef struct parcel_options {
     parcel_return_as return_as;
 
     /* Takes each result, with on_result_state, while the run lasts: in order, or with
-     * PARCEL_GENERATOR_UNORDERED as the calls complete. The run then waits until all is done and
-     * keeps nothing of a call: its results hold counts, times and the error. */
+     * PARCEL_GENERATOR_UNORDERED as the calls complete. Short calls run in batches, of which it
+     * hears when they are done; a batch in which a call took long ends with that call. The run
+     * then waits until all is done and keeps nothing of a call: its results hold counts, times and
+     * the error. */
     parcel_on_result *on_result;
     void *on_result_state;
 

@@ -23,6 +23,10 @@
  * batch in memory that is shared. */
 static const double order_length = 20;
 
+/* Calls of a block that were sent together and last longer are taken back, so that others may run
+ * them, and the results of those that ran go on. */
+static const double slow_order = 5e-3;
+
 /* A call that must end is asked to, and killed after so many seconds. */
 static const double patience = 0.05;
 
@@ -50,6 +54,7 @@ struct errand {
     struct parcel__clock clock; /* which this thread alone looks at */
     double stopped;             /* when the worker was told to stop, by that clock; 0: it was not */
     double killed;              /* when SIGTERM was sent, the same; 0: it was not */
+    bool is_slow;               /* the order has lasted long, and was cut for that */
     bool is_killed;             /* with SIGKILL */
     bool is_late;               /* killed since a call took too long */
     char *refusal; /* why the call that was looked at last cannot be sent, owned, or NULL */
@@ -192,7 +197,7 @@ static size_t send(struct errand *errand, size_t first, size_t count)
     parcel__clock_start(&errand->clock);
     parcel__clock_start(&box->clock);
     errand->stopped = errand->killed = 0;
-    errand->is_killed = errand->is_late = errand->has_heard = false;
+    errand->is_killed = errand->is_late = errand->has_heard = errand->is_slow = false;
     parcel__process_ring(&box->n_orders);
     return count;
 }
@@ -266,20 +271,37 @@ static double press(struct errand *errand)
     return errand->is_killed ? INFINITY : limits->kill_after;
 }
 
-/* Others want calls: gives those that have not begun, however long the one lasts that runs. The
- * first order of a batch is the one that ends it, unless it was cut. */
+/* Notes how long the calls of an order take that is cut short. */
+static void measure(const struct errand *errand)
+{
+    double seconds = parcel__port_now() - errand->sent;
+    errand->worker->seconds_per_call = seconds / (double)errand->count / order_length;
+    errand->worker->last_count = errand->count;
+}
+
+/* Others want calls, or wait for results: gives those that have not begun, of this order and behind
+ * it, however long the one lasts that runs. */
 static void share(struct errand *errand)
 {
+    const struct parcel__job_options *options = &errand->job->options;
     errand->worker->is_asked = false;
-    if (take_back(errand) == 0 || errand->is_alone)
+    (void)take_back(errand);
+    size_t end = errand->first + errand->count, left = errand->left - errand->count;
+    if (errand->is_alone || left == 0)
         return;
-    if (errand->job->options.yields) {
-        errand->worker->is_asked = true;
-        return;
-    }
-    size_t left = errand->left - errand->count;
-    if (parcel__job_give_back(errand->job, errand->worker, errand->first + errand->count, left))
-        errand->worker->n_given = left;
+    measure(errand);
+    if (options->give_back ? options->give_back(options->give_back_state, end)
+                           : parcel__job_give_back(errand->job, errand->worker, end, left))
+        errand->left -= errand->worker->n_given = left;
+}
+
+/* True once, when the calls of a block that were sent have lasted long. */
+static bool becomes_slow(struct errand *errand)
+{
+    if (!errand->job->options.give_back || errand->is_slow)
+        return false;
+    errand->is_slow = parcel__port_now() - errand->sent >= slow_order;
+    return errand->is_slow;
 }
 
 /* A call of the worker stops the run, or cancels its token, whether it has returned or not. */
@@ -309,7 +331,8 @@ static void pass_on(struct errand *errand)
     if (errand->job->control->median)
         atomic_store_explicit(&box->job.own_control.relative,
                               parcel__control_allowed(errand->job->control), memory_order_relaxed);
-    if (parcel__job_listen(errand->worker))
+    bool is_slow = becomes_slow(errand);
+    if (parcel__job_listen(errand->worker) || is_slow)
         share(errand);
 }
 
@@ -322,6 +345,8 @@ static double look_again(const struct errand *errand)
     double pause = rarely;
     if (is_limited(errand))
         pause = fmin(fmax(parcel__control_allowed(control) / 16, sometimes), rarely);
+    if (errand->job->options.give_back && !errand->is_slow)
+        pause = fmin(pause, fmax(errand->sent + slow_order - parcel__port_now(), 0));
     if (!control->watches || errand->stopped > 0)
         return pause;
     pause = fmin(pause, errand->worker->current.worker == 0 ? often : sometimes);

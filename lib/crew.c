@@ -61,7 +61,9 @@ static void finish_block(struct parcel__stream *stream, struct parcel__stream_bl
     parcel__window_finish(&stream->window, &block->place);
     if (stream->options.is_pulled)
         pthread_cond_signal(&stream->has_news);
-    if (stream->options.pre_dispatch < SIZE_MAX)
+    if (parcel__stream_has_ended(stream) && stream->n_waiting > 0)
+        pthread_cond_broadcast(&stream->has_room); /* perhaps there is nothing to wait for */
+    else if (stream->options.pre_dispatch < SIZE_MAX)
         pthread_cond_signal(&stream->has_room);
     pthread_mutex_unlock(&stream->mutex);
 }
@@ -85,13 +87,22 @@ static void begin_block(struct parcel__stream *stream, int number, struct parcel
     pthread_mutex_unlock(&stream->mutex);
 }
 
+/* Counts the calls that a worker has run since some took long. */
+static void note_pace(struct parcel__stream_worker *worker, const struct parcel__worker *measured)
+{
+    static const double slow = 1e-3;
+    worker->n_quick = measured->total_time > slow ? 0 : worker->n_quick + measured->n_done;
+}
+
 /* No sooner than all is noted may the results be taken. */
 static void end_block(struct parcel__stream *stream, struct parcel__stream_worker *worker,
                       struct parcel__stream_block *block, const struct parcel_job *job)
 {
     const struct parcel__worker *measured = &job->workers[0];
-    worker->last_count = measured->last_count;
+    if (measured->n_done > 0)
+        worker->last_count = measured->n_done;
     worker->seconds_per_call = measured->seconds_per_call;
+    note_pace(worker, measured);
     block->sums = (struct parcel__sums){measured->n_done, measured->total_time, measured->longest,
                                         job->options.first_index + measured->slowest};
     pthread_mutex_lock(&stream->mutex);
@@ -100,22 +111,52 @@ static void end_block(struct parcel__stream *stream, struct parcel__stream_worke
     pthread_mutex_unlock(&stream->mutex);
 }
 
-/* Others run what is left of a block whose worker was asked. */
-static void yield(struct parcel__stream *stream, struct parcel__stream_block *block)
+/* A block that a worker runs. */
+struct stint {
+    struct parcel__stream *stream;
+    struct parcel__stream_worker *worker;
+    struct parcel__stream_block *block;
+    const struct parcel_job *job;
+};
+
+/* To the rank above. */
+static void put_back(struct parcel__stream *stream, struct parcel__stream_block *block, size_t at)
 {
-    const struct parcel__stream_options *options = &stream->options;
-    size_t count = block->results->count, ran = count;
-    while (ran > 0 && parcel_results_status(block->results, ran - 1) == PARCEL_NOT_RUN)
-        ran--;
-    if (ran == count)
-        return;
-    if (options->functions->put_back) {
-        options->functions->put_back(options->exchange, block, ran);
-        block->results->count = ran;
-    } else if (!parcel__intake_split(stream, block, ran)) {
-        parcel__stream_run_out_of_memory(stream);
-        block->results->count = ran;
+    stream->options.functions->put_back(stream->options.exchange, block, at);
+    pthread_mutex_lock(&stream->mutex);
+    block->results->count = at;
+    pthread_mutex_unlock(&stream->mutex);
+}
+
+/* The calls of the block from place on were not begun, and are not to wait for the others: whoever
+ * is free runs them, or this worker does as soon as the results of the others have gone on. */
+static bool give_back(void *state, size_t place)
+{
+    static const double worth = 50e-6;
+    struct stint *stint = state;
+    struct parcel__stream *stream = stint->stream;
+    double seconds = stint->job->workers[0].seconds_per_call;
+    double left = (double)(stint->block->results->count - place) * seconds;
+    if (stream->options.exchange && stream->options.functions->put_back) {
+        put_back(stream, stint->block, place);
+        return true;
     }
+    if (left < worth && !stream->options.exchange &&
+        !parcel__job_carrier(&stint->job->workers[0])) /* which has taken them back */
+        return false;
+    if (parcel__stream_shares(stream))
+        return parcel__intake_give_back(stream, stint->block, place, seconds);
+    stint->worker->rest = parcel__intake_split(stream, stint->block, place);
+    return stint->worker->rest != NULL;
+}
+
+/* How many calls a worker runs before it looks at the time. Where calls turn out to be long, what
+ * ran before waits for no more of them than a small part of what ran quickly. */
+static size_t next_look(const struct parcel__stream_worker *worker)
+{
+    enum { PART = 128, MOST = 256 };
+    size_t part = worker->n_quick / PART;
+    return part < 1 ? 1 : part < MOST ? part : MOST;
 }
 
 /* Runs a block as a job with one worker, which has the number of the team's. */
@@ -124,6 +165,7 @@ static void run_block(struct parcel__stream *stream, int number, struct parcel__
     struct parcel__stream_worker *worker = &stream->workers[number];
     struct parcel__job_options options = stream->options.job;
     struct parcel_job job;
+    struct stint stint = {stream, worker, block, &job};
     if (parcel__stream_collects(stream))
         options.arena = &options.results->arenas[number];
     options.calls = block->list;
@@ -132,7 +174,9 @@ static void run_block(struct parcel__stream *stream, int number, struct parcel__
     options.first_index = block->first;
     options.first_call = block->first_call;
     options.first_worker += number;
-    options.yields = stream->options.exchange != NULL;
+    options.give_back = give_back;
+    options.give_back_state = &stint;
+    options.look = options.is_timed ? next_look(worker) : SIZE_MAX;
     if (!parcel__job_open(&job, &options)) { /* one worker needs no memory */
         parcel__stream_run_out_of_memory(stream);
         return;
@@ -140,8 +184,6 @@ static void run_block(struct parcel__stream *stream, int number, struct parcel__
     begin_block(stream, number, &job);
     parcel__job_run_block(&job);
     end_block(stream, worker, block, &job);
-    if (options.yields && !parcel__job_is_stopped(&job))
-        yield(stream, block);
     parcel__job_close(&job);
     if (block->results->failures > 0)
         note_failures(stream, block, &options);
@@ -153,7 +195,10 @@ static void run_block(struct parcel__stream *stream, int number, struct parcel__
 
 static bool run_next(struct parcel__stream *stream, int number)
 {
-    struct parcel__stream_block *block = parcel__intake_pull(stream, &stream->workers[number]);
+    struct parcel__stream_worker *worker = &stream->workers[number];
+    struct parcel__stream_block *block =
+        worker->rest ? worker->rest : parcel__intake_pull(stream, worker);
+    worker->rest = NULL;
     if (!block)
         return false;
     run_block(stream, number, block);
@@ -168,13 +213,16 @@ static void work(void *state, int number)
     struct parcel__stream *stream = state;
     const struct parcel__stream_options *options = &stream->options;
     unsigned n_idle = 0;
-    if (!options->exchange)
-        while (run_next(stream, number))
-            ;
-    else
+    if (options->exchange) {
         do
             n_idle = run_next(stream, number) ? 0 : n_idle + 1;
         while (options->functions->attend(options->exchange, n_idle));
+        return;
+    }
+    while (run_next(stream, number))
+        ;
+    parcel__intake_finish_returned(stream); /* of a run that was stopped */
+    parcel__delivery_give(stream);
 }
 
 static void set_team(struct parcel__stream *stream, struct parcel_job *team)
@@ -240,9 +288,7 @@ bool parcel__crew_has_free_worker(struct parcel__stream *stream)
 void parcel__crew_ask(struct parcel__stream *stream)
 {
     pthread_mutex_lock(&stream->mutex);
-    for (int i = 0; i < stream->options.job.n_workers; i++)
-        if (stream->workers[i].block)
-            parcel__job_ask(stream->workers[i].block);
+    parcel__stream_ask_locked(stream);
     pthread_mutex_unlock(&stream->mutex);
 }
 

@@ -250,7 +250,7 @@ static void keep(struct parcel__deal *deal, const struct parcel__child *child,
 {
     size_t rest = block->results->count - count;
     block->n_missing = count;
-    if (rest == 0 || parcel__intake_split(deal->stream, block, count))
+    if (rest == 0 || parcel__intake_give_back(deal->stream, block, count, 0))
         return;
     parcel__post_hold(deal->post);
     fail_calls(deal, child, block, count, rest, NULL);
@@ -614,7 +614,7 @@ void parcel__deal_hear_return(struct parcel__deal *deal, const struct parcel__me
     if (given.count > 0 &&
         find_holder(deal, message->rank, given.block, given.offset, given.count)) {
         struct parcel__stream_block *block = find_block(deal, child, given.block);
-        if (!parcel__intake_split(deal->stream, block, given.offset))
+        if (!parcel__intake_give_back(deal->stream, block, given.offset, 0))
             fail_calls(deal, child, block, given.offset, given.count, NULL);
         note_answers(deal, child, given.block, given.count);
     }

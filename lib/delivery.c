@@ -11,6 +11,8 @@
 /* Gives a block that was emptied back. Called with the mutex held. */
 static void put_back(struct parcel__stream *stream, struct parcel__stream_block *block)
 {
+    parcel__stream_release(block->lender);
+    block->lender = NULL;
     parcel__window_queue(&stream->window.idle, &block->place);
     pthread_cond_signal(&stream->has_room);
 }

@@ -8,7 +8,7 @@
  */
 #include "intake.h"
 
-#include <string.h>
+#include <math.h>
 
 #include "calls.h"
 #include "memory.h"
@@ -171,6 +171,7 @@ static bool fill(struct parcel__stream *stream, struct parcel__stream_block *blo
 {
     block->next = 0;
     block->walk = (struct parcel__walk){.first = 0};
+    block->seconds_per_call = 0;
     block->sums = (struct parcel__sums){.longest = -1}; /* it may be given away without a run */
     count = find_calls(stream, block, count, end);
     parcel__arena_reset(&block->results->arenas[0]);
@@ -186,31 +187,11 @@ static bool fill(struct parcel__stream *stream, struct parcel__stream_block *blo
 
 /* ---- how many ---- */
 
-/* Waits for room. What stops the run from outside wakes nobody: where there may be such a thing, it
- * is looked for from time to time. Called with the mutex held. */
-static void wait_for_room(struct parcel__stream *stream)
-{
-    static const double look = 5e-3;
-    struct parcel__control *control = stream->options.job.control;
-    if (!control->watches) {
-        pthread_cond_wait(&stream->has_room, &stream->mutex);
-        return;
-    }
-    parcel__port_wait(&stream->has_room, &stream->mutex, look);
-    enum parcel__reason reason = parcel__control_due(control);
-    if (reason == PARCEL__GOES_ON)
-        return;
-    parcel__control_stop(control, reason);
-    parcel__stream_stop_locked(stream);
-}
-
-/* How many calls may be handed out now. Called with the mutex held. */
+/* How many new calls may be handed out now. Called with the mutex held. */
 static size_t room_now(struct parcel__stream *stream)
 {
     size_t room = parcel__window_room(&stream->window);
     stream->has_begun = true;
-    if (stream->n_returned > 0 && !stream->is_stopped)
-        return stream->n_returned;
     if (stream->is_stopped || parcel__stream_has_ended(stream))
         return 0;
     if (!stream->is_generated && !parcel__stream_supplier(stream) &&
@@ -219,26 +200,13 @@ static size_t room_now(struct parcel__stream *stream)
     return room;
 }
 
-/* Waits until something may be handed out. Returns how many calls; 0: there will be none. */
-static size_t await_room(struct parcel__stream *stream)
-{
-    size_t room;
-    pthread_mutex_lock(&stream->mutex);
-    while ((room = room_now(stream)) == 0 && !stream->is_stopped &&
-           !parcel__stream_has_ended(stream))
-        wait_for_room(stream);
-    pthread_mutex_unlock(&stream->mutex);
-    return room;
-}
-
-/* How many calls may be handed out in a stream of several ranks. Called with pull_mutex held. */
+/* The same, of a stream on several ranks, too. Called with pull_mutex held. */
 static size_t find_room(struct parcel__stream *stream)
 {
     pthread_mutex_lock(&stream->mutex);
     size_t room = room_now(stream);
-    bool has_returned = stream->n_returned > 0;
     pthread_mutex_unlock(&stream->mutex);
-    if (room == 0 || has_returned || !parcel__stream_supplier(stream))
+    if (room == 0 || !parcel__stream_supplier(stream))
         return room;
     size_t supply = stream->options.functions->room(parcel__stream_supplier(stream));
     return supply < room ? supply : room;
@@ -247,8 +215,8 @@ static size_t find_room(struct parcel__stream *stream)
 size_t parcel__intake_left(struct parcel__stream *stream)
 {
     pthread_mutex_lock(&stream->mutex);
-    size_t left = room_now(stream);
-    bool has_returned = stream->n_returned > 0;
+    bool has_returned = stream->n_returned > 0 && !stream->is_stopped;
+    size_t left = has_returned ? stream->n_returned : room_now(stream);
     pthread_mutex_unlock(&stream->mutex);
     if (left > 0 && !has_returned && parcel__stream_supplier(stream))
         left = stream->options.functions->room(parcel__stream_supplier(stream));
@@ -263,6 +231,12 @@ static size_t static_length(const struct parcel__stream *stream, size_t room, si
     return length < room ? length : room;
 }
 
+/* The workers that the calls are for, on whatever ranks. */
+static int count_workers(const struct parcel__stream *stream)
+{
+    return stream->options.exchange ? stream->options.n_workers : stream->options.job.n_workers;
+}
+
 /* How many calls a worker wants in its next block, of as many as may be handed out. How many a
  * generator has left, of which static and guided give parts, nobody knows. */
 static size_t wanted_length(const struct parcel__stream *stream,
@@ -270,7 +244,7 @@ static size_t wanted_length(const struct parcel__stream *stream,
 {
     const struct parcel__job_options *options = &stream->options.job;
     size_t least = options->batch_size > 0 ? options->batch_size : 1;
-    int n_workers = stream->options.exchange ? stream->options.n_workers : options->n_workers;
+    int n_workers = count_workers(stream);
     bool is_open = stream->is_generated && !parcel__stream_supplier(stream);
     uint32_t bounded = parcel__schedule_bounded(room);
     if (options->schedule == PARCEL_STATIC && !is_open)
@@ -300,106 +274,122 @@ static size_t block_length(const struct parcel__stream *stream,
 
 /* ---- calls that are handed out again ---- */
 
-/* Copies the calls of a block that has a list of its own. */
-static bool copy_calls(parcel_calls *to, const struct parcel__stream_block *from, size_t at)
-{
-    parcel_call call = {0};
-    parcel__calls_clear(to);
-    for (size_t i = at; i < from->results->count; i++) {
-        call.function = parcel__calls_function(from->list, from->first_call + i);
-        memcpy(call.arguments, parcel__calls_arguments(from->list, from->first_call + i),
-               call.function->argument_bytes);
-        if (!parcel__calls_put(to, &call))
-            return false;
-    }
-    return true;
-}
-
-/* Makes a block of the calls of another from at on. False: out of memory. */
+/* Makes a block of the calls of another from at on, which stay in that one's list. False: out of
+ * memory. */
 static bool fill_from(struct parcel__stream *stream, struct parcel__stream_block *to,
-                      const struct parcel__stream_block *from, size_t at)
+                      struct parcel__stream_block *from, size_t at)
 {
-    bool has_own_list = from->list == from->calls;
     to->next = 0;
     to->walk = (struct parcel__walk){.first = 0};
+    to->seconds_per_call = 0;
     to->sums = (struct parcel__sums){.longest = -1};
     to->first = from->first + at;
-    to->list = has_own_list ? to->calls : from->list;
-    to->first_call = has_own_list ? 0 : from->first_call + at;
+    to->list = from->list;
+    to->first_call = from->first_call + at;
+    to->lender = from->list == from->calls ? from : from->lender;
+    if (to->lender)
+        atomic_fetch_add_explicit(&to->lender->holds, 1, memory_order_relaxed);
     parcel__arena_reset(&to->results->arenas[0]);
-    return (!has_own_list || copy_calls(to->calls, from, at)) &&
-           parcel__results_prepare(to->results, to->list, to->first_call,
+    return parcel__results_prepare(to->results, to->list, to->first_call,
                                    from->results->count - at) &&
            (stream->options.job.control->limits->retry.most == 0 ||
             parcel__results_keep_attempts(to->results));
 }
 
-bool parcel__intake_split(struct parcel__stream *stream, struct parcel__stream_block *block,
-                          size_t at)
+/* The calls of a block from at on, in a block of their own; NULL: out of memory. */
+static struct parcel__stream_block *copy_rest(struct parcel__stream *stream,
+                                              struct parcel__stream_block *block, size_t at)
 {
-    size_t count = block->results->count - at;
     struct parcel__stream_block *rest = find_block(stream);
-    if (!rest)
-        return false;
-    if (!fill_from(stream, rest, block, at)) {
+    if (!rest || !fill_from(stream, rest, block, at)) {
         parcel__stream_release(rest);
-        return false;
+        return NULL;
     }
     if (parcel__stream_supplier(stream))
         stream->options.functions->share(rest, block, at);
-    pthread_mutex_lock(&stream->mutex);
+    return rest;
+}
+
+/* Called with the mutex held. */
+static void split(struct parcel__stream *stream, struct parcel__stream_block *block,
+                  struct parcel__stream_block *rest, size_t at)
+{
     block->results->count = at;
-    parcel__window_split(&stream->window, &block->place, &rest->place, count);
+    parcel__window_split(&stream->window, &block->place, &rest->place, rest->results->count);
+}
+
+struct parcel__stream_block *parcel__intake_split(struct parcel__stream *stream,
+                                                  struct parcel__stream_block *block, size_t at)
+{
+    struct parcel__stream_block *rest = copy_rest(stream, block, at);
+    if (!rest)
+        return NULL;
+    pthread_mutex_lock(&stream->mutex);
+    split(stream, block, rest, at);
+    pthread_mutex_unlock(&stream->mutex);
+    return rest;
+}
+
+/* Both at once: who sees neither a block of several calls nor one that was returned goes. */
+bool parcel__intake_give_back(struct parcel__stream *stream, struct parcel__stream_block *block,
+                              size_t at, double seconds_per_call)
+{
+    struct parcel__stream_block *rest = copy_rest(stream, block, at);
+    if (!rest)
+        return false;
+    rest->seconds_per_call = seconds_per_call;
+    pthread_mutex_lock(&stream->mutex);
+    split(stream, block, rest, at);
     rest->next_returned = stream->returned;
     stream->returned = rest;
-    stream->n_returned += count;
+    stream->n_returned += rest->results->count;
     pthread_cond_signal(&stream->has_room);
     pthread_mutex_unlock(&stream->mutex);
     return true;
 }
 
-/* A block that was given back, or NULL. Called with the mutex held. */
-static struct parcel__stream_block *take_returned(struct parcel__stream *stream)
+/* A block that was given back. Called with the mutex held. */
+static struct parcel__stream_block *unqueue_returned(struct parcel__stream *stream)
 {
     struct parcel__stream_block *block = stream->returned;
-    if (!block)
-        return NULL;
     stream->returned = block->next_returned;
     stream->n_returned -= block->results->count;
     return block;
 }
 
-/* The same, cut to count calls. */
-static struct parcel__stream_block *reuse_returned(struct parcel__stream *stream, size_t count)
+/* The same, to be run; or NULL. */
+static struct parcel__stream_block *take_returned(struct parcel__stream *stream)
 {
     pthread_mutex_lock(&stream->mutex);
-    struct parcel__stream_block *block = take_returned(stream);
+    bool has_any = stream->returned && !stream->is_stopped;
+    struct parcel__stream_block *block = has_any ? unqueue_returned(stream) : NULL;
     pthread_mutex_unlock(&stream->mutex);
-    if (block && block->results->count > count)
-        (void)parcel__intake_split(stream, block, count); /* else it stays as long as it is */
     return block;
+}
+
+/* All but the first count calls of such a block are handed out on, if there is memory for that. */
+static void cut(struct parcel__stream *stream, struct parcel__stream_block *block, size_t count)
+{
+    if (block->results->count > count)
+        (void)parcel__intake_give_back(stream, block, count, block->seconds_per_call);
 }
 
 void parcel__intake_finish_returned(struct parcel__stream *stream)
 {
     pthread_mutex_lock(&stream->mutex);
     while (stream->is_stopped && stream->returned)
-        parcel__window_finish(&stream->window, &take_returned(stream)->place);
+        parcel__window_finish(&stream->window, &unqueue_returned(stream)->place);
     pthread_mutex_unlock(&stream->mutex);
 }
 
 /* ---- handing out ---- */
 
-/* The next count calls, which are on their way then; NULL: there are none, or no memory for them.
- * Called with pull_mutex held. */
+/* The next count new calls, which are on their way then; NULL: there are none, or no memory for
+ * them. Called with pull_mutex held. */
 static struct parcel__stream_block *next_block(struct parcel__stream *stream, size_t count,
                                                enum end end)
 {
-    struct parcel__stream_block *block =
-        stream->options.exchange ? reuse_returned(stream, count) : NULL;
-    if (block)
-        return block;
-    block = find_block(stream);
+    struct parcel__stream_block *block = find_block(stream);
     if (!block) {
         parcel__stream_run_out_of_memory(stream);
         return NULL;
@@ -414,40 +404,163 @@ static struct parcel__stream_block *next_block(struct parcel__stream *stream, si
     return block;
 }
 
+/* ---- to a worker ---- */
+
 /* Waits for the worker's turn to hand out. Where that takes an instant, sleeping and being woken
- * would take longer than all else. False: among ranks nobody waits longer, since the generator that
- * is just asked may wait for results of other ranks, which somebody has to hear. */
+ * would take longer than all else. False: another one hands out. */
 static bool take_turn(struct parcel__stream *stream, const struct parcel__stream_worker *worker)
 {
     static const double instant = 20e-6;
     double start = parcel__port_now();
     while (pthread_mutex_trylock(&stream->pull_mutex) != 0) {
-        if (worker->last_pull > instant || parcel__port_now() - start > instant) {
-            if (stream->options.exchange)
-                return false;
-            pthread_mutex_lock(&stream->pull_mutex);
-            return true;
-        }
+        if (worker->last_pull > instant || parcel__port_now() - start > instant)
+            return false;
         parcel__port_yield();
     }
     return true;
 }
 
-struct parcel__stream_block *parcel__intake_pull(struct parcel__stream *stream,
-                                                 struct parcel__stream_worker *worker)
+/* Who waits for its turn, or for more of what there is. */
+static void end_turn(struct parcel__stream *stream)
 {
-    struct parcel__stream_block *block = NULL;
-    if (!take_turn(stream, worker))
-        return NULL;
-    size_t room = stream->options.exchange ? find_room(stream) : await_room(stream);
+    pthread_mutex_unlock(&stream->pull_mutex);
+    pthread_mutex_lock(&stream->mutex);
+    if (stream->n_waiting > 0)
+        pthread_cond_signal(&stream->has_room);
+    pthread_mutex_unlock(&stream->mutex);
+}
+
+/* New calls for the worker, whose turn it is. */
+static struct parcel__stream_block *pull_new(struct parcel__stream *stream,
+                                             struct parcel__stream_worker *worker)
+{
     double start = parcel__port_now();
-    if (room > 0)
-        block = next_block(stream, block_length(stream, worker, room), FRONT);
+    size_t room = find_room(stream);
+    struct parcel__stream_block *block =
+        room > 0 ? next_block(stream, block_length(stream, worker, room), FRONT) : NULL;
     if (block) {
         worker->last_pull = parcel__port_now() - start;
         worker->seconds_to_pull = worker->last_pull / (double)block->results->count;
     }
+    return block;
+}
+
+/* Calls that another worker gave back, which measured them: as many as last for a batch. */
+static struct parcel__stream_block *pull_returned(struct parcel__stream *stream,
+                                                  struct parcel__stream_worker *worker)
+{
+    struct parcel__stream_block *block = take_returned(stream);
+    if (!block)
+        return NULL;
+    if (worker->seconds_per_call < block->seconds_per_call)
+        worker->seconds_per_call = block->seconds_per_call;
+    cut(stream, block,
+        parcel__schedule_batch(parcel__schedule_bounded(block->results->count),
+                               count_workers(stream), parcel__schedule_bounded(worker->last_count),
+                               worker->seconds_per_call));
+    return block;
+}
+
+static struct parcel__stream_block *pull_any(struct parcel__stream *stream,
+                                             struct parcel__stream_worker *worker)
+{
+    struct parcel__stream_block *block = pull_returned(stream, worker);
+    if (block || !take_turn(stream, worker))
+        return block;
+    block = pull_new(stream, worker);
+    end_turn(stream);
+    return block;
+}
+
+/* Waits for what may have changed. What stops the run from outside wakes nobody: where there may be
+ * such a thing, it is looked for from time to time. Called with the mutex held. */
+static void pause_for(struct parcel__stream *stream, double seconds)
+{
+    static const double look = 5e-3;
+    struct parcel__control *control = stream->options.job.control;
+    double longest = control->watches ? look : INFINITY;
+    seconds = seconds < longest ? seconds : longest;
+    stream->n_waiting++;
+    if (seconds < INFINITY)
+        parcel__port_wait(&stream->has_room, &stream->mutex, seconds);
+    else
+        pthread_cond_wait(&stream->has_room, &stream->mutex);
+    stream->n_waiting--;
+    enum parcel__reason reason = control->watches ? parcel__control_due(control) : PARCEL__GOES_ON;
+    if (reason == PARCEL__GOES_ON)
+        return;
+    parcel__control_stop(control, reason);
+    parcel__stream_stop_locked(stream);
+}
+
+/* Asks those who run several calls for what they have not begun, and waits for it, from the time
+ * since on: at first for an instant, as most blocks last no longer, and a run's end waits for who
+ * sleeps. Called with the mutex held. */
+static void ask_around(struct parcel__stream *stream, double *since)
+{
+    static const double instant = 100e-6, longest = 5e-3;
+    double now = parcel__port_now();
+    *since = *since == 0 ? now : *since;
+    double waited = now - *since;
+    if (waited >= instant)
+        parcel__stream_ask_locked(stream);
+    if (waited >= instant || !parcel__stream_has_ended(stream)) {
+        pause_for(stream, fmin(instant + waited / 16, longest));
+        return;
+    }
+    pthread_mutex_unlock(&stream->mutex);
+    parcel__port_yield();
+    pthread_mutex_lock(&stream->mutex);
+}
+
+/* True when no other thread is just handing out: what it takes nobody sees yet. */
+static bool is_turn_free(struct parcel__stream *stream)
+{
+    if (pthread_mutex_trylock(&stream->pull_mutex) != 0)
+        return false;
     pthread_mutex_unlock(&stream->pull_mutex);
+    return true;
+}
+
+enum prospect { NO_CALLS, NEW_CALLS, CALLS_OF_OTHERS, SOME_CALLS };
+
+/* What a worker without calls may hope for. Called with the mutex held. */
+static enum prospect look_out(struct parcel__stream *stream)
+{
+    bool is_free = is_turn_free(stream);
+    if (stream->is_stopped)
+        return NO_CALLS;
+    if (stream->n_returned > 0 || (is_free && room_now(stream) > 0))
+        return SOME_CALLS;
+    if (parcel__stream_shares(stream) && (!is_free || parcel__window_is_divisible(&stream->window)))
+        return CALLS_OF_OTHERS;
+    return is_free && parcel__stream_has_ended(stream) ? NO_CALLS : NEW_CALLS;
+}
+
+/* Waits until a worker may find calls. False: there will be none. */
+static bool await_calls(struct parcel__stream *stream)
+{
+    double since = 0;
+    enum prospect prospect;
+    pthread_mutex_lock(&stream->mutex);
+    while ((prospect = look_out(stream)) == NEW_CALLS || prospect == CALLS_OF_OTHERS)
+        if (prospect == NEW_CALLS)
+            pause_for(stream, INFINITY);
+        else
+            ask_around(stream, &since);
+    if (prospect == NO_CALLS)
+        pthread_cond_broadcast(&stream->has_room); /* nor for the others */
+    pthread_mutex_unlock(&stream->mutex);
+    return prospect == SOME_CALLS;
+}
+
+struct parcel__stream_block *parcel__intake_pull(struct parcel__stream *stream,
+                                                 struct parcel__stream_worker *worker)
+{
+    struct parcel__stream_block *block;
+    do
+        block = pull_any(stream, worker);
+    while (!block && !stream->options.exchange && await_calls(stream));
     return block;
 }
 
@@ -465,10 +578,13 @@ struct parcel__stream_block *parcel__intake_take(struct parcel__stream *stream, 
 {
     if (pthread_mutex_trylock(&stream->pull_mutex) != 0)
         return NULL;
-    size_t room = find_room(stream);
-    count = count < room ? count : room;
-    struct parcel__stream_block *block =
-        count > 0 ? next_block(stream, count, turn_end(stream)) : NULL;
+    struct parcel__stream_block *block = count > 0 ? take_returned(stream) : NULL;
+    size_t room = block ? 0 : find_room(stream);
+    count = block || count < room ? count : room;
+    if (block)
+        cut(stream, block, count);
+    else if (count > 0)
+        block = next_block(stream, count, turn_end(stream));
     pthread_mutex_unlock(&stream->pull_mutex);
     return block;
 }

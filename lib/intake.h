@@ -4,7 +4,8 @@
 
 #include "stream.h"
 
-/* Takes the next block for a worker; NULL when nothing is left, or, among ranks, for now. */
+/* Takes the next block for a worker, which waits for it; NULL when nothing is left, or, among
+ * ranks, for now. */
 struct parcel__stream_block *parcel__intake_pull(struct parcel__stream *stream,
                                                  struct parcel__stream_worker *worker);
 
@@ -12,10 +13,15 @@ struct parcel__stream_block *parcel__intake_pull(struct parcel__stream *stream,
  * another thread is just asking for some. Threads: any. */
 struct parcel__stream_block *parcel__intake_take(struct parcel__stream *stream, size_t count);
 
-/* The calls of a block from at on, which is not finished, are handed out again. False: out of
- * memory, and it is as it was. Threads: any. */
-bool parcel__intake_split(struct parcel__stream *stream, struct parcel__stream_block *block,
-                          size_t at);
+/* The calls of a block from at on, which is not finished, become a block of their own, right behind
+ * it. NULL: out of memory, and it is as it was. Threads: any. */
+struct parcel__stream_block *parcel__intake_split(struct parcel__stream *stream,
+                                                  struct parcel__stream_block *block, size_t at);
+
+/* The same, and they are handed out again. seconds_per_call: of those that ran; 0: nobody knows.
+ * False: out of memory. */
+bool parcel__intake_give_back(struct parcel__stream *stream, struct parcel__stream_block *block,
+                              size_t at, double seconds_per_call);
 
 /* What was given back does not run when the run stops. Threads: any. */
 void parcel__intake_finish_returned(struct parcel__stream *stream);

@@ -135,7 +135,13 @@ struct parcel__job_options {
     void *stopped_state;
 
     bool is_part; /* of a run that has other threads */
-    bool yields;  /* a batch ends where the worker is asked, and what is left of it is not run */
+
+    /* Takes the calls from that place on, which have not begun, off the job, whose worker was asked
+     * or has taken long: its batch ends there. False: they stay. Called by the worker's thread.
+     * NULL: workers share a job's calls by its ranges. */
+    bool (*give_back)(void *state, size_t place);
+    void *give_back_state;
+    size_t look; /* if so: calls between two looks at how long it takes */
 
     const struct parcel__worker_limits *worker_limits; /* of processes; NULL: none */
 

@@ -36,6 +36,13 @@ void parcel__stream_stop(struct parcel__stream *stream)
     pthread_mutex_unlock(&stream->mutex);
 }
 
+void parcel__stream_ask_locked(struct parcel__stream *stream)
+{
+    for (int i = 0; i < stream->options.job.n_workers; i++)
+        if (stream->workers[i].block && stream->workers[i].block->options.results->count > 1)
+            parcel__job_ask(stream->workers[i].block);
+}
+
 /* A call stops the run: of its block it has done so. */
 static void hear_stop(void *state)
 {
@@ -105,6 +112,7 @@ char *parcel__stream_leave(struct parcel_current_call *current, struct parcel_cu
 
 static void free_block(struct parcel__stream_block *block)
 {
+    parcel__stream_release(block->lender);
     parcel_calls_free(block->calls);
     parcel__results_free(block->results);
     parcel__memory_free(block);

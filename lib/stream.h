@@ -20,10 +20,12 @@ struct parcel__origin {
 
 /* Some calls on their way, with their results. */
 struct parcel__stream_block {
-    struct parcel__place place; /* first, so that a place of ours is a block */
-    parcel_calls *calls;        /* of its own, when they are generated, else NULL */
-    const parcel_calls *list;   /* where its calls stand, */
-    size_t first_call;          /* the first of them there */
+    struct parcel__place place;          /* first, so that a place of ours is a block */
+    parcel_calls *calls;                 /* of its own, when they are generated, else NULL */
+    const parcel_calls *list;            /* where its calls stand, */
+    size_t first_call;                   /* the first of them there */
+    struct parcel__stream_block *lender; /* the list is this one's own, which is held; or NULL */
+    double seconds_per_call; /* as who gave these calls back measured the others; 0: nobody did */
     parcel_results *results;
     struct parcel__sums sums;
     struct parcel__origin origin; /* the exchange's own, */
@@ -87,7 +89,10 @@ struct parcel__stream_options {
 struct parcel__stream_worker {
     struct parcel_job *block; /* the one it runs, or NULL; protected by the stream's mutex */
 
-    /* Written by the worker alone: what it measured of its last block. */
+    /* Of the worker alone: what it has not begun of a block that no other may run, or NULL; how
+     * many calls it has run since one was slow; and what it measured of its last block. */
+    struct parcel__stream_block *rest;
+    size_t n_quick;
     size_t last_count;
     double seconds_per_call;
     double last_pull;
@@ -120,6 +125,7 @@ struct parcel__stream {
     struct parcel__window window;
     struct parcel__stream_block *returned; /* to be handed out again */
     size_t n_returned;                     /* calls in them */
+    int n_waiting;                         /* workers without calls */
     bool is_delivering;
     bool is_stopped;
     bool has_begun; /* some worker worked */
@@ -147,6 +153,17 @@ void parcel__stream_stop(struct parcel__stream *stream);
 /* True when the stream was stopped. Looks for what stops the run from outside. */
 bool parcel__stream_must_stop(struct parcel__stream *stream);
 
+/* True when a worker that has no calls may be given some of another's. Who asked for a size or a
+ * schedule has each block run by one. */
+static inline bool parcel__stream_shares(const struct parcel__stream *stream)
+{
+    const struct parcel__job_options *options = &stream->options.job;
+    bool is_adaptive = options->schedule == PARCEL_ADAPTIVE ||
+                       (stream->is_generated && options->schedule != PARCEL_DYNAMIC);
+    return stream->options.exchange ||
+           (is_adaptive && options->batch_size == 0 && options->n_workers > 1);
+}
+
 /* Lets go of a block. Threads: any. */
 void parcel__stream_release(struct parcel__stream_block *block);
 
@@ -163,6 +180,9 @@ bool parcel__stream_is_around(struct parcel__stream *stream);
 
 /* The same as stop. Called with the mutex held. */
 void parcel__stream_stop_locked(struct parcel__stream *stream);
+
+/* Asks the workers for what they have not begun. Called with the mutex held. */
+void parcel__stream_ask_locked(struct parcel__stream *stream);
 
 /* Notes why the run ends; the text is taken. The first error holds. */
 void parcel__stream_note_error(struct parcel__stream *stream, struct parcel__text *text);

@@ -36,6 +36,7 @@ void parcel__window_enter(struct parcel__window *window, struct parcel__place *p
     place->count = count;
     place->is_finished = false;
     window->entered += count;
+    window->blocks++;
     if (window->in_order)
         parcel__window_queue(&window->running, place);
 }
@@ -43,10 +44,11 @@ void parcel__window_enter(struct parcel__window *window, struct parcel__place *p
 void parcel__window_split(struct parcel__window *window, struct parcel__place *place,
                           struct parcel__place *rest, size_t count)
 {
-    assert(count <= place->count && !place->is_finished);
+    assert(count < place->count && !place->is_finished);
     place->count -= count;
     rest->count = count;
     rest->is_finished = false;
+    window->blocks++;
     if (!window->in_order)
         return;
     rest->next = place->next;
@@ -55,10 +57,16 @@ void parcel__window_split(struct parcel__window *window, struct parcel__place *p
         window->running.last = rest;
 }
 
+bool parcel__window_is_divisible(const struct parcel__window *window)
+{
+    return window->entered - window->finished > window->blocks;
+}
+
 void parcel__window_finish(struct parcel__window *window, struct parcel__place *place)
 {
     place->is_finished = true;
     window->finished += place->count;
+    window->blocks--;
     if (!window->in_order)
         parcel__window_queue(&window->ready, place);
     while (window->running.first && window->running.first->is_finished)

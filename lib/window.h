@@ -26,6 +26,7 @@ struct parcel__window {
     size_t entered;      /* calls so far */
     size_t finished;
     size_t taken;
+    size_t blocks;                /* that entered, or were split off, and are not finished */
     struct parcel__queue running; /* in order of their calls; when in_order is false, empty */
     struct parcel__queue ready;
     struct parcel__queue idle; /* blocks without calls, to be used again */
@@ -40,6 +41,9 @@ void parcel__window_enter(struct parcel__window *window, struct parcel__place *p
 /* The last count calls of a block that runs become a block of their own, right behind it. */
 void parcel__window_split(struct parcel__window *window, struct parcel__place *place,
                           struct parcel__place *rest, size_t count);
+
+/* True when some block that is not finished has more than one call. */
+bool parcel__window_is_divisible(const struct parcel__window *window);
 
 /* It has run. In order, it is ready when those before it are. */
 void parcel__window_finish(struct parcel__window *window, struct parcel__place *place);

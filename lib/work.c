@@ -503,6 +503,8 @@ void parcel__job_record(struct parcel_job *job, struct parcel__worker *worker, s
 static size_t piece_length(const struct parcel_job *job, const struct parcel__worker *worker,
                            size_t left)
 {
+    if (job->options.give_back && left > job->options.look)
+        left = job->options.look;
     if (!job->options.is_timed && !job->watches)
         return left;
     return parcel__schedule_batch(parcel__schedule_bounded(left), 1,
@@ -510,18 +512,26 @@ static size_t piece_length(const struct parcel_job *job, const struct parcel__wo
                                   worker->seconds_per_call);
 }
 
-/* Runs a piece of what is left of a batch, or all of it. Who yields runs one call first: else calls
- * could go from rank to rank for ever, and a state be made for nothing. */
+/* Runs a piece of what is left of a batch, or all of it. Who gives calls of a block back runs one
+ * first: else they could go from rank to rank for ever, and a state be made for nothing. */
 static size_t run_some(struct parcel_job *job, struct parcel__worker *worker, size_t first,
                        size_t left)
 {
     size_t ran = run_measured(job, worker, first, piece_length(job, worker, left));
-    while (ran == 0 && job->options.yields && !parcel__job_must_stop(job)) {
+    while (ran == 0 && job->options.give_back && !parcel__job_must_stop(job)) {
         worker->is_asked = false;
         ran = run_measured(job, worker, first, 1);
         worker->is_asked = true;
     }
     return ran;
+}
+
+/* True when the calls of a block take so much longer than a block should that others, and who
+ * waits for its results, are not to wait for all of them. */
+static bool is_slow(const struct parcel_job *job, const struct parcel__worker *worker, double begin)
+{
+    static const double slow = 1e-3;
+    return job->options.give_back && worker->clock - begin > slow;
 }
 
 /* Answers who asked: gives back what is left of the batch, unless it is too little to be worth a
@@ -531,6 +541,8 @@ static bool give_back(struct parcel_job *job, struct parcel__worker *worker, siz
 {
     static const double worth = 2e-6;
     worker->is_asked = false;
+    if (job->options.give_back)
+        return count > 0 && job->options.give_back(job->options.give_back_state, first);
     return count > 1 && (double)count * worker->seconds_per_call > worth &&
            parcel__job_give_back(job, worker, first, count);
 }
@@ -574,14 +586,16 @@ static void run_batch(struct parcel_job *job, struct parcel__worker *worker, par
     bool may_run = carrier || !job->options.states || has_state(job, worker);
     if (worker->last_count == 0) /* it may have waited for what it took from another */
         worker->clock = parcel__port_now();
+    double begin = worker->clock;
     while (may_run && done < batch->count && !parcel__job_must_stop(job)) {
         size_t first = batch->first + done, left = batch->count - done;
         done += carrier ? carrier->run(carrier, job, worker, first, left)
                         : run_some(job, worker, first, left);
         batch->count -= worker->n_given;
         worker->n_given = 0;
-        if (worker->is_asked && (job->options.recorded || job->options.yields ||
-                                 give_back(job, worker, batch->first + done, batch->count - done)))
+        if ((worker->is_asked || (!carrier && is_slow(job, worker, begin))) &&
+            (job->options.recorded ||
+             give_back(job, worker, batch->first + done, batch->count - done)))
             break;
     }
     batch->count = 0;

@@ -60,11 +60,40 @@ START_TEST(test_order)
 }
 END_TEST
 
+/* Who has no calls stays while a block may be split, in which the order of calls is kept. */
+START_TEST(test_split)
+{
+    for (int in_order = 0; in_order <= 1; in_order++) {
+        struct parcel__place one, two, rest;
+        struct parcel__window window = {
+            .in_order = in_order, .most_waiting = 10, .most_ahead = SIZE_MAX};
+        ck_assert(!parcel__window_is_divisible(&window));
+        parcel__window_enter(&window, &one, 3);
+        parcel__window_enter(&window, &two, 1);
+        ck_assert(parcel__window_is_divisible(&window));
+        parcel__window_split(&window, &one, &rest, 1);
+        ck_assert_uint_eq(one.count, 2);
+        ck_assert_uint_eq(rest.count, 1);
+        ck_assert_uint_eq(parcel__window_room(&window), 6); /* they are on their way all the same */
+        ck_assert(parcel__window_is_divisible(&window));
+        parcel__window_finish(&window, &one);
+        ck_assert(!parcel__window_is_divisible(&window));
+        ck_assert_ptr_eq(parcel__window_unqueue(&window.ready), &one);
+        parcel__window_finish(&window, &two);
+        ck_assert_ptr_eq(parcel__window_unqueue(&window.ready), in_order ? NULL : &two);
+        parcel__window_finish(&window, &rest);
+        ck_assert_ptr_eq(parcel__window_unqueue(&window.ready), &rest);
+        ck_assert_ptr_eq(parcel__window_unqueue(&window.ready), in_order ? &two : NULL);
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("window");
     TCase *tests = suite_case(suite, "window");
     tcase_add_test(tests, test_room);
     tcase_add_test(tests, test_order);
+    tcase_add_test(tests, test_split);
     return suite_run(suite);
 }
