@@ -108,6 +108,11 @@ const char *parcel_calls_error(const parcel_calls *calls)
     return list ? __atomic_load_n(&list->error, __ATOMIC_ACQUIRE) : NULL;
 }
 
+bool parcel__calls_lack_memory(const parcel_calls *calls)
+{
+    return parcel_calls_error(calls) == out_of_memory;
+}
+
 /* Gives the block room for capacity records of that stride, the ones it has included. */
 static bool reshape(struct block *block, size_t used, size_t capacity, size_t stride)
 {
@@ -266,7 +271,8 @@ size_t parcel__calls_slot_size(const parcel_calls *calls)
 const char *parcel__calls_check(const parcel_calls *calls)
 {
     if (!calls)
-        return "calls is NULL: a list made by parcel_calls_new or parcel_map is needed";
+        return "calls is NULL: a list made by parcel_calls_new or parcel_map is needed "
+               "(parcel_calls_new and parcel_calls_generate return NULL when memory ran out)";
     if (list_of(calls))
         return parcel_calls_error(calls);
     if (generator_of(calls))

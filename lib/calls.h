@@ -56,6 +56,9 @@ bool parcel__calls_start(const parcel_calls *calls);
 /* Asks the generator; call->function is NULL when it wrote none. */
 parcel_next_status parcel__calls_next(const parcel_calls *calls, parcel_call *call);
 
+/* True when the error of a list is that memory ran out, and no mistake of whoever adds. */
+bool parcel__calls_lack_memory(const parcel_calls *calls);
+
 /* Empties a list but keeps its memory for what comes next. */
 void parcel__calls_clear(parcel_calls *list);
 

@@ -61,15 +61,21 @@ static void push(struct parcel__stream *stream, struct parcel__stream_block *blo
 
 /* ---- giving away ---- */
 
+static void keep(struct parcel__stream *stream, struct parcel__stream_block *block)
+{
+    pthread_mutex_lock(&stream->keep_mutex);
+    parcel__results_place(stream->options.job.results, block->first, block->results);
+    pthread_mutex_unlock(&stream->keep_mutex);
+}
+
 static void give_away(struct parcel__stream *stream, struct parcel__stream_block *block)
 {
     if (parcel__stream_gives(stream))
         stream->options.functions->give(stream->options.exchange, block);
     else if (stream->options.on_result && !stream->is_refused)
         push(stream, block);
-    else if (parcel__stream_collects(stream) &&
-             !parcel__results_place(stream->options.job.results, block->first, block->results))
-        parcel__stream_run_out_of_memory(stream);
+    else if (parcel__stream_collects(stream))
+        keep(stream, block);
     parcel__results_release_all(block->results);
 }
 

@@ -126,7 +126,9 @@ static size_t generate(struct parcel__stream *stream, parcel_calls *list, size_t
     char *message = parcel__stream_leave(&stream->asking, before, &failed);
     if (count > 0 || failed)
         note_end(stream);
-    if (failed || parcel_calls_error(list) || (count > 0 && status != PARCEL_NEXT_END))
+    if (parcel__calls_lack_memory(list))
+        parcel__stream_run_out_of_memory(stream);
+    else if (failed || parcel_calls_error(list) || (count > 0 && status != PARCEL_NEXT_END))
         report_generator(stream, status, why ? why : parcel_calls_error(list),
                          failed && !message ? "out of memory" : message);
     parcel__memory_free(message);
@@ -165,6 +167,19 @@ static size_t find_calls(struct parcel__stream *stream, struct parcel__stream_bl
                                 : take_from_list(stream, block, count, end);
 }
 
+/* Makes room for the results of the block's calls. False: out of memory. */
+static bool make_room(struct parcel__stream *stream, const struct parcel__stream_block *block)
+{
+    const struct parcel_results *part = block->results;
+    if (!parcel__stream_collects(stream))
+        return true;
+    pthread_mutex_lock(&stream->keep_mutex);
+    bool has_room =
+        parcel__results_reserve(stream->options.job.results, block->first + part->count, part);
+    pthread_mutex_unlock(&stream->keep_mutex);
+    return has_room;
+}
+
 /* Fills the block with at most count calls. False: there is none, or memory ran out. */
 static bool fill(struct parcel__stream *stream, struct parcel__stream_block *block, size_t count,
                  enum end end)
@@ -177,7 +192,8 @@ static bool fill(struct parcel__stream *stream, struct parcel__stream_block *blo
     parcel__arena_reset(&block->results->arenas[0]);
     if (parcel__results_prepare(block->results, block->list, block->first_call, count) &&
         (stream->options.job.control->limits->retry.most == 0 ||
-         parcel__results_keep_attempts(block->results)))
+         parcel__results_keep_attempts(block->results)) &&
+        make_room(stream, block))
         return count > 0;
     parcel__stream_run_out_of_memory(stream);
     if (parcel__stream_supplier(stream) && count > 0)
@@ -420,13 +436,16 @@ static bool take_turn(struct parcel__stream *stream, const struct parcel__stream
     return true;
 }
 
-/* Who waits for its turn, or for more of what there is. */
+/* Wakes who waits for its turn, or for more of what there is. Who does not see here that another
+ * waits has unlocked before that one looked whether it may lock: hence the two fences. */
 static void end_turn(struct parcel__stream *stream)
 {
     pthread_mutex_unlock(&stream->pull_mutex);
+    atomic_thread_fence(memory_order_seq_cst);
+    if (atomic_load_explicit(&stream->n_waiting, memory_order_relaxed) == 0)
+        return;
     pthread_mutex_lock(&stream->mutex);
-    if (stream->n_waiting > 0)
-        pthread_cond_signal(&stream->has_room);
+    pthread_cond_signal(&stream->has_room);
     pthread_mutex_unlock(&stream->mutex);
 }
 
@@ -464,7 +483,8 @@ static struct parcel__stream_block *pull_returned(struct parcel__stream *stream,
 static struct parcel__stream_block *pull_any(struct parcel__stream *stream,
                                              struct parcel__stream_worker *worker)
 {
-    struct parcel__stream_block *block = pull_returned(stream, worker);
+    bool has_any = atomic_load_explicit(&stream->n_returned, memory_order_relaxed) > 0;
+    struct parcel__stream_block *block = has_any ? pull_returned(stream, worker) : NULL;
     if (block || !take_turn(stream, worker))
         return block;
     block = pull_new(stream, worker);
@@ -480,12 +500,10 @@ static void pause_for(struct parcel__stream *stream, double seconds)
     struct parcel__control *control = stream->options.job.control;
     double longest = control->watches ? look : INFINITY;
     seconds = seconds < longest ? seconds : longest;
-    stream->n_waiting++;
     if (seconds < INFINITY)
         parcel__port_wait(&stream->has_room, &stream->mutex, seconds);
     else
         pthread_cond_wait(&stream->has_room, &stream->mutex);
-    stream->n_waiting--;
     enum parcel__reason reason = control->watches ? parcel__control_due(control) : PARCEL__GOES_ON;
     if (reason == PARCEL__GOES_ON)
         return;
@@ -543,6 +561,8 @@ static bool await_calls(struct parcel__stream *stream)
     double since = 0;
     enum prospect prospect;
     pthread_mutex_lock(&stream->mutex);
+    atomic_fetch_add_explicit(&stream->n_waiting, 1, memory_order_relaxed);
+    atomic_thread_fence(memory_order_seq_cst);
     while ((prospect = look_out(stream)) == NEW_CALLS || prospect == CALLS_OF_OTHERS)
         if (prospect == NEW_CALLS)
             pause_for(stream, INFINITY);
@@ -550,6 +570,7 @@ static bool await_calls(struct parcel__stream *stream)
             ask_around(stream, &since);
     if (prospect == NO_CALLS)
         pthread_cond_broadcast(&stream->has_room); /* nor for the others */
+    atomic_fetch_sub_explicit(&stream->n_waiting, 1, memory_order_relaxed);
     pthread_mutex_unlock(&stream->mutex);
     return prospect == SOME_CALLS;
 }

@@ -33,19 +33,32 @@ static struct {
 /* Written by tests and by whoever allocates; relaxed, since only the count matters. */
 static atomic_size_t allocations;
 static atomic_size_t failing_from;
+static atomic_bool fails_once;
 
 static bool failure_is_due(void)
 {
     size_t from = atomic_load_explicit(&failing_from, memory_order_relaxed);
     if (from == 0)
         return false;
-    return atomic_fetch_add_explicit(&allocations, 1, memory_order_relaxed) + 1 >= from;
+    size_t n = atomic_fetch_add_explicit(&allocations, 1, memory_order_relaxed) + 1;
+    return n == from || (n > from && !atomic_load_explicit(&fails_once, memory_order_relaxed));
+}
+
+static size_t fail(size_t n, bool once)
+{
+    atomic_store_explicit(&fails_once, once, memory_order_relaxed);
+    atomic_store_explicit(&failing_from, n, memory_order_relaxed);
+    return atomic_exchange_explicit(&allocations, 0, memory_order_relaxed);
 }
 
 size_t parcel__memory_fail_from(size_t n)
 {
-    atomic_store_explicit(&failing_from, n, memory_order_relaxed);
-    return atomic_exchange_explicit(&allocations, 0, memory_order_relaxed);
+    return fail(n, false);
+}
+
+size_t parcel__memory_fail_at(size_t n)
+{
+    return fail(n, true);
 }
 
 void *parcel__memory_new(size_t size)

@@ -21,6 +21,9 @@ void *parcel__memory_await(size_t size);
  * all threads. Returns how many allocations there were since the last call. */
 size_t parcel__memory_fail_from(size_t n);
 
+/* The same, but the n-th alone fails. */
+size_t parcel__memory_fail_at(size_t n);
+
 /* A block for one run or one list: not zeroed. Large ones come from, and go back to, a bounded
  * cache of the process, so that a second run does not fault fresh pages. Threads: any. */
 struct parcel__block {

@@ -632,16 +632,19 @@ bool parcel__results_extend(parcel_results *results, size_t count)
     return true;
 }
 
-bool parcel__results_place(parcel_results *results, size_t first, parcel_results *part)
+bool parcel__results_reserve(parcel_results *results, size_t count, const parcel_results *part)
+{
+    return make_room(results, count, part->slot_size);
+}
+
+void parcel__results_place(parcel_results *results, size_t first, parcel_results *part)
 {
     size_t end = first + part->count;
-    if (!make_room(results, end > results->count ? end : results->count, part->slot_size))
-        return false;
+    assert(end <= results->capacity && part->slot_size <= results->slot_size);
     parcel__firsts_forget(&results->firsts);
     results->count = end > results->count ? end : results->count;
     copy_calls(results, first, part);
     part->count = 0;
-    return true;
 }
 
 /* ---- values ---- */

@@ -104,10 +104,13 @@ const parcel_function *parcel__results_function(const parcel_results *results, s
 /* The lowest index whose call failed, timed out or was lost; there is one. */
 size_t parcel__results_first_failure(const parcel_results *results);
 
+/* Makes room for calls up to that count whose results are of the part's kind; before they run, so
+ * that none is lost that is there. False: out of memory. */
+bool parcel__results_reserve(parcel_results *results, size_t count, const parcel_results *part);
+
 /* Moves the records of a part, whose slots point at what these results own, to the indices from
- * first on; the results grow as it needs. Then makes the part empty. False: out of memory, and
- * the part is as it was. */
-bool parcel__results_place(parcel_results *results, size_t first, parcel_results *part);
+ * first on, for which there is room. Then makes the part empty. */
+void parcel__results_place(parcel_results *results, size_t first, parcel_results *part);
 
 /* Adds calls that were not run, up to that count. False: out of memory. */
 bool parcel__results_extend(parcel_results *results, size_t count);

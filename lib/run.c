@@ -37,6 +37,8 @@ static void put_failures(struct parcel__text *text, const parcel_results *result
 static void note_why_not_run(parcel_results *results, const struct parcel__control *control)
 {
     struct parcel__text why = {0};
+    if (results->why_not_run) /* a stream that ran out of memory */
+        return;
     parcel__text_put(&why, "not started: ");
     if (parcel__control_put_reason(&why, control)) {
         const char *kept = why.failed ? NULL : parcel__arena_copy(results->arenas, why.bytes);

@@ -151,6 +151,7 @@ bool parcel__stream_open(struct parcel__stream *stream,
     initialise_current(stream, &stream->asking);
     initialise_current(stream, &stream->delivering);
     pthread_mutex_init(&stream->pull_mutex, NULL);
+    pthread_mutex_init(&stream->keep_mutex, NULL);
     pthread_mutex_init(&stream->mutex, NULL);
     parcel__port_open_condition(&stream->has_room);
     pthread_cond_init(&stream->has_news, NULL);
@@ -179,6 +180,7 @@ void parcel__stream_close(struct parcel__stream *stream)
     free_queue(&stream->window.ready);
     free_queue(&stream->window.idle);
     pthread_mutex_destroy(&stream->pull_mutex);
+    pthread_mutex_destroy(&stream->keep_mutex);
     pthread_mutex_destroy(&stream->mutex);
     pthread_cond_destroy(&stream->has_room);
     pthread_cond_destroy(&stream->has_news);
@@ -207,6 +209,16 @@ static void put_stop(struct parcel__text *text, const struct parcel__stream *str
     parcel__control_put_stop(text, control, stream->n_ran, stream->is_generated ? SIZE_MAX : count);
 }
 
+/* "out of memory: 12 of 100 calls had run" */
+static void put_shortage(struct parcel__text *text, const struct parcel__stream *stream)
+{
+    parcel__text_format(text, "out of memory: %zu", stream->n_ran);
+    if (!stream->is_generated)
+        parcel__text_format(text, " of %zu", stream->count);
+    parcel__text_format(text, " call%s had run",
+                        stream->n_ran == 1 && stream->is_generated ? "" : "s");
+}
+
 /* The error that ended the run, else what became of its calls. */
 static void report(struct parcel__stream *stream, parcel_results *results)
 {
@@ -218,10 +230,10 @@ static void report(struct parcel__stream *stream, parcel_results *results)
         return;
     }
     if (stream->is_out_of_memory)
-        parcel__text_put(&text, "out of memory");
+        put_shortage(&text, stream);
     else
         put_stop(&text, stream, results->count);
-    if (failures > 0 && !stream->is_out_of_memory)
+    if (failures > 0)
         parcel__text_format(&text, "%s%zu of %zu call%s failed; first: %s",
                             text.length > 0 ? "; " : "", failures, results->count,
                             results->count == 1 ? "" : "s",
@@ -234,9 +246,13 @@ void parcel__stream_settle(struct parcel__stream *stream, parcel_results *result
 {
     const parcel_results *totals = stream->totals;
     size_t count = stream->is_generated ? parcel__stream_count_pulled(stream) : stream->count;
-    if (parcel__stream_collects(stream) && !parcel__results_extend(results, count))
+    bool is_whole = !parcel__stream_collects(stream) || parcel__results_extend(results, count);
+    if (!is_whole)
         stream->is_out_of_memory = true;
-    results->count = count;
+    if (is_whole || !results->marks) /* else those that have no record did not run */
+        results->count = count;
+    if (stream->is_out_of_memory)
+        results->why_not_run = "not started: out of memory";
     results->failures = totals->failures;
     results->slowest = totals->slowest;
     results->total_time = totals->total_time;

@@ -118,14 +118,17 @@ struct parcel__stream {
     bool is_refused; /* on_result wants no more */
     struct parcel_current_call delivering;
 
+    /* Held while results are placed among those that are kept, or room is made for them. */
+    pthread_mutex_t keep_mutex;
+
     /* Protects all below. Taken after pull_mutex, and never held while user's code runs. */
     pthread_mutex_t mutex;
     pthread_cond_t has_room;
     pthread_cond_t has_news; /* for who pulls results: one is ready, or the run is over */
     struct parcel__window window;
     struct parcel__stream_block *returned; /* to be handed out again */
-    size_t n_returned;                     /* calls in them */
-    int n_waiting;                         /* workers without calls */
+    atomic_size_t n_returned; /* calls in them; relaxed to look whether there are any */
+    atomic_int n_waiting;     /* workers without calls; see end_turn in intake.c */
     bool is_delivering;
     bool is_stopped;
     bool has_begun; /* some worker worked */

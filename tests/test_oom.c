@@ -654,6 +654,105 @@ static bool pull(void)
     return count == SOME;
 }
 
+/* ---- streams, one allocation ---- */
+
+enum { STREAMED = 600 };
+
+static atomic_int has_run[STREAMED];
+
+static const char *run_one(int i)
+{
+    atomic_fetch_add(&has_run[i], 1);
+    return word(i);
+}
+DELAYED(const char *, run_one, int);
+
+static parcel_next_status next_one(void *state, parcel_call *call)
+{
+    int *given = state;
+    if (*given == STREAMED)
+        return PARCEL_NEXT_END;
+    *call = delayed(run_one)((*given)++);
+    return PARCEL_NEXT_CALL;
+}
+
+static bool is_heard[STREAMED];
+
+static bool hear(void *state, size_t index, parcel_value value, const parcel_record *record)
+{
+    (void)state, (void)value;
+    ck_assert(!is_heard[index]);
+    ck_assert(record->status == PARCEL_OK || strstr(record->message, "out of memory"));
+    is_heard[index] = true;
+    return true;
+}
+
+/* A record that is kept says of each call whether it ran. */
+static void hear_kept(const parcel_results *results)
+{
+    for (size_t i = 0; i < parcel_results_count(results); i++) {
+        parcel_status status = parcel_results_status(results, i);
+        is_heard[i] = status != PARCEL_CANCELLED && status != PARCEL_NOT_RUN;
+        if (status == PARCEL_OK)
+            ck_assert_str_eq(parcel_get(results, i, const char *), word((int)i));
+        else if (status == PARCEL_CANCELLED)
+            ck_assert_str_eq(parcel_results_message(results, i), "not started: out of memory");
+    }
+}
+
+static void hear_pulled(parcel_results *results)
+{
+    parcel_result result;
+    while (parcel_results_next(results, &result)) {
+        (void)hear(NULL, result.index, result.value, &result.record);
+        parcel_result_free(&result);
+    }
+}
+
+enum way { KEPT, PUSHED, PULLED, UNORDERED, WAYS };
+
+/* Of all that ran something is heard, and what ended the run is told, and is nobody's mistake. */
+static void stream_one(enum way way, int n_jobs)
+{
+    static const parcel_return_as return_as[] = {
+        [PULLED] = PARCEL_GENERATOR, [UNORDERED] = PARCEL_GENERATOR_UNORDERED, [WAYS] = 0};
+    int given = 0;
+    memset(has_run, 0, sizeof has_run);
+    memset(is_heard, 0, sizeof is_heard);
+    parcel_calls *calls = parcel_calls_generate(next_one, &given);
+    parcel_results *results = Parallel(.n_jobs = n_jobs, .return_as = return_as[way],
+                                       .on_result = way == PUSHED ? hear : NULL)(calls);
+    hear_pulled(results);
+    const char *error = parcel_results_error(results);
+    if (way == KEPT)
+        hear_kept(results);
+    if (error)
+        ck_contains(error, "memory");
+    ck_assert_msg(!error || !strstr(error, "the generator"), "%s", error);
+    for (int i = 0; i < STREAMED; i++) {
+        int n = atomic_load(&has_run[i]);
+        ck_assert_msg(n == is_heard[i], "call %d of %d ran %d times: %s", i, given, n, error);
+        ck_assert(error || n == 1);
+    }
+    parcel_results_free(results);
+    parcel_calls_free(calls);
+}
+
+START_TEST(test_calls_that_ran_are_told)
+{
+    enum way way = (enum way)(_i % WAYS);
+    int n_jobs = 1 + _i / WAYS;
+    size_t n = 0, allocations = 0;
+    for (stream_one(way, n_jobs); allocations >= n; allocations = parcel__memory_fail_from(0)) {
+        parcel__memory_fail_at(++n);
+        stream_one(way, n_jobs);
+        ck_assert_uint_lt(n, MOST_ALLOCATIONS);
+    }
+    ck_assert_uint_gt(n, 10);
+    parcel_trim();
+}
+END_TEST
+
 /* ---- the loop ---- */
 
 static const struct {
@@ -713,6 +812,7 @@ int main(void)
     Suite *suite = suite_create("out of memory");
     TCase *tests = suite_case(suite, "out of memory");
     tcase_add_loop_test(tests, test_out_of_memory, 0, SCENARIOS - PROCESSES);
+    tcase_add_loop_test(tests, test_calls_that_ran_are_told, 0, 2 * WAYS);
     tests = suite_case(suite, "processes");
     tcase_set_tags(tests, "processes");
     tcase_add_loop_test(tests, test_out_of_memory, SCENARIOS - PROCESSES, SCENARIOS);
