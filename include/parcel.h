@@ -841,7 +841,7 @@ void parcel_close(parcel_executor *executor);
  * than asked for, those that there are run the calls. When on_worker_start crashes, when three
  * processes in a row die before a call of theirs began, or when none can be started, the run ends
  * with an error. Workers dump no core unless .core_dumps is set. Whatever ends the program ends the
- * keeper and the workers.
+ * keeper and the workers, and so does, within a second, the execution of another program in it.
  *
  * Limits. The call is asked first, then its worker is killed: see timeout and kill_after. The
  * message then says so: "timed out: 1.5 s, 1 s allowed; its worker was killed". A call that is
@@ -858,9 +858,20 @@ void parcel_close(parcel_executor *executor);
  * Locks. A mutex that any thread of the program holds at the fork stays locked in the workers; that
  * of malloc, those of stdio and those of Parcel do not.
  *
- * The end of a worker. Functions of atexit, at_quick_exit and destructors, which the program
- * registered before, are not run in workers. A process that a call forks may end or execute another
- * program; when it returns from the call it ends there, with status 1 and nothing flushed.
+ * The end of a worker. When the run ends, in an executor parcel_close, or another worker takes its
+ * place, a worker runs what its calls registered with atexit, as exit in a call does, and writes
+ * what gcc --coverage counted in it. A leak sanitizer reports what it leaked, unless the program
+ * had other threads, or LLVM's libomp, when the run began. Functions of atexit, at_quick_exit and
+ * destructors, which the program registered before, are not run in workers. A process that a call
+ * forks may end or execute another program; when it returns from the call it ends there, with
+ * status 1 and nothing flushed.
+ *
+ * Programs that calls start, by system, by fork or in whatever way, are killed when their worker
+ * crashes, exits in a call or is killed. What a call leaves behind that returns goes on, and is
+ * killed when the run ends, in an executor with parcel_close, or the program does; in a session of
+ * its own (setsid) it lives on. When its own parent ended, the keeper is its parent. They are known
+ * by a mark that they inherit: their soft limit RLIMIT_RTTIME is some 4.6e18 microseconds, and must
+ * be left so.
  *
  * Signals. SIGINT and SIGTERM from elsewhere do nothing to workers: the program decides. Their
  * handlers and those of SIGSEGV, SIGBUS, SIGFPE, SIGILL and SIGABRT are replaced in the workers by

@@ -53,7 +53,6 @@ struct pool {
     struct parcel__attendant *attendants;
     struct seat *seats;
     int n_seated; /* threads that were started */
-    bool has_states;
 
     /* While a job runs. */
     parcel_job *job;     /* NULL: the threads are to end */
@@ -187,16 +186,23 @@ static void end_threads(struct pool *pool)
         pthread_join(pool->seats[i].thread, NULL);
 }
 
+/* In order, with what calls registered with atexit. */
+static void end_workers(struct pool *pool)
+{
+    for (int i = 0; i < pool->n_workers; i++)
+        parcel__attendant_dismiss(&pool->attendants[i]);
+    for (int i = 0; i < pool->n_workers; i++)
+        parcel__attendant_await(&pool->attendants[i]);
+}
+
 /* In a process that was forked from its owner's there is nothing of a pool but its memory. */
 static void close_pool(struct pool *pool)
 {
     bool is_owner = pool->owner == getpid();
     if (is_owner)
         end_threads(pool);
-    for (int i = 0; is_owner && pool->has_states && i < pool->n_workers; i++)
-        parcel__attendant_dismiss(&pool->attendants[i]);
-    for (int i = 0; is_owner && pool->has_states && i < pool->n_workers; i++)
-        parcel__attendant_await(&pool->attendants[i]);
+    if (is_owner && pool->keeper)
+        end_workers(pool);
     if (pool->keeper) {
         parcel__keeper_close(pool->keeper);
         parcel__attendant_close_all(pool->attendants, pool->n_workers);
@@ -359,7 +365,6 @@ static void run_processes(void *state, parcel_job *job, int n_workers)
         parcel__job_stop(job, PARCEL__BY_WORKER);
         return;
     }
-    pool->has_states |= job->options.states != NULL;
     run_pool(pool, job, n_workers);
     give_back(processes, pool);
 }

@@ -124,11 +124,21 @@ void parcel__death_end_copy(void)
         _exit(EXIT_FAILURE);
 }
 
-/* The buffers hold only what this process wrote. */
+_Noreturn void parcel__death_leave(void)
+{
+    atomic_store_explicit(&worker.death->had_left, true, memory_order_relaxed);
+    exit(EXIT_SUCCESS);
+}
+
+/* Behind what calls registered with atexit and before what the program did. The buffers hold only
+ * what this process wrote. A report of leaks ends the process with a status of its own. */
 static void leave(int status, void *unused)
 {
     (void)unused;
     parcel__process_flush();
+    parcel__process_write_counts();
+    if (is_worker() && atomic_load_explicit(&worker.death->had_left, memory_order_relaxed))
+        parcel__process_report_leaks();
     _exit(status);
 }
 
@@ -177,6 +187,11 @@ void parcel__death_record(struct parcel__death *death, int status, const struct 
     if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL && !death->was_told)
         guess_cause(death);
     death->has_ended = true;
+}
+
+bool parcel__death_was_in_order(const struct parcel__death *death)
+{
+    return atomic_load_explicit(&death->had_left, memory_order_relaxed) && death->status == 0;
 }
 
 /* ---- texts ---- */

@@ -17,6 +17,7 @@ struct parcel__death {
     atomic_bool has_address;
     atomic_uintptr_t address; /* that the faulting instruction touched */
     atomic_bool was_quick;    /* quick_exit, which tells nobody the status */
+    atomic_bool had_left;     /* its work was done: what follows is its end */
 
     /* Written by who waited for the worker, before it says that it ended. */
     bool has_ended;
@@ -33,6 +34,9 @@ struct parcel__death {
  * for the signals of these handlers, which are not blocked. */
 void parcel__death_watch(struct parcel__death *death, pid_t keeper, const sigset_t *mask);
 
+/* Ends a worker whose work is done. */
+_Noreturn void parcel__death_leave(void);
+
 /* When a call of a worker returned: ends a process that the call forked and that returned from it.
  * Else it would run the worker's other calls as well, and outlive the program. */
 void parcel__death_end_copy(void);
@@ -46,6 +50,9 @@ void parcel__death_look(void);
 /* What wait4 told; signal: the last one that the worker was sent, or 0. */
 void parcel__death_record(struct parcel__death *death, int status, const struct rusage *usage,
                           int signal);
+
+/* True when its work was done, and nothing went wrong behind it. */
+bool parcel__death_was_in_order(const struct parcel__death *death);
 
 /* "killed by SIGSEGV (address 0x8)", "exited with status 3", ... */
 void parcel__death_put(struct parcel__text *text, const struct parcel__death *death);

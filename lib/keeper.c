@@ -26,6 +26,7 @@
 #include "openmp.h"
 #include "port.h"
 #include "process.h"
+#include "programs.h"
 
 enum { PARENT_ENDED = SIGUSR1 }; /* harmless when others send it */
 enum { MOST_LOST = 5 };          /* keepers, before a start gives up */
@@ -33,7 +34,8 @@ enum { MOST_LOST = 5 };          /* keepers, before a start gives up */
 static const double patience = 0.2;  /* seconds in which a fork that failed is tried again */
 static const double next_try = 0.01; /* seconds between such tries */
 static const double quiet = 0.01;    /* seconds after which nobody waits for the keeper */
-static const double look = 1;        /* seconds after which everybody looks without being rung */
+static const double look = 0.25;     /* seconds after which it looks without being rung */
+static const double instant = 1e-3;  /* seconds in which what was killed ends */
 
 /* STARTING is written by the program, RUNNING and REFUSED by the keeper, ENDED by the keeper, or
  * by the program when there is no keeper. */
@@ -46,7 +48,9 @@ struct seat {
     atomic_int signal;    /* that the program wants it to be sent, or 0; taken by the keeper */
     atomic_int pid;       /* written by the keeper */
     pthread_mutex_t life; /* robust: held by the worker's process while it can write */
-    int sent;             /* the last signal it was sent, or 0; the keeper's */
+    int sent;             /* the last signal it was sent, or 0; the keeper's, as the next two: */
+    unsigned number;      /* of all processes that the keeper forked; 0: none yet */
+    bool is_dead;         /* and waited for, but the program does not know it yet */
     int error;            /* errno of the fork that failed; the keeper's until REFUSED */
     double first_try;     /* to fork it; 0: none yet; the keeper's while STARTING */
     struct parcel__death death;
@@ -95,15 +99,18 @@ static _Noreturn void be_worker(struct parcel__keeper *keeper, int worker, pid_t
     sigaction(SIGCHLD, &child_action, NULL);
     sigaction(PARENT_ENDED, &parent_action, NULL);
     parcel__death_watch(&seat->death, parent, &keeper->mask);
+    parcel__programs_mark(parent, seat->number);
     keeper->options.work(keeper->options.context, keeper, worker);
-    parcel__process_flush();
-    _exit(EXIT_SUCCESS);
+    parcel__death_leave();
 }
 
 /* ---- the keeper's process ---- */
 
 static struct parcel__keeper *kept;
-static bool has_started; /* a worker, since the last look at what the kernel counts */
+static unsigned long image; /* what the program executes, as the keeper may see it */
+static bool has_started;    /* a worker, since the last look at what the kernel counts */
+static unsigned n_started;  /* workers */
+static unsigned n_lost;     /* workers that did not end in order */
 
 static void look_again(int signal)
 {
@@ -138,26 +145,96 @@ static struct seat *seat_of(struct parcel__keeper *keeper, pid_t pid)
 {
     for (int i = 0; i < keeper->options.n_workers; i++) {
         struct seat *seat = &keeper->seats[i];
-        if (state_of(seat) == RUNNING && atomic_load(&seat->pid) == pid)
+        if (state_of(seat) == RUNNING && !seat->is_dead && atomic_load(&seat->pid) == pid)
             return seat;
     }
     return NULL;
 }
 
-/* Waits for all that have ended; with flags 0, until all have. */
-static void reap(struct parcel__keeper *keeper, int flags)
+/* Waits for one that has ended: a worker, or what was started by one that is gone. False: there is
+ * none. */
+static bool reap_one(struct parcel__keeper *keeper, int flags)
 {
     struct rusage usage;
     int status;
-    pid_t pid;
-    while ((pid = wait4(-1, &status, flags, &usage)) > 0 || (pid < 0 && errno == EINTR)) {
-        parcel__openmp_clean_up(pid);
-        struct seat *seat = pid > 0 ? seat_of(keeper, pid) : NULL;
-        if (!seat)
-            continue;
-        parcel__death_record(&seat->death, status, &usage, seat->sent);
-        settle(seat, ENDED);
+    pid_t pid = wait4(-1, &status, flags, &usage);
+    if (pid <= 0)
+        return pid < 0 && errno == EINTR;
+    parcel__openmp_clean_up(pid);
+    struct seat *seat = seat_of(keeper, pid);
+    if (!seat)
+        return true;
+    parcel__death_record(&seat->death, status, &usage, seat->sent);
+    seat->is_dead = true;
+    n_lost += !parcel__death_was_in_order(&seat->death);
+    return true;
+}
+
+/* Waits for all that have ended. */
+static void reap(struct parcel__keeper *keeper)
+{
+    while (reap_one(keeper, WNOHANG))
+        continue;
+}
+
+/* Programs end with the call that started them, whose worker is lost. */
+static bool is_of_lost(void *context, pid_t pid, unsigned worker)
+{
+    const struct parcel__keeper *keeper = context;
+    (void)pid;
+    for (int i = 0; i < keeper->options.n_workers; i++) {
+        const struct seat *seat = &keeper->seats[i];
+        if (seat->number == worker)
+            return seat->is_dead && !parcel__death_was_in_order(&seat->death);
     }
+    return false;
+}
+
+/* The others end with the keeper, but for those that left the program's session to outlive it. */
+static bool is_of_session(void *context, pid_t pid, unsigned worker)
+{
+    return is_of_lost(context, pid, worker) || getsid(pid) == getsid(0);
+}
+
+/* What is killed may just have started another. */
+static void end_programs(struct parcel__keeper *keeper,
+                         bool (*ends)(void *context, pid_t pid, unsigned worker))
+{
+    enum { MOST_TRIES = 100 };
+    for (int i = 0; i < MOST_TRIES && parcel__programs_kill(getpid(), ends, keeper); i++) {
+        parcel__port_sleep(instant);
+        reap(keeper);
+    }
+}
+
+/* Tells the program of workers that have ended, when what they started has, too. */
+static void bury_workers(struct parcel__keeper *keeper)
+{
+    reap(keeper);
+    for (unsigned n_known = 0; n_known < n_lost;) {
+        n_known = n_lost;
+        end_programs(keeper, is_of_lost);
+    }
+    n_lost = 0;
+    for (int i = 0; i < keeper->options.n_workers; i++)
+        if (keeper->seats[i].is_dead) {
+            keeper->seats[i].is_dead = false;
+            settle(&keeper->seats[i], ENDED);
+        }
+}
+
+static bool has_worker(const struct parcel__keeper *keeper)
+{
+    for (int i = 0; i < keeper->options.n_workers; i++)
+        if (state_of(&keeper->seats[i]) == RUNNING && !keeper->seats[i].is_dead)
+            return true;
+    return false;
+}
+
+static bool has_child(void)
+{
+    siginfo_t info;
+    return waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
 }
 
 static _Noreturn void leave(struct parcel__keeper *keeper)
@@ -170,7 +247,12 @@ static _Noreturn void leave(struct parcel__keeper *keeper)
             keeper->seats[i].sent = SIGKILL;
             kill(atomic_load(&keeper->seats[i].pid), SIGKILL);
         }
-    reap(keeper, 0);
+    while (has_worker(keeper) && reap_one(keeper, 0))
+        continue;
+    reap(keeper);
+    if (has_child())
+        end_programs(keeper, is_of_session);
+    bury_workers(keeper);
     parcel__openmp_clean_up(getpid());
     _exit(EXIT_SUCCESS);
 }
@@ -182,6 +264,7 @@ static bool fork_worker(struct parcel__keeper *keeper, int worker)
     pid_t self = getpid();
     memset(&seat->death, 0, sizeof seat->death);
     seat->sent = 0;
+    seat->number = ++n_started;
     pid_t pid = fork();
     if (pid == 0)
         be_worker(keeper, worker, self);
@@ -229,23 +312,36 @@ static double serve(struct parcel__keeper *keeper)
     return pause;
 }
 
+/* A program that executed another is gone, though its process is not, and nobody tells. */
+static bool program_lives(const struct parcel__keeper *keeper)
+{
+    unsigned long now = parcel__programs_image(keeper->program);
+    return getppid() == keeper->program && (now == image || now == 0);
+}
+
 /* The signal of the parent's end also comes when only the thread that forked has ended. */
 static void keep(void *data)
 {
     struct parcel__keeper *keeper = kept = data;
+    bool is_quiet = true;
     prctl(PR_SET_PDEATHSIG, PARENT_ENDED);
+    prctl(PR_SET_CHILD_SUBREAPER, 1);
+    image = parcel__programs_image(keeper->program);
+    parcel__programs_mark(getpid(), 0);
     catch_signals();
     parcel__death_catch_exits();
     if (!keeper->options.dumps_core)
         dump_no_core();
     for (;;) {
         unsigned seen = atomic_load_explicit(&keeper->word, memory_order_acquire);
-        reap(keeper, WNOHANG);
-        if (atomic_load(&keeper->is_closing) || getppid() != keeper->program)
+        bury_workers(keeper);
+        if (atomic_load(&keeper->is_closing) || getppid() != keeper->program ||
+            (is_quiet && !program_lives(keeper)))
             leave(keeper);
         double pause = serve(keeper);
         parcel__process_wait(&keeper->word, seen, has_started ? quiet : pause);
-        if (has_started && atomic_load(&keeper->word) == seen) {
+        is_quiet = atomic_load(&keeper->word) == seen;
+        if (has_started && is_quiet) {
             parcel__death_look();
             has_started = false;
         }
@@ -284,14 +380,29 @@ static void await_end(struct seat *seat)
     pthread_mutex_unlock(&seat->life);
 }
 
-/* Called with the mutex held, when the keeper is gone. */
-static void bury_keeper(struct parcel__keeper *keeper)
+static bool is_any(void *context, pid_t pid, unsigned worker)
+{
+    (void)context, (void)pid, (void)worker;
+    return true;
+}
+
+/* Waits for the keeper, and does what one could not do that was killed. */
+static void await_keeper(pid_t pid, int flags)
+{
+    int status = 0;
+    while (waitpid(pid, &status, flags) < 0 && errno == EINTR)
+        continue;
+    if (WIFSIGNALED(status))
+        (void)parcel__programs_kill(pid, is_any, NULL);
+    parcel__openmp_clean_up(pid);
+}
+
+/* Called with the mutex held, or when nobody else may use the keeper. flags: of waitpid. */
+static void bury_keeper(struct parcel__keeper *keeper, int flags)
 {
     int pid = atomic_exchange(&keeper->pid, 0);
-    if (pid > 0) {
-        waitpid(pid, NULL, WNOHANG);
-        parcel__openmp_clean_up(pid);
-    }
+    if (pid > 0)
+        await_keeper(pid, flags);
     for (int i = 0; i < keeper->options.n_workers; i++) {
         struct seat *seat = &keeper->seats[i];
         await_end(seat);
@@ -320,7 +431,7 @@ static bool revive(struct parcel__keeper *keeper, char *why, size_t why_size)
     pthread_mutex_lock(&keeper->mutex);
     bool lives = keeper_lives(keeper);
     if (!lives) {
-        bury_keeper(keeper);
+        bury_keeper(keeper, WNOHANG);
         lives = fork_keeper(keeper);
         if (!lives)
             put_error(why, why_size, errno);
@@ -371,13 +482,6 @@ bool parcel__keeper_has_stack(const struct parcel__keeper *keeper)
     return keeper->has_stack;
 }
 
-static void await_keeper(const struct parcel__keeper *keeper)
-{
-    int pid = atomic_load(&keeper->pid);
-    while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
-        continue;
-}
-
 /* In a process that the program forked, there is nothing of ours to end. */
 void parcel__keeper_close(struct parcel__keeper *keeper)
 {
@@ -386,8 +490,7 @@ void parcel__keeper_close(struct parcel__keeper *keeper)
     if (keeper->program == getpid()) {
         atomic_store(&keeper->is_closing, true);
         parcel__process_ring(&keeper->word);
-        await_keeper(keeper);
-        bury_keeper(keeper);
+        bury_keeper(keeper, 0);
         pthread_mutex_destroy(&keeper->mutex);
     }
     parcel__process_unshare(keeper, keeper->size);
@@ -407,7 +510,7 @@ bool parcel__keeper_is_alive(struct parcel__keeper *keeper, int worker)
         return state_of(seat) == RUNNING;
     pthread_mutex_lock(&keeper->mutex);
     if (!keeper_lives(keeper))
-        bury_keeper(keeper);
+        bury_keeper(keeper, WNOHANG);
     pthread_mutex_unlock(&keeper->mutex);
     return state_of(seat) == RUNNING;
 }

@@ -212,6 +212,11 @@ int *parcel__openmp_list_bound_cpus(int *count)
     return cpus;
 }
 
+bool parcel__openmp_loses_memory(void)
+{
+    return has_libomp;
+}
+
 bool parcel__openmp_before_fork(void)
 {
     bool is_paused = true;

@@ -138,6 +138,35 @@ bool parcel__process_has_lost_team(void)
     return has_lost_team;
 }
 
+/* ---- what tools do at the end of a program, which a child of ours does not reach ---- */
+
+/* Of the program's files that delay functions: see parcel/delayed.h. */
+extern void parcel__counts(bool goes_on, char *const *never) __attribute__((weak));
+extern void __lsan_do_leak_check(void) __attribute__((weak));
+
+/* In a child: the program had no other thread. */
+static bool was_alone;
+
+void parcel__process_begin_counts(void)
+{
+    if (parcel__counts)
+        parcel__counts(true, NULL);
+}
+
+void parcel__process_write_counts(void)
+{
+    if (parcel__counts)
+        parcel__counts(false, NULL);
+}
+
+void parcel__process_report_leaks(void)
+{
+    if (was_alone)
+        __lsan_do_leak_check();
+}
+
+/* ---- fork ---- */
+
 struct forking {
     void (*body)(void *context);
     void *context;
@@ -202,6 +231,9 @@ pid_t parcel__process_fork(void (*body)(void *context), void *context, bool *is_
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     *is_caller = !has_lost_team && parcel__openmp_before_fork();
+    was_alone =
+        __lsan_do_leak_check && !parcel__openmp_loses_memory() && parcel__port_is_only_thread();
+    parcel__process_begin_counts();
     if (*is_caller)
         fork_here(&forking);
     else

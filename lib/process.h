@@ -31,6 +31,14 @@ void parcel__process_flush(void);
  * those of the team. A new thread may. */
 bool parcel__process_has_lost_team(void);
 
+/* Before a fork: writes what gcc --coverage counted so far, and counts from 0 on. At the end:
+ * writes it, and what memory nobody freed, where a sanitizer looks for that and can: in a process
+ * that was forked from one with other threads, or with libomp, it would call all lost that only
+ * their stacks point at, or that libomp forgets in a child. */
+void parcel__process_begin_counts(void);
+void parcel__process_write_counts(void);
+void parcel__process_report_leaks(void);
+
 /* Forks a process that runs body and must end in it. It begins with all signals blocked, may use
  * OpenMP and the library whatever the threads of this process did, and runs on a thread of its
  * own that may be a new one: thread-local values are then not the caller's, and the caller's stack

@@ -788,5 +788,6 @@ int main(void)
     tcase_add_loop_test(tests, first_calls_take_no_time_of_on_worker_start, 0, 2);
     add_data_tests(suite);
     add_program_tests(suite);
+    add_end_tests(suite);
     return suite_run(suite);
 }

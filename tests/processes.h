@@ -1,7 +1,7 @@
 /*
  * processes.h: what a user of the backend "processes" can do that no other backend can: how calls
- * and workers end (processes.c), what travels to them and back (processes_data.c), and the program
- * around them (processes_program.c).
+ * and workers end (processes.c), what travels to them and back (processes_data.c), the program
+ * around them (processes_program.c), and what ends with them (processes_ends.c).
  */
 #ifndef PROCESSES_H
 #define PROCESSES_H
@@ -39,6 +39,7 @@ void await_begun(int count);
 
 void add_data_tests(Suite *suite);
 void add_program_tests(Suite *suite);
+void add_end_tests(Suite *suite);
 TCase *processes_case(Suite *suite, const char *name);
 
 #endif
