@@ -1,36 +1,45 @@
 #!/bin/sh
-# instructions.sh: instructions a call at one thread, counted by valgrind, which repeats exactly.
+# instructions.sh: what a call costs on each path that users pay for, in instructions at one thread,
+# counted by valgrind, which repeats exactly.
 #
 #     ./instructions.sh [PROGRAM]        (default: ./count)
 #
-# Each part is counted for two lengths of the list; the difference leaves out what does not grow
-# with it. A processor clears memory by one "rep stos", which valgrind counts as an instruction a
-# byte, 2 a call for the marks. So the C library is told to clear by vector stores, as it does on
-# processors that are slow at it.
+# Each part is counted for two numbers of calls; the difference leaves out what does not grow with
+# it. The C library is told to use what every processor of this kind has, so that all count alike;
+# and to clear memory by vector stores, since valgrind counts "rep stos" as an instruction a byte.
 set -eu
 
 program=${1:-./count}
-short=100000
-long=200000
-parts='build list map read free'
+short=20000
+long=40000
 directory=$(mktemp -d)
 trap 'rm -rf "$directory"' EXIT
 
 command -v valgrind >/dev/null || { echo "$0: valgrind is missing" >&2; exit 1; }
 
-# count PART N: the instructions of that part in a run of N calls.
-count() {
-    OMP_NUM_THREADS=1 GLIBC_TUNABLES=glibc.cpu.hwcaps=-ERMS \
-        valgrind --tool=callgrind --toggle-collect="count_$1" \
-        --callgrind-out-file="$directory/out" "$program" "$2" >"$directory/log" 2>&1 ||
-        { cat "$directory/log" >&2; exit 1; }
-    sed -n 's/^totals: //p' "$directory/out"
+# count N: a line "part instructions" for each part, of N calls.
+count()
+{
+    env -i PATH="$PATH" LD_LIBRARY_PATH="${LD_LIBRARY_PATH-}" OMP_NUM_THREADS=1 \
+        GLIBC_TUNABLES=glibc.cpu.hwcaps=-ERMS,-FSRM,-AVX2,-AVX2_Usable,-AVX_Fast_Unaligned_Load \
+        valgrind --tool=callgrind --callgrind-out-file="$directory/out" "$program" "$1" \
+        >"$directory/log" 2>&1 || { cat "$directory/log" >&2; exit 1; }
+    callgrind_annotate --inclusive=yes --threshold=100 "$directory/out" |
+        sed -n 's/^ *\([0-9,]*\) .*:count_\([a-z]*\)\(\.[a-z.0-9]*\)* \[.*/\2 \1/p' | tr -d ,
 }
 
-echo "# instructions a call of int f(int, int), one thread"
-for part in $parts; do
-    few=$(count "$part" "$short")
-    many=$(count "$part" "$long")
-    awk -v part="$part" -v few="$few" -v many="$many" -v calls="$((long - short))" \
-        'BEGIN { printf "%-6s %7.2f\n", part, (many - few) / calls }'
-done
+count "$short" >"$directory/few"
+count "$long" >"$directory/many"
+echo '# instructions a call of int f(int, int), one thread; of run: a run of two calls'
+awk -v calls="$((long - short))" '
+    FNR == NR { few[$1] = $2; next }
+    $1 in order { next }
+    { n = split("build list map loop run stream pull process packed calls results read durations records print", all)
+      for (i = 1; i <= n; i++) if (all[i] == $1) { order[$1] = i; many[i] = $2 } }
+    END {
+        for (i = 1; i <= n; i++) {
+            if (!(i in many)) continue
+            each = (many[i] - few[all[i]]) / calls * (all[i] == "run" ? 100 : 1)
+            printf "%-9s %8.2f\n", all[i], each
+        }
+    }' "$directory/few" "$directory/many"
