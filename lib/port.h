@@ -41,6 +41,9 @@ void parcel__port_unmap(void *pages, size_t size);
 /* What one part of the system allows; INT_MAX when it sets no limit. */
 int parcel__port_online_cpus(void);
 int parcel__port_affinity_cpus(void);
+
+/* Equal in threads that may run on the same cpus. */
+uint64_t parcel__port_affinity_hash(void);
 int parcel__port_cgroup_cpus(const char *root, const char *groups); /* groups: a file like
                                                                      * /proc/self/cgroup */
 
@@ -59,6 +62,7 @@ long long parcel__port_memory_kills(void);
 struct parcel__cpus {
     int count;      /* the least of online, affinity, cgroup quota and what variables say; from 1 */
     int shared;     /* what the job's processes on this host have together; INT_MAX: not known */
+    int affinity;   /* what the mask allows; INT_MAX: not known */
     const char *by; /* what holds the count down: "affinity", "NSLOTS" */
 };
 

@@ -237,21 +237,39 @@ int parcel__port_online_cpus(void)
     return online > 0 && online < INT_MAX ? (int)online : 1;
 }
 
-int parcel__port_affinity_cpus(void)
+/* The number of cpus in the mask, and a hash of it, which is 0 before; 0: it is not known. */
+static int read_affinity(uint64_t *hash)
 {
     /* The kernel's mask may be wider than cpu_set_t: grow until it fits. */
     for (int cpus = CPU_SETSIZE; cpus <= PARCEL__LARGEST_CPU_SET; cpus *= 2) {
         cpu_set_t *set = CPU_ALLOC((size_t)cpus);
         if (!set)
-            return INT_MAX;
+            return 0;
         size_t size = CPU_ALLOC_SIZE((size_t)cpus);
         bool known = sched_getaffinity(0, size, set) == 0;
         int count = known ? CPU_COUNT_S(size, set) : 0;
+        for (int i = 0; known && i < cpus; i++)
+            if (CPU_ISSET_S((size_t)i, size, set))
+                *hash = *hash * 0x9e3779b97f4a7c15u + (uint64_t)i + 1;
         CPU_FREE(set);
         if (count > 0)
             return count;
     }
-    return INT_MAX;
+    return 0;
+}
+
+int parcel__port_affinity_cpus(void)
+{
+    uint64_t hash = 0;
+    int count = read_affinity(&hash);
+    return count > 0 ? count : INT_MAX;
+}
+
+uint64_t parcel__port_affinity_hash(void)
+{
+    uint64_t hash = 0;
+    (void)read_affinity(&hash);
+    return hash;
 }
 
 /* Reads up to two numbers from a group's file; returns how many there were. "max" is none. */
@@ -533,9 +551,10 @@ static void bound(struct parcel__cpus *cpus, int limit, bool is_shared, const ch
 
 struct parcel__cpus parcel__port_cpus(int bound_cpus)
 {
-    struct parcel__cpus cpus = {INT_MAX, INT_MAX, "online cpus"};
+    struct parcel__cpus cpus = {.count = INT_MAX, .shared = INT_MAX, .by = "online cpus"};
     int online = parcel__port_online_cpus(), affinity = parcel__port_affinity_cpus();
     affinity = affinity > bound_cpus ? affinity : bound_cpus;
+    cpus.affinity = affinity;
     bound(&cpus, online, affinity >= online, "online cpus");
     bound(&cpus, affinity, false, "affinity");
     bound(&cpus, parcel__port_cgroup_cpus(cgroup_root, process_cgroups), true, "cgroup quota");

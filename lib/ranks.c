@@ -377,13 +377,21 @@ bool parcel__ranks_are_busy(const struct parcel__ranks *ranks)
 
 /* ---- who comes to a run ---- */
 
+/* At least one. */
+static int part_of(int n_cpus, int n_ranks)
+{
+    return n_ranks < 2 ? n_cpus : n_cpus / n_ranks > 0 ? n_cpus / n_ranks : 1;
+}
+
+/* What several ranks may use the launcher left to them to share: a host, or the same cpus of it. */
 void parcel__ranks_introduce(const struct parcel__ranks *ranks, struct parcel__hello *hello)
 {
     const struct parcel__cpus cpus = parcel__config_cpus();
-    int n_here = ranks->transport->n_here > 1 ? ranks->transport->n_here : 1;
-    *hello = (struct parcel__hello){.n_allowed = cpus.count, .n_cpus = cpus.count};
-    if (cpus.shared / n_here < cpus.count) /* the launcher left it to the ranks to share */
-        hello->n_cpus = cpus.shared / n_here > 0 ? cpus.shared / n_here : 1;
+    int of_host = part_of(cpus.shared, ranks->transport->n_here);
+    int of_mask = part_of(cpus.affinity, ranks->transport->n_alike);
+    int least = of_host < of_mask ? of_host : of_mask;
+    *hello = (struct parcel__hello){.n_allowed = cpus.count,
+                                    .n_cpus = least < cpus.count ? least : cpus.count};
     hello->n_most = parcel__port_thread_limit();
     snprintf(hello->host, sizeof hello->host, "%s", ranks->transport->host);
 }

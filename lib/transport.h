@@ -26,7 +26,8 @@ struct parcel__transport {
     void *state; /* given to each function */
     int rank;
     int n_ranks;
-    int n_here;       /* ranks on this host, with this one */
+    int n_here;       /* ranks on this host, with this one, */
+    int n_alike;      /* and of these, that may run on the same cpus */
     int fan_out;      /* ranks that one hands out to; 0: the usual number */
     const char *host; /* this rank's; as long as the transport */
     const char *note; /* what users of a run should know, a line; NULL: nothing */

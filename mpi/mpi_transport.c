@@ -11,6 +11,7 @@
  */
 #include "mpi_transport.h"
 
+#include <limits.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +19,7 @@
 #include <unistd.h>
 
 #include "memory.h"
+#include "port.h"
 
 enum { ANNOUNCED = (PARCEL__MPI_HIGHEST_TAG + 1) / 2 };
 
@@ -211,15 +213,17 @@ static MPI_Comm duplicate(MPI_Comm communicator)
     return copy;
 }
 
-/* How many of the ranks share this host's memory. */
-static int count_here(MPI_Comm communicator)
+/* How many of the ranks share this host's memory, and how many of these may use the same cpus. */
+static void count_here(MPI_Comm communicator, struct parcel__transport *seam)
 {
-    MPI_Comm here;
-    int count;
+    MPI_Comm here, alike;
+    int color = (int)(parcel__port_affinity_hash() & INT_MAX);
     MPI_Comm_split_type(communicator, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &here);
-    MPI_Comm_size(here, &count);
+    MPI_Comm_size(here, &seam->n_here);
+    MPI_Comm_split(here, color, 0, &alike);
+    MPI_Comm_size(alike, &seam->n_alike);
+    MPI_Comm_free(&alike);
     MPI_Comm_free(&here);
-    return count;
 }
 
 void parcel__mpi_transport_open(struct parcel__mpi_transport *transport, MPI_Comm communicator,
@@ -229,7 +233,6 @@ void parcel__mpi_transport_open(struct parcel__mpi_transport *transport, MPI_Com
         .messages = duplicate(communicator), .data = duplicate(communicator), .piece = piece};
     gethostname(transport->host, sizeof transport->host - 1);
     transport->seam = (struct parcel__transport){.state = transport,
-                                                 .n_here = count_here(communicator),
                                                  .host = transport->host,
                                                  .send = send_message,
                                                  .send_data = send_data,
@@ -237,6 +240,7 @@ void parcel__mpi_transport_open(struct parcel__mpi_transport *transport, MPI_Com
                                                  .probe = probe,
                                                  .take = take,
                                                  .is_done = is_done};
+    count_here(communicator, &transport->seam);
     MPI_Comm_rank(communicator, &transport->seam.rank);
     MPI_Comm_size(communicator, &transport->seam.n_ranks);
 }

@@ -110,6 +110,8 @@ START_TEST(it_knows_where_it_is)
     ck_assert_int_eq(seam->rank, mpi_rank());
     ck_assert_int_eq(seam->n_ranks, mpi_ranks());
     ck_assert_int_eq(seam->n_here, mpi_ranks());
+    ck_assert_int_ge(seam->n_alike, 1);
+    ck_assert_int_le(seam->n_alike, seam->n_here);
     ck_assert_str_eq(seam->host, host);
 }
 END_TEST

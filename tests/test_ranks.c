@@ -622,6 +622,15 @@ START_TEST(ranks_of_one_host_share_its_cpus)
     transports[1].n_here = 1;
     parcel__ranks_introduce(group[1], &hello);
     ck_assert_int_eq(hello.n_cpus, n_cpus);
+    transports[1].n_alike = 2; /* the same cpus of a larger host */
+    parcel__ranks_introduce(group[1], &hello);
+    int n_alike = parcel__config_cpus().affinity / 2;
+    n_alike = n_alike > 0 ? n_alike : 1;
+    ck_assert_int_eq(hello.n_cpus, n_alike < n_cpus ? n_alike : n_cpus);
+    transports[1].n_alike = 1 << 20;
+    parcel__ranks_introduce(group[1], &hello);
+    ck_assert_int_eq(hello.n_cpus, 1);
+    transports[1].n_alike = 1;
     transports[1].n_here = 1 << 20;
     parcel__ranks_introduce(group[1], &hello);
     ck_assert_int_eq(hello.n_cpus, is_bound ? n_cpus : 1);
