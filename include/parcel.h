@@ -925,7 +925,8 @@ void parcel_shared_free(void *memory);
  * generator, which always travel: that of rank 0 is asked, and the others' are not. When lists are
  * not the same, in their count, functions, numbers, strings, values or described structs, nothing
  * runs, and the error names the call and the rank: "the lists differ: call 2 is model(2) on rank 0
- * and model(77) on rank 1". What pointers point at, what arrays hold, and structs that
+ * and model(77) on rank 1"; when ranks other than 0 have no results of earlier runs, of which a
+ * list may have been made, it says so. What pointers point at, what arrays hold, and structs that
  * are not described are not compared.
  *
  * Who has the results. Rank 0, and with .mpi_results all but those that serve. Every rank that came

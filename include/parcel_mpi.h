@@ -46,7 +46,8 @@ extern "C" {
  * freed at once. If nobody has initialised MPI, this does, at MPI_THREAD_MULTIPLE, and MPI is
  * finalised at exit. Another init ends what the one before began.
  * Returns NULL, or a sentence (borrowed until the next init) that is the same on all ranks: MPI's
- * level is too low, or a rank runs another build of the program. Runs by "mpi" then fail with it.
+ * level is too low, a rank runs another build of the program, or libparcel is of another version
+ * than libparcel_mpi. Runs by "mpi" then fail with it.
  * Collective. Threads: one that may call MPI, and no run goes on. Since 0.1. */
 const char *parcel_mpi_init(MPI_Comm communicator);
 
@@ -56,13 +57,15 @@ const char *parcel_mpi_init(MPI_Comm communicator);
  * Threads: one at a time, none of them in a call. Since 0.1. */
 const char *parcel_mpi_serve(void);
 
-/* Ends what parcel_mpi_init began; it does not finalise MPI. Nobody has to call it: it is done when
+/* Ends what parcel_mpi_init began; it does not finalise MPI, which is done at exit if init has
+ * initialised it. Nobody has to call it: it is done when
  * MPI_Finalize begins, or at exit. Does nothing without init.
  * Collective. Threads: one that may call MPI, and no run goes on. Since 0.1. */
 void parcel_mpi_finalize(void);
 
-/* This process's rank, and how many ranks there are; 0 and 1 without init. Threads: any, but not
- * during init and finalize. Since 0.1. */
+/* This process's rank, and how many ranks there are, as of the last init and also behind its end; 0
+ * and 1 without one, and when it failed. Threads: any, but not during init and finalize. Since
+ * 0.1. */
 int parcel_mpi_rank(void);
 int parcel_mpi_ranks(void);
 

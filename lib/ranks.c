@@ -627,6 +627,16 @@ static void put_calls(struct parcel__text *text, const struct parcel__hello *hel
         parcel__text_format(text, "%zu call%s", hello->count, hello->count == 1 ? "" : "s");
 }
 
+static void put_counts(struct parcel__text *error, const struct parcel__hello *own,
+                       const struct parcel__hello *other, int rank)
+{
+    parcel__text_put(error, ": ");
+    put_calls(error, own);
+    parcel__text_put(error, " on rank 0, ");
+    put_calls(error, other);
+    parcel__text_format(error, " on rank %d", rank);
+}
+
 /* False: a rank has other calls than rank 0, as error says. */
 static bool have_same_calls(struct parcel__ranks *ranks, const struct parcel__hello *own,
                             const parcel_calls *calls, struct parcel__text *error)
@@ -639,15 +649,15 @@ static bool have_same_calls(struct parcel__ranks *ranks, const struct parcel__he
              hello->digest == own->digest))
             continue;
         parcel__text_put(error, "the lists differ");
-        if (hello->role == own->role && hello->count == own->count) {
+        if (hello->role == own->role && hello->count == own->count)
             find_difference(ranks, i, calls, error);
-            return false;
-        }
-        parcel__text_put(error, ": ");
-        put_calls(error, own);
-        parcel__text_put(error, " on rank 0, ");
-        put_calls(error, hello);
-        parcel__text_format(error, " on rank %d", i);
+        else
+            put_counts(error, own, hello, i);
+        if (ranks->has_kept_values) /* of which a list may have been made */
+            parcel__text_format(error,
+                                "; rank %d has no results of earlier runs, which .mpi_results = "
+                                "PARCEL_ALL_RANKS gives to all ranks",
+                                i);
         return false;
     }
     return true;
@@ -787,6 +797,7 @@ struct parcel__terms *parcel__ranks_terms(struct parcel__ranks *ranks, int n_job
 void parcel__ranks_announce(struct parcel__ranks *ranks, const struct parcel__terms *terms)
 {
     ranks->closed = ranks->serial;
+    ranks->has_kept_values |= !terms->all_ranks;
     parcel__ranks_pass_on(ranks, PARCEL__SAYS_BEGIN, terms, parcel__terms_size(terms));
     parcel__ranks_flush(ranks);
 }

@@ -65,6 +65,7 @@ struct parcel__ranks {
     struct parcel__hello *hellos; /* the last of each rank */
     bool *has_left;               /* which ranks said good-bye */
     bool is_closing;
+    bool has_kept_values; /* of some run, which the others do not have */
     struct parcel__message *compared;
 
     /* Of the others. */

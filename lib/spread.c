@@ -499,6 +499,9 @@ static parcel_results *refuse_second_stream(const struct parcel__run *run)
     return parcel__spread_refuse(run->team->ranks, &error, run->plan->mpi_timeout, run->calls);
 }
 
+/* Seconds that rank 0 has to say when the deadline has passed. */
+static const double rank_0_first = 1;
+
 /* What may stop the run while ranks wait for each other, as it does later. A signal that comes
  * before the calls, as when a job is ended, stops the run as any other. */
 static void open_waiting(struct parcel__run *run, struct parcel__control *waiting,
@@ -508,6 +511,8 @@ static void open_waiting(struct parcel__run *run, struct parcel__control *waitin
                                       .handles_signals = run->plan->limits.handles_signals,
                                       .deadline = run->plan->limits.deadline};
     (void)parcel__control_open(waiting, limits, 0, NULL); /* it has no median */
+    if (run->team->ranks->transport->rank > 0)
+        waiting->end += rank_0_first; /* its deadline holds, if it comes */
     if (run->plan->mpi_timeout < INFINITY || limits->deadline > 0)
         parcel__clock_watch();
     run->waiting = waiting;

@@ -15,19 +15,23 @@
 
 #include "identity.h"
 #include "mpi_transport.h"
+#include "mpi_version.h"
 #include "spread.h"
 
 /* What keeps a rank from taking part. */
-enum problem { NONE, LEVEL, TAGS, BUILD, MEMORY, N_PROBLEMS };
+enum problem { NONE, LIBRARY, LEVEL, TAGS, BUILD, MEMORY, N_PROBLEMS };
 
 /* Written by init and finalize, which one thread calls at a time. */
 static struct {
     struct parcel__mpi_transport transport; /* open as long as there are ranks */
     struct parcel__ranks *ranks;            /* NULL: not begun, or ended */
+    int rank;                               /* of the last init, also behind its end */
+    int n_ranks;                            /* 0: it failed, or there was none */
     pid_t process;                          /* that called init; 0: none yet */
     bool initialised_mpi;                   /* so that it finalises it */
     const char *why;                        /* the last init failed, or NULL */
     char text[512];                         /* of why, where it was put together */
+    char note[768];                         /* of the transport */
 } job;
 
 static const char *say(const char *format, ...) __attribute__((format(printf, 1, 2)));
@@ -54,9 +58,11 @@ static void refuse_to_end(const char *what)
     MPI_Abort(job.transport.messages, EXIT_FAILURE);
 }
 
-static void close_ranks(void)
+static void close_ranks(const char *what)
 {
-    parcel__ranks_use(NULL, NULL);
+    job.why =
+        say("%s: no run uses the ranks after that, unless parcel_mpi_init is called again", what);
+    parcel__ranks_use(NULL, job.why);
     parcel__ranks_close(job.ranks);
     job.ranks = NULL;
     parcel__mpi_transport_close(&job.transport);
@@ -69,7 +75,7 @@ static void end(const char *what)
     if (parcel__ranks_are_busy(job.ranks))
         refuse_to_end(what);
     else
-        close_ranks();
+        close_ranks(what);
 }
 
 void parcel_mpi_finalize(void)
@@ -94,8 +100,10 @@ static void at_exit(void)
     if (is_finalised)
         return;
     end("exit was called");
-    if (job.initialised_mpi && job.process)
-        MPI_Finalize();
+    if (!job.initialised_mpi || !job.process)
+        return;
+    MPI_Barrier(MPI_COMM_WORLD); /* MPICH has been seen to hang in MPI_Finalize without one */
+    MPI_Finalize();
 }
 
 /* Asks to be told of the end: once in a process. */
@@ -174,7 +182,10 @@ static bool has_build_of_rank_0(MPI_Comm communicator)
 
 static enum problem look_for_problems(MPI_Comm communicator)
 {
+    char sentence[sizeof job.text];
     bool has_build = has_build_of_rank_0(communicator);
+    if (!parcel__mpi_version_check(parcel_version(), sentence, sizeof sentence))
+        return LIBRARY;
     if (thread_level() < MPI_THREAD_SERIALIZED)
         return LEVEL;
     if (highest_tag() < PARCEL__MPI_HIGHEST_TAG)
@@ -187,15 +198,27 @@ struct account {
     char host[256];
     int level;
     int highest_tag;
+    char version[32]; /* of libparcel */
 };
+
+/* How MPI_Init comes to a higher level. */
+#ifdef OPEN_MPI
+static const char how_to_raise[] = "OMPI_MPI_THREAD_LEVEL=3";
+#else
+static const char how_to_raise[] = "MPIR_CVAR_DEFAULT_THREAD_LEVEL=MPI_THREAD_MULTIPLE";
+#endif
 
 static const char *describe(enum problem problem, int rank, const struct account *of)
 {
     switch (problem) {
+    case LIBRARY:
+        parcel__mpi_version_check(of->version, job.text, sizeof job.text);
+        return job.text;
     case LEVEL:
         return say("parcel_mpi_init: MPI was initialised at %s on rank %d (%s), and Parcel needs "
-                   "MPI_THREAD_SERIALIZED at least: see MPI_Init_thread",
-                   level_name(of->level), rank, of->host);
+                   "MPI_THREAD_SERIALIZED at least: call MPI_Init_thread in place of MPI_Init, or "
+                   "set %s, or leave MPI_Init out: parcel_mpi_init does it",
+                   level_name(of->level), rank, of->host, how_to_raise);
     case TAGS:
         return say("parcel_mpi_init: MPI's highest tag is %d on rank %d (%s), and Parcel needs %d",
                    of->highest_tag, rank, of->host, PARCEL__MPI_HIGHEST_TAG);
@@ -218,8 +241,36 @@ static const char *agree(const struct parcel__mpi_transport *transport, enum pro
     if (lowest == INT_MAX)
         return NULL;
     memcpy(account.host, transport->host, sizeof account.host);
+    snprintf(account.version, sizeof account.version, "%s", parcel_version());
     MPI_Bcast(&account, sizeof account, MPI_BYTE, lowest / N_PROBLEMS, transport->messages);
     return describe((enum problem)(lowest % N_PROBLEMS), lowest / N_PROBLEMS, &account);
+}
+
+/* srun starts as many jobs of one rank where MPI and Slurm do not know each other. */
+static bool is_one_of_many_jobs(void)
+{
+    int n_ranks;
+    const char *tasks = getenv("SLURM_NTASKS");
+    MPI_Comm_size(MPI_COMM_WORLD, &n_ranks);
+    return n_ranks == 1 && tasks && atoi(tasks) > 1;
+}
+
+/* What the users of each run should know. */
+static const char *note(void)
+{
+    size_t length = 0;
+    job.note[0] = '\0';
+    if (thread_level() < MPI_THREAD_MULTIPLE)
+        length = (size_t)snprintf(job.note, sizeof job.note,
+                                  "MPI was initialised at MPI_THREAD_SERIALIZED: calls must not "
+                                  "use it (MPI_THREAD_MULTIPLE lets them)\n");
+    if (is_one_of_many_jobs())
+        snprintf(job.note + length, sizeof job.note - length,
+                 "SLURM_NTASKS is %s, and this MPI job has one rank: if srun started others, each "
+                 "runs all calls; see srun --mpi=list (--mpi=pmix for Open MPI, --mpi=pmi2 for "
+                 "MPICH)\n",
+                 getenv("SLURM_NTASKS"));
+    return *job.note ? job.note : NULL;
 }
 
 /* One rank that ran out of memory must not leave the others waiting. What they have opened is never
@@ -233,9 +284,7 @@ static const char *open_ranks(void)
     why = agree(&job.transport, ranks ? NONE : MEMORY);
     if (!why)
         job.ranks = ranks;
-    if (thread_level() < MPI_THREAD_MULTIPLE)
-        job.transport.seam.note = "MPI was initialised at MPI_THREAD_SERIALIZED: calls must not "
-                                  "use it (MPI_THREAD_MULTIPLE lets them)\n";
+    job.transport.seam.note = note();
     return why;
 }
 
@@ -263,6 +312,8 @@ const char *parcel_mpi_init(MPI_Comm communicator)
         return "parcel_mpi_init was called while a run goes on";
     end("parcel_mpi_init was called");
     job.why = begin(communicator);
+    job.rank = job.ranks ? job.transport.seam.rank : 0;
+    job.n_ranks = job.ranks ? job.transport.seam.n_ranks : 0;
     parcel__ranks_use(job.ranks, job.why);
     return job.why;
 }
@@ -280,12 +331,12 @@ const char *parcel_mpi_serve(void)
 
 int parcel_mpi_rank(void)
 {
-    return job.ranks ? job.transport.seam.rank : 0;
+    return job.rank;
 }
 
 int parcel_mpi_ranks(void)
 {
-    return job.ranks ? job.transport.seam.n_ranks : 1;
+    return job.n_ranks > 0 ? job.n_ranks : 1;
 }
 
 const char *parcel_mpi_register(const char *name, const parcel_function *function)

@@ -120,12 +120,14 @@ START_TEST(lists_that_differ_are_found_before_anything_runs)
     char rank[32];
     if (ranks_count() == 1)
         return;
+    ck_assert_ptr_null(parcel_mpi_init(MPI_COMM_WORLD)); /* there were no runs */
     bool differs = ranks_rank() == last_rank();
     parcel_results *results = RUN(1, new_list((enum difference)_i, differs), 0);
     check_same_error(results);
     snprintf(rank, sizeof rank, "rank %d", last_rank());
     ck_contains(parcel_results_error(results), rank);
     ck_contains(parcel_results_error(results), _i == COUNT ? "501" : "call 321");
+    ck_assert_ptr_null(strstr(parcel_results_error(results), "earlier runs"));
     if (_i == COUNT)
         ck_contains(parcel_results_error(results), "500");
     ck_assert_int_eq(atomic_load(&tally->started), 0);
@@ -134,6 +136,35 @@ START_TEST(lists_that_differ_are_found_before_anything_runs)
     ck_ran_well(results);
     ck_assert_int_eq(atomic_load(&tally->started), N_CALLS);
     parcel_results_free(results);
+}
+END_TEST
+
+/* A list that is made of results needs them on all ranks. */
+START_TEST(a_list_of_results_that_other_ranks_do_not_have_is_told)
+{
+    if (ranks_count() == 1)
+        return;
+    for (int all = 0; all < 2; all++) {
+        parcel_results *first =
+            RUN(1, squares(20), .mpi_results = all ? PARCEL_ALL_RANKS : PARCEL_RANK_0);
+        parcel_calls *calls = parcel_calls_new();
+        for (size_t i = 0; i < 20; i++)
+            if (parcel_get(first, i, int) > 100)
+                parcel_calls_add(calls, delayed(square)(parcel_get(first, i, int)));
+        parcel_results *second = RUN(1, calls, 0);
+        if (all) {
+            ck_ran_well(second);
+        } else {
+            check_same_error(second);
+            ck_assert_str_eq(parcel_results_error(second),
+                             "the lists differ: 9 calls on rank 0, 0 calls on rank 1; rank 1 has "
+                             "no results of earlier runs, which .mpi_results = PARCEL_ALL_RANKS "
+                             "gives to all ranks");
+        }
+        parcel_results_free(first);
+        parcel_results_free(second);
+        ck_assert_ptr_null(parcel_mpi_init(MPI_COMM_WORLD)); /* all is as new */
+    }
 }
 END_TEST
 
@@ -1547,6 +1578,7 @@ END_TEST
 static void add_list_tests(TCase *tests)
 {
     tcase_add_loop_test(tests, lists_that_differ_are_found_before_anything_runs, 0, N_DIFFERENCES);
+    tcase_add_test(tests, a_list_of_results_that_other_ranks_do_not_have_is_told);
     tcase_add_test(tests, pointers_are_each_ranks_own);
     tcase_add_loop_test(tests, what_other_ranks_would_not_have_is_not_written, 0, LENGTH(writers));
     tcase_add_loop_test(tests, what_only_the_last_rank_would_write_is_refused_on_all, 0,

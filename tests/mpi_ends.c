@@ -63,7 +63,8 @@ START_TEST(a_low_level_is_a_sentence)
 {
     ck_says(run_on(2, "low"),
             "parcel_mpi_init: MPI was initialised at MPI_THREAD_FUNNELED on rank 0",
-            "needs MPI_THREAD_SERIALIZED at least");
+            "needs MPI_THREAD_SERIALIZED at least: call MPI_Init_thread",
+            "_THREAD_LEVEL=", "or leave MPI_Init out");
 }
 END_TEST
 
@@ -97,7 +98,44 @@ END_TEST
 
 START_TEST(a_programs_own_mpi_stays_its_own)
 {
-    ck_says(run_on(2, "own"), "0 of 2: fine\n", "1 of 2: fine\n", "0 of 1: fine\n");
+    ck_says(run_on(2, "own"), "0 of 2: fine\n", "1 of 2: fine\n");
+}
+END_TEST
+
+START_TEST(behind_the_end_ranks_say_what_ended_them)
+{
+    static const char why[] = "parcel_mpi_finalize was called: no run uses the ranks after that, "
+                              "unless parcel_mpi_init is called again";
+    char lines[4][512];
+    for (int i = 0; i < 4; i++)
+        snprintf(lines[i], sizeof lines[i], "%d of 2: %s%s\n", i % 2,
+                 i < 2 ? "" : "backend 'mpi' is not available: ", why);
+    ck_says(run_on(2, "ended"), lines[0], lines[1], lines[2], lines[3]);
+}
+END_TEST
+
+/* What the variable is called that raises MPI_Init, its sentence says: then it does. */
+START_TEST(mpi_init_is_raised_by_the_variable_that_is_named)
+{
+    char command[256], *end;
+    const struct job *job = run_on(2, "single");
+    const char *named = strstr(job->output, "or set ");
+    if (!named) /* this MPI always has a high level */
+        return;
+    snprintf(command, sizeof command, "%s", named + strlen("or set "));
+    end = strchr(command, ',');
+    ck_assert_ptr_nonnull(end);
+    snprintf(end, sizeof command - (size_t)(end - command), " ./mpi-run 2 ./mpi_program single");
+    ck_says(job_run(command), "0 of 2: fine\n", "1 of 2: fine\n");
+}
+END_TEST
+
+START_TEST(a_job_of_one_rank_among_many_of_slurm_is_warned_of)
+{
+    ck_says(job_run("SLURM_NTASKS=4 ./mpi_program warnings"),
+            "SLURM_NTASKS is 4, and this MPI job has one rank", "--mpi=pmi2");
+    ck_says(job_run("SLURM_NTASKS=1 ./mpi_program warnings"), "0 of 1: fine\n");
+    ck_says(job_run("SLURM_NTASKS=2 ./mpi-run 2 ./mpi_program warnings"), "0 of 2: fine\n");
 }
 END_TEST
 
@@ -161,9 +199,12 @@ static Suite *suite(void)
     tcase_add_test(begins, runs_say_why_there_are_no_ranks);
     tcase_add_test(begins, one_run_follows_another);
     tcase_add_test(begins, init_inside_a_call_is_a_sentence);
+    tcase_add_test(begins, mpi_init_is_raised_by_the_variable_that_is_named);
+    tcase_add_test(begins, a_job_of_one_rank_among_many_of_slurm_is_warned_of);
     tcase_add_test(begins, functions_are_registered_before_init);
     TCase *ends = suite_case(suite, "ends");
     tcase_add_test(ends, a_programs_own_mpi_stays_its_own);
+    tcase_add_test(ends, behind_the_end_ranks_say_what_ended_them);
     tcase_add_test(ends, servers_return_when_rank_0_ends);
     tcase_add_test(ends, the_end_of_a_child_is_not_the_end_of_its_rank);
     tcase_add_test(ends, exit_in_a_call_ends_the_job);

@@ -153,6 +153,32 @@ static void run_calls(parcel_call call)
     parcel_calls_free(calls);
 }
 
+static void start_ended(void)
+{
+    parcel_mpi_init(MPI_COMM_WORLD);
+    parcel_mpi_finalize();
+    tell(parcel_mpi_serve());
+    run_calls(delayed(half)(1));
+}
+
+/* As a program does that knows nothing of levels. */
+static void start_single(void)
+{
+    MPI_Init(NULL, NULL);
+    tell(parcel_mpi_init(MPI_COMM_WORLD));
+    MPI_Finalize();
+}
+
+static void start_warnings(void)
+{
+    parcel_mpi_init(MPI_COMM_WORLD);
+    parcel_calls *calls = parcel_calls_new();
+    parcel_results *results = Parallel(.n_jobs = 1, .backend = "mpi")(calls);
+    tell(parcel_results_warnings(results));
+    parcel_results_free(results);
+    parcel_calls_free(calls);
+}
+
 static void start_runs(void)
 {
     parcel_mpi_init(MPI_COMM_WORLD);
@@ -236,6 +262,9 @@ static const struct {
               {"inside", start_inside},
               {"register", start_register},
               {"runs", start_runs},
+              {"ended", start_ended},
+              {"single", start_single},
+              {"warnings", start_warnings},
               {"low_runs", start_low_runs},
               {"exit_at_0", start_exit_at_0},
               {"exit_at_1", start_exit_at_1},

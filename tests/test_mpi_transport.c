@@ -3,6 +3,7 @@
 
 #include "memory.h"
 #include "mpi_transport.h"
+#include "mpi_version.h"
 
 #include <limits.h>
 #include <unistd.h>
@@ -299,6 +300,18 @@ START_TEST(more_than_two_gigabytes_arrive)
 }
 END_TEST
 
+/* What a header does not promise, the two libraries know of each other. */
+START_TEST(another_libparcel_is_named)
+{
+    char sentence[256] = "";
+    ck_assert(parcel__mpi_version_check(parcel_version(), sentence, sizeof sentence));
+    ck_assert_str_eq(sentence, "");
+    ck_assert(!parcel__mpi_version_check("99.98.97", sentence, sizeof sentence));
+    ck_contains(sentence, "the libparcel that is loaded of 99.98.97");
+    ck_contains(sentence, parcel_version());
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *suite = suite_create("mpi_transport");
@@ -315,6 +328,7 @@ static Suite *suite(void)
     tcase_add_test(tests, the_programs_own_messages_are_not_seen);
     tcase_add_test(tests, the_programs_error_handler_stays);
     tcase_add_test(tests, more_than_two_gigabytes_arrive);
+    tcase_add_test(tests, another_libparcel_is_named);
     return suite;
 }
 
