@@ -136,3 +136,27 @@ slip "$named" '' 'parcel_config_push(2)'
 slip calls_follow_in_parentheses '' 'parcel_results *results = Parallel(.n_jobs = 2)'
 slip 'has no member named' '' 'parcel_results_free(Parallel(.n_job = 2)(calls))' \
     "designator 'n_job' does not refer"
+
+# warned OPTION STATEMENT: what compilers warn of in a program they warn of in what it gives to macros.
+warned()
+{
+    program 'DELAYED(double, scale, double, int);
+        DELAYED(double, half, double);' "$2" >"$work/slip.c"
+    for compiler in $compilers; do
+        "$compiler" -std=c11 -O1 -Wall -Wextra "$1" -I "$TOP_SRCDIR/include" -c "$work/slip.c" \
+            -o "$work/object" 2>"$work/said" || complain "$compiler does not compile: $2"
+        grep -q "slip.c:14:.*warning: .*\\[$1\\]" "$work/said" ||
+            complain "$compiler does not warn by $1: $2"
+    done
+}
+
+any='parcel_results *any = Parallel()(calls); parcel_results_free(any)'
+warned -Wfloat-conversion 'parcel_calls_add(calls, delayed(scale)(1, array[0]))'
+warned -Wdouble-promotion 'parcel_calls_add(calls, delayed(half)((float)number * array[0]))'
+warned -Wuninitialized 'double lost; parcel_calls_add(calls, delayed(half)(lost))'
+warned -Wsign-conversion 'parcel_results_free(Parallel(.n_jobs = (unsigned)number)(calls))'
+warned -Wincompatible-pointer-types 'parcel_results_free(Parallel(.backend = integers)(calls))'
+warned -Wsign-conversion 'parcel_results_free(Parallel()(parcel_map(half, array, number)))'
+warned -Wsign-conversion "$any; number = (int)(parcel_get(any, 0, int) + 1u)"
+warned -Wfloat-conversion "$any; number = parcel_get(any, 0, double)"
+warned -Wparentheses "$any; if (number = parcel_holds(any, 0, int)) number++"

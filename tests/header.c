@@ -200,6 +200,13 @@ __attribute__((nonnull, warn_unused_result, cold, noinline)) static int careful(
 }
 DELAYED(int, careful, const char *);
 
+__attribute__((warn_unused_result)) static struct point wanted(int x)
+{
+    const struct point point = {x, 0};
+    return point;
+}
+DELAYED(void, wanted, int);
+
 extern double later(double x);
 DELAYED(double, later, double);
 double later(double x)

@@ -192,9 +192,9 @@
  * about it is the only error. No macro of the function's name is called. */
 #define parcel__FUNCTION(u, f) __builtin_choose_expr(parcel__is_typed_##u, f, (parcel__type_##u *)0)
 
-/* By whether the result is void. */
+/* By whether the result is void: then what the function returns is ignored with a word. */
 #define parcel__STORE_0(u) *(parcel__result_##u *)(void *)parcel__result =
-#define parcel__STORE_1(u)
+#define parcel__STORE_1(u) (void)
 #define parcel__RESULT_TYPE_0(R) parcel__PLAIN(R)
 #define parcel__RESULT_TYPE_1(R) void
 #define parcel__RESULT_KIND_0(u) parcel__KNOWN_KIND_OF(*(parcel__result_##u *)0)
@@ -427,7 +427,8 @@ struct parcel__no_element;
     static parcel_structure parcel__PASTE(parcel__structure_, unit) = { \
         #S, sizeof(S), parcel__PASTE(parcel__fields_, unit), \
         sizeof parcel__PASTE(parcel__fields_, unit) / sizeof(parcel_field), 0}; \
-    __attribute__((constructor)) static void parcel__PASTE(parcel__enter_, unit)(void) \
+    __attribute__((constructor)) static void parcel__PASTE(parcel__PARCEL_STRUCT_at_file_scope_, \
+                                                           unit)(void) \
     { \
         parcel__structure_register(&parcel__PASTE(parcel__structure_, unit)); \
     } \
