@@ -27,13 +27,6 @@
 #ifndef PARCEL_H
 #define PARCEL_H
 
-/* gcc then shows an error in what a macro has made at the macro's line, in four lines instead of
- * forty. What it warns of in the program's own code, the arguments of macros too, it goes on to
- * warn of (but not that a function is deprecated which DELAYED is given). */
-#if defined __GNUC__ && !defined __clang__
-#pragma GCC system_header
-#endif
-
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -981,6 +974,67 @@ bool parcel_call_from_values(parcel_call *call, const parcel_function *function,
 
 #include <parcel/delayed.h>
 
+/* parcel_map(f, array, count): one call of f for each element of an array of f's only parameter
+ * type; Python's map(delayed(f), array). Borrows the array, allocates nothing, lives in the
+ * enclosing block. Equal to
+ *
+ *     for (size_t i = 0; i < count; i++)
+ *         parcel_calls_add(calls, delayed(f)(array[i]));
+ *
+ * An array of another type, or a function of two, does not compile. Since 0.1. */
+#define parcel_map(f, array, count) \
+    ((const parcel_calls *)&(parcel_calls){.parcel__count = (count), \
+                                           .parcel__mapped = parcel_function_of(f), \
+                                           .parcel__running = parcel__ASSERT_ARRAY_OF(array, f), \
+                                           .parcel__elements = (array)})
+
+/* parcel_array(pointer, count): the count elements at pointer, borrowed. Since 0.1. */
+#define parcel_array(pointer, n) \
+    ((parcel_array){.data = (void *)(pointer), \
+                    .count = (n), \
+                    .kind = parcel__KIND_OF(*(pointer)), \
+                    .element_size = sizeof *(pointer)})
+
+/* parcel_get(results, i, type): the value of call i, converted as C converts numbers; for a call
+ * without one, or with one that cannot be that type, NaN for floating types, else zero or NULL.
+ * parcel_get_or chooses what it is then; parcel_holds tells whether there is one. What a string
+ * or an array points at lives as long as the results. Since 0.1. */
+#define parcel_get(results, index, type) \
+    (*(type const *)parcel__results_get(results, index, parcel__KIND(type), \
+                                        sizeof(type) + parcel__ASSERT_KNOWN(type), \
+                                        parcel__SCRATCH(type)))
+#define parcel_get_or(results, index, type, otherwise) \
+    (parcel_holds(results, index, type) ? parcel_get(results, index, type) : (otherwise))
+#define parcel_holds(results, index, type) \
+    parcel__results_holds(results, index, parcel__KIND(type), sizeof(type))
+
+/* parcel_get_all(results, array, count): parcel_get for the calls 0 to count - 1 into an array.
+ * Returns how many of them have a value of that type. Since 0.1. */
+#define parcel_get_all(results, array, count) \
+    parcel__results_get_all(results, array, count, parcel__KIND_OF(*(array)), sizeof *(array))
+
+/* parcel_parallel(.n_jobs = 4)(calls): parcel_run with the options given, by their names; without
+ * any, parcel_parallel()(calls). Parallel is the same, in fewer lines of a compiler's errors.
+ * Since 0.1. */
+#define parcel_parallel(...) \
+    parcel__RUN((parcel_options){.parcel__first = parcel__NAMED(__VA_ARGS__), __VA_ARGS__})
+#ifndef PARCEL_NO_SHORT_NAMES
+#define Parallel(...) \
+    parcel__RUN((parcel_options){.parcel__first = parcel__NAMED(__VA_ARGS__), __VA_ARGS__})
+#endif
+
+/* parcel_config_push(.n_jobs = 2): parcel_config_push_options with the options given. Since 0.1. */
+#define parcel_config_push(...) \
+    parcel_config_push_options( \
+        &(parcel_options){.parcel__first = parcel__NAMED(__VA_ARGS__), __VA_ARGS__})
+
+/* From here on gcc shows an error in what a macro has made at the macro's line, in four lines
+ * instead of forty. It would also be silent on some that it finds wrong with the values that a
+ * macro is given: those that are given some stand above. */
+#if defined __GNUC__ && !defined __clang__
+#pragma GCC system_header
+#endif
+
 /* PARCEL_DELAYED(R, f, A, B, ...), at file scope, once in each file that delays f: makes
  * parcel_delayed(f) and parcel_map(f, ...). R: void, any arithmetic type, char * (allocated with
  * malloc, taken), const char * (copied), a struct (copied), parcel_array (its malloc'ed data is
@@ -1000,71 +1054,14 @@ bool parcel_call_from_values(parcel_call *call, const parcel_function *function,
 
 /* parcel_delayed(f)(a, b): the call f(a, b), by value. Wrong arguments are the compiler's
  * ordinary diagnostics. Since 0.1. */
-#define parcel_delayed(f) parcel__MADE(parcel__PASTE(parcel__delayed_, f), f)
+#define parcel_delayed(f) parcel__CONSTRUCTOR(f)
 
 /* The descriptor of a delayed function, for parcel_call_from_values. Since 0.1. */
-#define parcel_function_of(f) parcel__MADE(&parcel__PASTE(parcel__function_, f), f)
+#define parcel_function_of(f) (&parcel__PASTE(parcel__made_by_DELAYED_, f).function)
 
 /* PARCEL_STRUCT(struct model, temperature, size), at file scope: describes the struct's fields (1
  * to 32), so that it is printed, compared and hashed field by field. Since 0.1. */
 #define PARCEL_STRUCT(...) parcel__STRUCT(parcel__PASTE(parcel__, __COUNTER__), __VA_ARGS__)
-
-/* parcel_map(f, array, count): one call of f for each element of an array of f's only parameter
- * type; Python's map(delayed(f), array). Borrows the array, allocates nothing, lives in the
- * enclosing block. Equal to
- *
- *     for (size_t i = 0; i < count; i++)
- *         parcel_calls_add(calls, delayed(f)(array[i]));
- *
- * An array of another type, or a function of two, does not compile. Since 0.1. */
-#define parcel_map(f, array, count) \
-    ((const parcel_calls *)&(parcel_calls){ \
-        .parcel__count = (count), \
-        .parcel__mapped = parcel_function_of(f), \
-        .parcel__elements = (array), \
-        .parcel__running = parcel__ASSERT( \
-            parcel__IS_ARRAY_OF(array, parcel__PASTE(parcel__element_, f)), \
-            "parcel_map(" #f ", array, count) wants a function of one parameter, and an array of " \
-            "its type")})
-
-/* parcel_array(pointer, count): the count elements at pointer, borrowed. Since 0.1. */
-#define parcel_array(pointer, n) \
-    ((parcel_array){.data = (void *)(pointer), \
-                    .count = (n), \
-                    .kind = parcel__KIND_OF(*(pointer)), \
-                    .element_size = sizeof *(pointer)})
-
-/* parcel_get(results, i, type): the value of call i, converted as C converts numbers; for a call
- * without one, or with one that cannot be that type, NaN for floating types, else zero or NULL.
- * parcel_get_or chooses what it is then; parcel_holds tells whether there is one. What a string
- * or an array points at lives as long as the results. Since 0.1. */
-#define parcel_get(results, index, type) \
-    (*(type const *)parcel__results_get(results, index, parcel__KIND(type), \
-                                        sizeof(type) + parcel__ASSERT_KNOWN(type), &(union { \
-                                            unsigned char zero[sizeof(type)]; \
-                                            type value; \
-                                        }){{0}}))
-#define parcel_get_or(results, index, type, otherwise) \
-    (parcel_holds(results, index, type) ? parcel_get(results, index, type) : (otherwise))
-#define parcel_holds(results, index, type) \
-    parcel__results_holds(results, index, parcel__KIND(type), sizeof(type))
-
-/* parcel_get_all(results, array, count): parcel_get for the calls 0 to count - 1 into an array.
- * Returns how many of them have a value of that type. Since 0.1. */
-#define parcel_get_all(results, array, count) \
-    parcel__results_get_all(results, array, count, parcel__KIND_OF(*(array)), sizeof *(array))
-
-/* parcel_parallel(.n_jobs = 4)(calls): parcel_run with the options given, by their names; without
- * any, parcel_parallel()(calls). Since 0.1. */
-#define parcel_parallel(...) \
-    parcel_run(&(parcel_options){.parcel__first = parcel__NAMED(__VA_ARGS__), __VA_ARGS__}, \
-               parcel__calls_follow_in_parentheses
-#define parcel__calls_follow_in_parentheses(...) __VA_ARGS__)
-
-/* parcel_config_push(.n_jobs = 2): parcel_config_push_options with the options given. Since 0.1. */
-#define parcel_config_push(...) \
-    parcel_config_push_options( \
-        &(parcel_options){.parcel__first = parcel__NAMED(__VA_ARGS__), __VA_ARGS__})
 
 /* The short names of PARCEL_DELAYED, parcel_delayed and parcel_parallel. A program that has such
  * names of its own defines PARCEL_NO_SHORT_NAMES before it includes the header, and writes the long
@@ -1072,7 +1069,6 @@ bool parcel_call_from_values(parcel_call *call, const parcel_function *function,
 #ifndef PARCEL_NO_SHORT_NAMES
 #define DELAYED(...) PARCEL_DELAYED(__VA_ARGS__)
 #define delayed(f) parcel_delayed(f)
-#define Parallel(...) parcel_parallel(__VA_ARGS__)
 #endif
 
 #endif /* not C++ */

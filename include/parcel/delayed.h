@@ -10,7 +10,7 @@
 #ifndef PARCEL_DELAYED_H
 #define PARCEL_DELAYED_H
 
-/* As in parcel.h. */
+/* As at the end of parcel.h. */
 #if defined __GNUC__ && !defined __clang__
 #pragma GCC system_header
 #endif
@@ -220,13 +220,15 @@ parcel__call(const parcel_function *function, const void *arguments, size_t size
 }
 
 /* All that one DELAYED declares. u: f and the line, so that a second one clashes in few names.
- * is_void: 1 when the result is. The first function is there for its name, which is in the
- * compiler's words when DELAYED is missing, stands in a function, or stands there twice. */
-#define parcel__DEFINE(n, R, f, ...) \
-    parcel__DEFINE_AS(n, parcel__PASTE(parcel__PASTE(f, _), __LINE__), parcel__IS_VOID(R), R, f, \
-                      __VA_ARGS__)
+ * is_void: 1 when the result is. element: the type of f's only parameter. The first function is
+ * there for its name, which is in the compiler's words when DELAYED stands in a function, or twice,
+ * and so is that of the descriptor when DELAYED is missing. */
+struct parcel__no_element;
+#define parcel__DEFINE(n, element, R, f, ...) \
+    parcel__DEFINE_AS(n, parcel__PASTE(parcel__PASTE(f, _), __LINE__), parcel__IS_VOID(R), \
+                      element, R, f, __VA_ARGS__)
 #define parcel__DEFINE_AS(...) parcel__DEFINE_NOW(__VA_ARGS__)
-#define parcel__DEFINE_NOW(n, u, is_void, R, f, ...) \
+#define parcel__DEFINE_NOW(n, u, is_void, element, R, f, ...) \
     static __inline__ __attribute__((unused)) void parcel__one_DELAYED_at_file_scope_for_##f(void) \
     { \
     } \
@@ -286,73 +288,91 @@ parcel__call(const parcel_function *function, const void *arguments, size_t size
                  __atomic_load_n(&parcel__running->events, __ATOMIC_RELAXED) == 0); \
         return parcel__index - parcel__s.first; \
     } \
-    static const parcel_function parcel__function_##f = { \
-        .size = sizeof(parcel_function), \
-        .n_parameters = n, \
-        .name = #f, \
-        .address = (void (*)(void))parcel__FUNCTION(u, f), \
-        .thunk = parcel__thunk_##u, \
-        .parameters = parcel__parameters_##u, \
-        .argument_bytes = sizeof(struct parcel__arguments_##u), \
-        .argument_alignment = _Alignof(struct parcel__arguments_##u), \
-        .result = parcel__RESULT_##is_void(u, R), \
-        .loop = parcel__loop_##u}; \
+    static const struct { \
+        parcel_function function; \
+        element *no_element; /* its type tells parcel_map what it wants */ \
+    } parcel__made_by_DELAYED_##f = { \
+        {.size = sizeof(parcel_function), \
+         .n_parameters = n, \
+         .name = #f, \
+         .address = (void (*)(void))parcel__FUNCTION(u, f), \
+         .thunk = parcel__thunk_##u, \
+         .parameters = parcel__parameters_##u, \
+         .argument_bytes = sizeof(struct parcel__arguments_##u), \
+         .argument_alignment = _Alignof(struct parcel__arguments_##u), \
+         .result = parcel__RESULT_##is_void(u, R), \
+         .loop = parcel__loop_##u}, \
+        0}; \
     static __inline__ __attribute__((unused)) parcel_call parcel__delayed_##f( \
         parcel__EACH_##n(parcel__AS_PARAMETER, parcel__COMMA, u, __VA_ARGS__)) \
     { \
         const struct parcel__arguments_##u parcel__boxed = { \
             parcel__EACH_##n(parcel__AS_VALUE, parcel__COMMA, u, __VA_ARGS__)}; \
-        return parcel__call(&parcel__function_##f, &parcel__boxed, sizeof parcel__boxed); \
+        return parcel__call(&parcel__made_by_DELAYED_##f.function, &parcel__boxed, \
+                            sizeof parcel__boxed); \
     } \
     _Static_assert(sizeof(struct parcel__arguments_##u) <= PARCEL_MAX_ARGUMENT_BYTES, \
                    "the arguments of a delayed call take at most 240 bytes together")
 
-/* What parcel_map checks an array's elements against. */
-struct parcel__no_element;
-#define parcel__WITHOUT_ELEMENT(f) typedef struct parcel__no_element parcel__element_##f;
-#define parcel__WITH_ELEMENT(f, T) typedef parcel__PLAIN(T) parcel__element_##f;
-
 /* By the number of arguments of DELAYED: R and f count too. */
 #define parcel__DELAYED_1(...) \
     _Static_assert(0, "DELAYED wants a result, a function, and the types of its parameters")
-#define parcel__DELAYED_2(R, f) parcel__WITHOUT_ELEMENT(f) parcel__DEFINE(0, R, f, void)
+#define parcel__DELAYED_2(R, f) parcel__DEFINE(0, struct parcel__no_element, R, f, void)
 #define parcel__DELAYED_3(R, f, T) parcel__PASTE(parcel__DELAYED_ONE_, parcel__IS_VOID(T))(R, f, T)
-#define parcel__DELAYED_ONE_0(R, f, T) parcel__WITH_ELEMENT(f, T) parcel__DEFINE(1, R, f, T)
+#define parcel__DELAYED_ONE_0(R, f, T) parcel__DEFINE(1, parcel__PLAIN(T), R, f, T)
 #define parcel__DELAYED_ONE_1(R, f, T) parcel__DELAYED_2(R, f)
-#define parcel__DELAYED_4(R, f, ...) parcel__WITHOUT_ELEMENT(f) parcel__DEFINE(2, R, f, __VA_ARGS__)
-#define parcel__DELAYED_5(R, f, ...) parcel__WITHOUT_ELEMENT(f) parcel__DEFINE(3, R, f, __VA_ARGS__)
-#define parcel__DELAYED_6(R, f, ...) parcel__WITHOUT_ELEMENT(f) parcel__DEFINE(4, R, f, __VA_ARGS__)
-#define parcel__DELAYED_7(R, f, ...) parcel__WITHOUT_ELEMENT(f) parcel__DEFINE(5, R, f, __VA_ARGS__)
-#define parcel__DELAYED_8(R, f, ...) parcel__WITHOUT_ELEMENT(f) parcel__DEFINE(6, R, f, __VA_ARGS__)
-#define parcel__DELAYED_9(R, f, ...) parcel__WITHOUT_ELEMENT(f) parcel__DEFINE(7, R, f, __VA_ARGS__)
+#define parcel__DELAYED_4(R, f, ...) parcel__DEFINE(2, struct parcel__no_element, R, f, __VA_ARGS__)
+#define parcel__DELAYED_5(R, f, ...) parcel__DEFINE(3, struct parcel__no_element, R, f, __VA_ARGS__)
+#define parcel__DELAYED_6(R, f, ...) parcel__DEFINE(4, struct parcel__no_element, R, f, __VA_ARGS__)
+#define parcel__DELAYED_7(R, f, ...) parcel__DEFINE(5, struct parcel__no_element, R, f, __VA_ARGS__)
+#define parcel__DELAYED_8(R, f, ...) parcel__DEFINE(6, struct parcel__no_element, R, f, __VA_ARGS__)
+#define parcel__DELAYED_9(R, f, ...) parcel__DEFINE(7, struct parcel__no_element, R, f, __VA_ARGS__)
 #define parcel__DELAYED_10(R, f, ...) \
-    parcel__WITHOUT_ELEMENT(f) parcel__DEFINE(8, R, f, __VA_ARGS__)
+    parcel__DEFINE(8, struct parcel__no_element, R, f, __VA_ARGS__)
 #define parcel__DELAYED_11(R, f, ...) \
-    parcel__WITHOUT_ELEMENT(f) parcel__DEFINE(9, R, f, __VA_ARGS__)
+    parcel__DEFINE(9, struct parcel__no_element, R, f, __VA_ARGS__)
 #define parcel__DELAYED_12(R, f, ...) \
-    parcel__WITHOUT_ELEMENT(f) parcel__DEFINE(10, R, f, __VA_ARGS__)
+    parcel__DEFINE(10, struct parcel__no_element, R, f, __VA_ARGS__)
 #define parcel__DELAYED_too_many(...) \
     _Static_assert(0, "a delayed function has at most 10 parameters")
 
-/* What DELAYED has made for f. */
-#define parcel__MADE(what, f) \
-    __builtin_choose_expr(sizeof(&parcel__PASTE(parcel__one_DELAYED_at_file_scope_for_, f)) != 0, \
-                          what, 0)
+/* The constructor that DELAYED has made for f. */
+#define parcel__CONSTRUCTOR(f) \
+    __builtin_choose_expr(sizeof parcel__PASTE(parcel__made_by_DELAYED_, f) != 0, \
+                          parcel__PASTE(parcel__delayed_, f), 0)
+
+/* Zeroed memory for a value, in the enclosing block. */
+#define parcel__SCRATCH(T) \
+    (&(union { \
+        unsigned char zero[sizeof(T)]; \
+        T value; \
+    }){{0}})
+
 /* 0, as a size; an error when no result is of that type. */
 #define parcel__ASSERT_KNOWN(T) \
     (size_t) parcel__ASSERT(parcel__KNOWN_KIND_OF(*(T *)0) != PARCEL_NONE, \
                             "no result is of the type " #T)
 
-/* Whether the elements of an array (or of what a pointer points at) are of a type. */
-#define parcel__IS_ARRAY_OF(array, T) \
-    (__builtin_types_compatible_p(__typeof__(&(array)[0]), T *) || \
-     __builtin_types_compatible_p(__typeof__(&(array)[0]), const T *))
+/* 0; an error when f is not delayed, or does not take the elements of the array (or of what a
+ * pointer points at) as its only parameter. */
+#define parcel__ASSERT_ARRAY_OF(array, f) \
+    parcel__ASSERT( \
+        parcel__IS_POINTER_TO(__typeof__(&(array)[0]), \
+                              __typeof__(*parcel__PASTE(parcel__made_by_DELAYED_, f).no_element)), \
+        "parcel_map(" #f ", array, count) wants a function of one parameter, and an array of its " \
+        "type")
+#define parcel__IS_POINTER_TO(pointer, T) \
+    (__builtin_types_compatible_p(pointer, T *) || __builtin_types_compatible_p(pointer, const T *))
 
 /* 0; an error when options do not begin with a name. */
 #define parcel__NAMED(...) \
     __extension__ parcel__ASSERT(sizeof(parcel__STRING(__VA_ARGS__)) == 1 || \
                                      __builtin_strncmp(parcel__STRING(__VA_ARGS__), ".", 1) == 0, \
                                  "options are given by name, as in Parallel(.n_jobs = 2)(calls)")
+
+/* The second macro takes the calls; its name is in the compiler's words when they are missing. */
+#define parcel__RUN(...) parcel_run(&__VA_ARGS__ parcel__calls_follow_in_parentheses
+#define parcel__calls_follow_in_parentheses(...) , __VA_ARGS__)
 /* clang-format on */
 
 /* Fields of a described struct. An array field is told apart by its address's type: in an
