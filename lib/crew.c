@@ -234,23 +234,33 @@ static void set_team(struct parcel__stream *stream, struct parcel_job *team)
     pthread_mutex_unlock(&stream->mutex);
 }
 
+/* Nobody worked, and nothing stopped the run, which would say why. */
+static void report_backend(struct parcel__stream *stream, bool takes_batches)
+{
+    struct parcel__text text = {0};
+    if (takes_batches)
+        parcel__text_put(&text,
+                         "the backend hands out batches itself (parcel_job_next), which streams, "
+                         "on_result and generators do not support");
+    else
+        parcel__text_put(&text, "the backend returned without running any worker");
+    parcel__stream_note_error(stream, &text);
+}
+
 static void run_team(struct parcel__stream *stream, struct parcel_job *team,
                      void (*run)(void *context, struct parcel_job *job), void *context)
 {
-    struct parcel__text text = {0};
     stream->asking.is_stopped = stream->delivering.is_stopped = &team->is_stopped;
     stream->asking.job = stream->delivering.job = team;
     set_team(stream, team);
     if (!parcel__stream_has_ended(stream))
         run(context, team);
     set_team(stream, NULL);
+    bool takes_batches = parcel__job_was_asked_for_batches(team);
     parcel__job_close(team);
-    if (stream->has_begun || parcel__stream_has_ended(stream))
-        return;
-    parcel__text_put(&text,
-                     "the backend hands out batches itself (parcel_job_next), which streams, "
-                     "on_result and generators do not support");
-    parcel__stream_note_error(stream, &text);
+    bool is_stopped = parcel__control_reason(stream->options.job.control) != PARCEL__GOES_ON;
+    if (!stream->has_begun && !parcel__stream_has_ended(stream) && !is_stopped)
+        report_backend(stream, takes_batches);
 }
 
 void parcel__crew_run(struct parcel__stream *stream,

@@ -331,6 +331,16 @@ bool parcel__job_has_worker(const struct parcel_job *job, int worker)
            worker < job->options.n_workers;
 }
 
+/* A worker that works for the job says so before it is made ready. */
+bool parcel__job_was_asked_for_batches(const struct parcel_job *job)
+{
+    for (int i = 0; i < job->options.n_workers; i++)
+        if (job->workers[i].is_ready &&
+            !atomic_load_explicit(&job->workers[i].has_begun, memory_order_relaxed))
+            return true;
+    return false;
+}
+
 bool parcel__job_take(struct parcel_job *job, int worker, parcel_batch *batch)
 {
     struct parcel__worker *own = &job->workers[worker], *common = common_worker(job);

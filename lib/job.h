@@ -248,6 +248,9 @@ static inline bool parcel__job_must_stop(struct parcel_job *job)
 
 bool parcel__job_has_worker(const struct parcel_job *job, int worker);
 
+/* True when the backend, which has returned, asked for batches by its own hand. */
+bool parcel__job_was_asked_for_batches(const struct parcel_job *job);
+
 /* Who runs the worker's calls from now on. */
 void parcel__job_carry(struct parcel_job *job, int worker, const struct parcel__carrier *carrier);
 

@@ -812,6 +812,80 @@ static void add_openmp_tests(Suite *suite)
 #endif
 }
 
+/* ---- a system that gives no process ---- */
+
+static bool ignore_result(void *state, size_t index, parcel_value value,
+                          const parcel_record *record)
+{
+    (void)state, (void)index, (void)value, (void)record;
+    return true;
+}
+
+static parcel_next_status next_work(void *state, parcel_call *call)
+{
+    int *given = state;
+    if (*given == 3)
+        return PARCEL_NEXT_END;
+    *call = delayed(work)((*given)++);
+    return PARCEL_NEXT_CALL;
+}
+
+/* The backend's own reason, whatever takes the results. */
+static bool says_why(parcel_results *results)
+{
+    static const char why[] =
+        "worker 0 could not start: fork: Resource temporarily unavailable (EAGAIN): 0 ";
+    parcel_result result;
+    while (parcel_results_next(results, &result))
+        parcel_result_free(&result);
+    bool right = parcel_results_error(results) &&
+                 strncmp(parcel_results_error(results), why, sizeof why - 1) == 0;
+    if (!right)
+        printf("%s\n", parcel_results_error(results));
+    parcel_results_free(results);
+    return right;
+}
+
+/* As a user of its own, with room for this process and one more, or for a thread. */
+static bool run_without_processes(void)
+{
+    const struct rlimit limit = {2, 2};
+    int numbers[] = {1, 2, 3}, given = 0;
+    if (setgid(60000) != 0 || setuid((uid_t)(60000 + getpid() % 5000)) != 0)
+        return false;
+    setrlimit(RLIMIT_NPROC, &limit);
+    parcel_calls *calls = parcel_calls_generate(next_work, &given);
+    parcel_executor *executor =
+        parcel_open(IN_PROCESSES(2, .return_as = PARCEL_GENERATOR_UNORDERED));
+    bool right = says_why(
+        parcel_run(IN_PROCESSES(2, .on_error = PARCEL_COLLECT), parcel_map(work, numbers, 3)));
+    right &= says_why(
+        parcel_run(IN_PROCESSES(2, .on_result = ignore_result), parcel_map(work, numbers, 3)));
+    right &= says_why(
+        parcel_run(IN_PROCESSES(2, .return_as = PARCEL_GENERATOR), parcel_map(work, numbers, 3)));
+    right &= says_why(parcel_run(
+        &(parcel_options){.n_jobs = 2, .isolate = PARCEL_YES, .return_as = PARCEL_GENERATOR},
+        parcel_map(work, numbers, 3)));
+    right &= says_why(parcel_run(IN_PROCESSES(2, .on_error = PARCEL_COLLECT), calls));
+    right &= says_why(parcel_executor_run(executor, parcel_map(work, numbers, 3)));
+    parcel_close(executor);
+    parcel_calls_free(calls);
+    return right;
+}
+
+START_TEST(where_no_process_is_given_all_runs_say_so)
+{
+    int status;
+    if (getuid() != 0 || SUITE_IS_SANITIZED) /* whose own threads need room */
+        return;
+    pid_t pid = fork();
+    if (pid == 0)
+        _exit(run_without_processes() ? 7 : 1);
+    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+    ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 7);
+}
+END_TEST
+
 void add_program_tests(Suite *suite)
 {
     TCase *tests = processes_case(suite, "program");
@@ -836,5 +910,6 @@ void add_program_tests(Suite *suite)
     tcase_add_test(tests, functions_of_an_object_that_is_loaded_late_run);
     tcase_add_test(tests, an_object_that_is_loaded_replaces_no_worker);
     tcase_add_test(tests, a_worker_that_the_kernel_kills_for_memory_says_so);
+    tcase_add_test(tests, where_no_process_is_given_all_runs_say_so);
     add_openmp_tests(suite);
 }
