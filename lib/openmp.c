@@ -169,17 +169,23 @@ void parcel__openmp_renew(const struct parcel__openmp_settings *settings)
             set(&runtimes[i], &settings->of[i]);
 }
 
+/* The cpus of all places. */
+static int count_cpus(const struct runtime *runtime)
+{
+    int cpus = 0;
+    if (!runtime->get_num_places || !runtime->get_place_num_procs)
+        return 0;
+    for (int place = 0; place < runtime->get_num_places(); place++)
+        cpus += runtime->get_place_num_procs(place);
+    return cpus;
+}
+
 int parcel__openmp_bound_cpus(void)
 {
     int most = 0;
     pthread_once(&found_once, find_runtimes);
     for (int i = 0; i < n_runtimes; i++) {
-        const struct runtime *runtime = &runtimes[i];
-        int cpus = 0;
-        if (!runtime->get_num_places || !runtime->get_place_num_procs)
-            continue;
-        for (int place = 0; place < runtime->get_num_places(); place++)
-            cpus += runtime->get_place_num_procs(place);
+        int cpus = count_cpus(&runtimes[i]);
         most = cpus > most ? cpus : most;
     }
     return most;
@@ -215,6 +221,33 @@ int *parcel__openmp_list_bound_cpus(int *count)
 bool parcel__openmp_loses_memory(void)
 {
     return has_libomp;
+}
+
+/* Finds a function of a library that is loaded. */
+static void find_in(void *library, const char *name, void *function)
+{
+    void *symbol = dlsym(library, name);
+    memcpy(function, &symbol, sizeof symbol);
+}
+
+int *parcel__openmp_list_cpus_of_others(int *count)
+{
+    struct runtime theirs = {0}, other = {0};
+    void *library = dlopen("libgomp.so.1", RTLD_LAZY | RTLD_NOLOAD);
+    *count = 0;
+    if (!library)
+        return NULL;
+    find("omp_get_num_places", &theirs.get_num_places);
+    find_in(library, "omp_get_num_places", &other.get_num_places);
+    find_in(library, "omp_get_place_num_procs", &other.get_place_num_procs);
+    find_in(library, "omp_get_place_proc_ids", &other.get_place_proc_ids);
+    bool is_theirs = !theirs.get_num_places || theirs.get_num_places == other.get_num_places;
+    int most = is_theirs ? 0 : count_cpus(&other);
+    int *cpus = most > 0 ? parcel__memory_new((size_t)most * sizeof *cpus) : NULL;
+    if (cpus)
+        *count = list_places(&other, cpus, most);
+    dlclose(library);
+    return cpus;
 }
 
 bool parcel__openmp_before_fork(void)

@@ -48,6 +48,10 @@ int parcel__openmp_bound_cpus(void);
  * none, or memory ran out. */
 int *parcel__openmp_list_bound_cpus(int *count);
 
+/* The cpus of a libgomp that the program does not use, which the caller frees; NULL: there is none,
+ * or it binds no threads. */
+int *parcel__openmp_list_cpus_of_others(int *count);
+
 /* Ends the teams that this thread keeps, so that it can open regions in a forked child too. False:
  * that could not be, as inside a region; then another thread must fork. */
 bool parcel__openmp_before_fork(void);

@@ -167,16 +167,6 @@ void parcel__process_report_leaks(void)
 
 /* ---- fork ---- */
 
-struct forking {
-    void (*body)(void *context);
-    void *context;
-    int *bound_cpus; /* of all threads of the OpenMP runtime, or NULL */
-    int n_bound_cpus;
-    bool is_flushed; /* all streams */
-    pid_t pid;
-    int error;
-};
-
 /* Lets this thread run on these cpus too. */
 static void spread(const int *cpus, int count)
 {
@@ -191,6 +181,35 @@ static void spread(const int *cpus, int count)
         CPU_SET_S((size_t)cpus[i], sizeof may, &may.set);
     sched_setaffinity(0, sizeof may, &may.set);
 }
+
+/* In a program of libomp a libgomp may be loaded for this library alone. Where threads are to be
+ * bound it binds the one that loads it at once, and libomp would take that cpu for all there are.
+ */
+__attribute__((constructor)) static void undo_binding(void)
+{
+    int count;
+    int *cpus = parcel__openmp_list_cpus_of_others(&count);
+    spread(cpus, count);
+    parcel__memory_free(cpus);
+}
+
+void parcel__process_unbind(void)
+{
+    int count;
+    int *cpus = parcel__openmp_list_bound_cpus(&count);
+    spread(cpus, count);
+    parcel__memory_free(cpus);
+}
+
+struct forking {
+    void (*body)(void *context);
+    void *context;
+    int *bound_cpus; /* of all threads of the OpenMP runtime, or NULL */
+    int n_bound_cpus;
+    bool is_flushed; /* all streams */
+    pid_t pid;
+    int error;
+};
 
 /* Another thread may have written between the flush and the fork. */
 static void begin_child(struct forking *forking)

@@ -39,6 +39,9 @@ void parcel__process_begin_counts(void);
 void parcel__process_write_counts(void);
 void parcel__process_report_leaks(void);
 
+/* Lets this thread run on all cpus that the OpenMP runtime binds threads to. */
+void parcel__process_unbind(void);
+
 /* Forks a process that runs body and must end in it. It begins with all signals blocked, may use
  * OpenMP and the library whatever the threads of this process did, and runs on a thread of its
  * own that may be a new one: thread-local values are then not the caller's, and the caller's stack

@@ -34,10 +34,11 @@ struct servant {
     int threads; /* that BLAS calls may have, as they were told last; 0: all */
     size_t memory_at_start;
     struct parcel__openmp_settings openmp; /* with which each call begins */
-    unsigned serial;                       /* of the shared blocks that the program has, too */
-    double weighed;                        /* when the memory was compared last, by the clock */
-    char text[160];                        /* of tell_room */
-    double last;                           /* when the call before ended, by the clock */
+    bool is_unbound;
+    unsigned serial; /* of the shared blocks that the program has, too */
+    double weighed;  /* when the memory was compared last, by the clock */
+    char text[160];  /* of tell_room */
+    double last;     /* when the call before ended, by the clock */
 };
 
 /* An order whose results take so many bytes ends early, so that they are soon copied. */
@@ -178,6 +179,9 @@ static void limit_threads(struct servant *servant)
     int threads = servant->order.nest.threads;
     /* libomp forgets them at a fork; and they may have changed since. */
     (void)parcel__openmp_begin(&servant->openmp, &servant->order.openmp);
+    if (!servant->is_unbound)
+        parcel__process_unbind(); /* libomp begins anew, too, and may bind the process to a cpu */
+    servant->is_unbound = true;
     if (threads == servant->threads)
         return;
     if (servant->threads > 0)
