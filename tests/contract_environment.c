@@ -25,11 +25,15 @@ struct modes {
     long double third_of_x87;
 };
 
+/* What is volatile is computed here, and not where a compiler thinks that it may be. */
 static struct modes look(void)
 {
-    volatile double one = 1, three = 3, least = DBL_MIN;
-    volatile long double long_one = 1, long_three = 3;
-    return (struct modes){fegetround(), one / three, least / 2, long_one / long_three};
+    volatile double one = 1, three = 3, least = DBL_MIN, third, half;
+    volatile long double long_one = 1, long_three = 3, long_third;
+    third = one / three;
+    half = least / 2;
+    long_third = long_one / long_three;
+    return (struct modes){fegetround(), third, half, long_third};
 }
 DELAYED(struct modes, look);
 
