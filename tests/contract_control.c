@@ -335,7 +335,7 @@ START_TEST(a_later_signal_ends_the_process)
             parcel_calls *calls = parcel_calls_new();
             parcel_calls_add(calls, delayed(signal_until_it_ends)());
             shared->runner = getpid();
-            run_and_free(SHAPED(shape, .handle_signals = PARCEL_YES, .kill_after = 60), calls);
+            run_and_free(SHAPED(shape, .handle_signals = PARCEL_YES), calls);
             _exit(0);
         }
         ck_assert_int_eq(waitpid(child, &status, 0), child);
