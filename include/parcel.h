@@ -643,13 +643,17 @@ const char *parcel_results_backend(const parcel_results *results);
 /* Seconds from the start of the run to its end. */
 double parcel_results_wall_time(const parcel_results *results);
 
-/* Seconds, the sum of all calls' durations. */
+/* Seconds, the sum of all calls' durations, what they waited for a cpu included. */
 double parcel_results_total_time(const parcel_results *results);
 
-/* total time / wall time; NaN when nothing ran. */
+/* (total time - waited) / wall time: how many cpus worked for the calls; NaN when nothing ran.
+ * waited: what workers waited for a cpu while they had one of the calls, as where there are more
+ * workers than cpus, or other programs. Linux tells it (/proc/thread-self/schedstat), and each
+ * worker's is right to some milliseconds; elsewhere it counts as 0, and the summary says "workers
+ * busy" instead. A call that sleeps waits for no cpu. */
 double parcel_results_speedup(const parcel_results *results);
 
-/* total time / (wall time * workers); NaN when nothing ran. */
+/* speed-up / workers; NaN when nothing ran. */
 double parcel_results_efficiency(const parcel_results *results);
 
 /* The index of the call that took longest; SIZE_MAX when nothing ran. */
@@ -694,8 +698,9 @@ bool parcel_results_close(parcel_results *results, size_t *used, size_t *unused,
  * Returns false when a write failed or memory ran out. */
 bool parcel_results_print(const parcel_results *results, FILE *file);
 
-/* Prints calls, failures, wall time, total time, speed-up, efficiency and the slowest call, one
- * a line. Returns false when a write failed. */
+/* Prints calls, failures, wall time, total time, speed-up, efficiency, what workers waited for a
+ * cpu if it is more than a twentieth of the total time, and the slowest call, one a line. Returns
+ * false when a write failed. */
 bool parcel_results_print_summary(const parcel_results *results, FILE *file);
 
 /* Frees the results and all that was read from them. Threads: one at a time. */

@@ -124,6 +124,7 @@ static void clear(struct parcel__mailbox *box)
     atomic_store_explicit(&box->stops_run, false, memory_order_relaxed);
     parcel_token_reset(&box->token);
     box->stopped_by = PARCEL__GOES_ON;
+    box->waited = 0;
     box->memory = 0;
     box->began = 0;
     box->fault.size = 0;
@@ -700,6 +701,7 @@ static void heed(struct errand *errand)
 {
     const struct parcel__mail *mail = &errand->attendant->mail;
     const struct parcel__wire_result fault = errand->box->fault;
+    errand->worker->waited += errand->box->waited;
     if (errand->box->stopped_by != PARCEL__BY_WORKER)
         return;
     const char *why = parcel__wire_get_text(&fault, mail->results, mail->results_size);

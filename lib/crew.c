@@ -49,6 +49,7 @@ static void add_sums(struct parcel__stream *stream, const struct parcel__sums *s
 {
     stream->n_ran += sums->n_ran;
     stream->totals->total_time += sums->total_time;
+    stream->totals->waited += sums->waited;
     if (sums->longest <= stream->longest)
         return;
     stream->longest = sums->longest;
@@ -103,8 +104,11 @@ static void end_block(struct parcel__stream *stream, struct parcel__stream_worke
         worker->last_count = measured->n_done;
     worker->seconds_per_call = measured->seconds_per_call;
     note_pace(worker, measured);
-    block->sums = (struct parcel__sums){measured->n_done, measured->total_time, measured->longest,
-                                        job->options.first_index + measured->slowest};
+    block->sums = (struct parcel__sums){.n_ran = measured->n_done,
+                                        .total_time = measured->total_time,
+                                        .waited = parcel__job_waited(measured),
+                                        .longest = measured->longest,
+                                        .slowest = job->options.first_index + measured->slowest};
     pthread_mutex_lock(&stream->mutex);
     worker->block = NULL;
     add_sums(stream, &block->sums);

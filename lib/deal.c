@@ -477,6 +477,7 @@ static void add_sums(struct parcel__sums *to, const struct parcel__sums *sums)
 {
     to->n_ran += sums->n_ran;
     to->total_time += sums->total_time;
+    to->waited += sums->waited;
     if (sums->longest <= to->longest)
         return;
     to->longest = sums->longest;

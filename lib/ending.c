@@ -29,6 +29,7 @@ static void tell_end(const struct parcel__ranks *ranks, const parcel_results *re
                               .slowest = results->slowest,
                               .wall_time = results->wall_time,
                               .total_time = results->total_time,
+                              .waited = results->waited,
                               .has_results = with_results};
     parcel__bundle_put(&bundle, &end, sizeof end);
     end.error_size = put_text(&bundle, results->error);
@@ -160,6 +161,7 @@ static void read_end(const struct parcel__message *message, parcel_results *resu
     results->slowest = end.slowest;
     results->wall_time = end.wall_time;
     results->total_time = end.total_time;
+    results->waited = end.waited;
     if (end.error_size > 0)
         parcel__results_set_error(results, read_text(&bytes, end.error_size));
     char *warnings = read_text(&bytes, end.warnings_size);

@@ -393,7 +393,7 @@ static void open_worker(struct parcel_job *job, int number)
     worker->is_ready = worker->has_handed_out = false;
     worker->n_threads = 0;
     worker->n_done = worker->n_failed = 0;
-    worker->total_time = 0;
+    worker->total_time = worker->waited = 0;
     worker->slowest = SIZE_MAX;
     worker->longest = -1;
 }
@@ -481,11 +481,18 @@ bool parcel__job_open(struct parcel_job *job, const struct parcel__job_options *
     return true;
 }
 
+/* What was waited before a call and behind it, as for calls of a stream, is not the calls'. */
+double parcel__job_waited(const struct parcel__worker *worker)
+{
+    return worker->waited > worker->total_time ? worker->total_time : worker->waited;
+}
+
 static void add_worker(struct parcel_results *results, struct parcel__worker *worker,
                        double *longest)
 {
     results->failures += worker->n_failed;
     results->total_time += worker->total_time;
+    results->waited += parcel__job_waited(worker);
     if (worker->longest > *longest) {
         *longest = worker->longest;
         results->slowest = worker->slowest;

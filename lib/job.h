@@ -14,6 +14,7 @@
 #include "results.h"
 #include "schedule.h"
 #include "states.h"
+#include "waits.h"
 
 /* Two cache lines, since processors fetch lines in pairs. */
 enum { PARCEL__LINE = 128 };
@@ -49,6 +50,7 @@ struct parcel__worker {
     size_t n_done;
     size_t n_failed;
     double total_time;
+    double waited; /* for a cpu, in seconds; NaN: it is not told */
     double longest;
     size_t slowest;
 
@@ -57,6 +59,7 @@ struct parcel__worker {
     struct parcel__arena scratch; /* private copies of char * arguments */
     struct parcel__traits traits; /* of the function that ran last */
     double clock;                 /* the end of the last batch, when the next follows at once */
+    struct parcel__wait wait;     /* since when it is not settled what the worker waited */
     double seconds_per_call;      /* as measured last; 0 before */
     size_t last_count;            /* calls of that measurement */
     bool is_asked;                /* to give back what it has not begun */
@@ -270,6 +273,9 @@ void parcel__job_record(struct parcel_job *job, struct parcel__worker *worker, s
 
 /* Tells who watches the job that so many calls were recorded. */
 void parcel__job_tell_watcher(const struct parcel_job *job, size_t count);
+
+/* Of the seconds of a worker's calls, those in which it waited for a cpu; NaN: it is not told. */
+double parcel__job_waited(const struct parcel__worker *worker);
 
 /* True when a failed call is to be tried again: then the time before that has passed. */
 bool parcel__job_retries(struct parcel_job *job, size_t index,

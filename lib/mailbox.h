@@ -74,10 +74,11 @@ struct parcel__mailbox {
     atomic_bool stops_run; /* a call said so; relaxed: the bell, or n_done, goes with it */
     atomic_uint n_done; /* release when all of an order is done, acquire when that is looked at */
     struct parcel__clock clock; /* by which the worker's calls have limits; both look at it */
-    int stopped_by;             /* why the worker's own job stopped: enum parcel__reason */
-    size_t memory;              /* bytes above what the worker had at its start */
-    size_t large; /* where the room for views of large results ends, which only shrinks: of
-                   * all processes that the worker was */
+    double waited;  /* for a cpu, in seconds, for the calls of the order; NaN: it is not told */
+    int stopped_by; /* why the worker's own job stopped: enum parcel__reason */
+    size_t memory;  /* bytes above what the worker had at its start */
+    size_t large;   /* where the room for views of large results ends, which only shrinks: of
+                     * all processes that the worker was */
     struct parcel__wire_result fault; /* why on_worker_start failed; size 0: it did not */
     struct parcel_job job;            /* the worker's */
     struct parcel__answer answers[PARCEL__MOST_ANSWERS];

@@ -91,6 +91,7 @@ struct parcel__work {
 struct parcel__sums {
     size_t n_ran;
     double total_time;
+    double waited;  /* of it, for a cpu; NaN: it is not told */
     double longest; /* below 0: nothing ran */
     size_t slowest; /* its number in the run */
 };
@@ -132,6 +133,7 @@ struct parcel__end {
     size_t slowest;
     double wall_time;
     double total_time;
+    double waited;
     bool has_results;  /* they follow */
     size_t error_size; /* of the texts behind it; 0: there is none */
     size_t warnings_size;

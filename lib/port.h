@@ -88,6 +88,10 @@ size_t parcel__port_spare_addresses(void);
  * when all its files are closed, the most that it ever had. */
 size_t parcel__port_memory(void);
 
+/* The seconds for which a thread waited for a cpu while it could have run, of a file like
+ * /proc/thread-self/schedstat; NaN when it does not tell. */
+double parcel__port_waited(const char *file);
+
 /* getpid() without asking the system each time. */
 int parcel__port_pid(void);
 

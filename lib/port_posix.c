@@ -7,6 +7,7 @@
 #include "port.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <math.h>
 #include <pthread.h>
@@ -189,6 +190,35 @@ size_t parcel__port_physical_memory(void)
 {
     long pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGESIZE);
     return pages > 0 && size > 0 ? (size_t)pages * (size_t)size : (size_t)1 << 30;
+}
+
+/* Nanoseconds on a cpu, nanoseconds of waiting for one, and times that it got one: 0 of a thread
+ * that runs is a system which does not count. */
+static double read_wait(const char *text)
+{
+    unsigned long long numbers[3];
+    for (int i = 0; i < 3; i++) {
+        char *end;
+        numbers[i] = strtoull(text, &end, 10);
+        if (end == text || (*end != ' ' && *end != '\n'))
+            return NAN;
+        text = end;
+    }
+    return numbers[2] > 0 ? 1e-9 * (double)numbers[1] : NAN;
+}
+
+double parcel__port_waited(const char *name)
+{
+    char text[80];
+    int file = open(name, O_RDONLY | O_CLOEXEC);
+    if (file < 0)
+        return NAN;
+    ssize_t size = read(file, text, sizeof text - 1);
+    close(file);
+    if (size <= 0)
+        return NAN;
+    text[size] = '\0';
+    return read_wait(text);
 }
 
 /* Relaxed: whoever reads it wrote the same, or finds 0 and asks. */

@@ -18,6 +18,7 @@
 #include "shared.h"
 #include "text.h"
 #include "value.h"
+#include "waits.h"
 
 /* What is returned when there is no memory even to say so. Never freed, never written. */
 static parcel_results out_of_memory = {
@@ -97,7 +98,7 @@ bool parcel__results_prepare(parcel_results *results, const parcel_calls *calls,
     results->function = parcel__calls_only_function(calls);
     results->failures = 0;
     results->slowest = SIZE_MAX;
-    results->total_time = 0;
+    results->total_time = results->waited = 0;
     bool is_mixed = count > 0 && !results->function;
     if (!lay_out(results, is_mixed))
         return false;
@@ -172,6 +173,7 @@ void parcel__results_take_ending(parcel_results *results, parcel_results *ending
     results->failures = ending->failures;
     results->slowest = ending->slowest;
     results->total_time = ending->total_time;
+    results->waited = ending->waited;
     results->wall_time = ending->wall_time;
     results->n_absent = ending->n_absent;
     parcel__results_tell_absent(results);
@@ -470,18 +472,18 @@ double parcel_results_total_time(const parcel_results *results)
     return results ? results->total_time : 0;
 }
 
+/* What calls waited for a cpu is no work that was done. */
 double parcel_results_speedup(const parcel_results *results)
 {
     if (!results || results->slowest == SIZE_MAX)
         return NAN;
-    return results->total_time / results->wall_time;
+    double waited = isnan(results->waited) ? 0 : results->waited;
+    return (results->total_time - waited) / results->wall_time;
 }
 
 double parcel_results_efficiency(const parcel_results *results)
 {
-    if (!results || results->slowest == SIZE_MAX)
-        return NAN;
-    return results->total_time / (results->wall_time * results->n_workers);
+    return results ? parcel_results_speedup(results) / results->n_workers : NAN;
 }
 
 size_t parcel_results_slowest(const parcel_results *results)
@@ -777,8 +779,15 @@ bool parcel_results_print(const parcel_results *results, FILE *file)
     return written;
 }
 
+/* Where the system does not tell who waited for a cpu, nobody knows the speed-up. */
+static const char *word_for_speedup(const parcel_results *results)
+{
+    return isnan(results->waited) || !parcel__waits_are_told() ? "workers busy" : "speed-up   ";
+}
+
 bool parcel_results_print_summary(const parcel_results *results, FILE *file)
 {
+    static const double worth_saying = 0.05; /* of the total time */
     struct parcel__text text = {0};
     if (!results || !file)
         return false;
@@ -787,12 +796,15 @@ bool parcel_results_print_summary(const parcel_results *results, FILE *file)
                         "workers     %d, backend %s\n"
                         "wall time   %.6f s\n"
                         "total time  %.6f s\n"
-                        "speed-up    %.2f\n"
+                        "%s %.2f\n"
                         "efficiency  %.2f\n",
                         results->count, results->failures, results->n_workers,
                         *results->backend ? results->backend : "none", results->wall_time,
-                        results->total_time, parcel_results_speedup(results),
-                        parcel_results_efficiency(results));
+                        results->total_time, word_for_speedup(results),
+                        parcel_results_speedup(results), parcel_results_efficiency(results));
+    if (results->waited > worth_saying * results->total_time)
+        parcel__text_format(&text, "workers waited %.3g s of %.3g s for a cpu\n", results->waited,
+                            results->total_time);
     if (!isnan(parcel_results_duration(results, results->slowest)))
         parcel__text_format(&text, "slowest     call %zu, %.6f s\n", results->slowest,
                             parcel_results_duration(results, results->slowest));

@@ -306,6 +306,7 @@ static void run(struct servant *servant)
         start_state(servant);
     begin_calls(servant);
     parcel__job_run_block(&box->job);
+    box->waited = box->job.workers[0].waited;
     box->stopped_by = (int)parcel__control_reason(&box->job.own_control);
     if (box->stopped_by == PARCEL__BY_WORKER)
         put_fault(servant);

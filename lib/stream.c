@@ -256,6 +256,7 @@ void parcel__stream_settle(struct parcel__stream *stream, parcel_results *result
     results->failures = totals->failures;
     results->slowest = totals->slowest;
     results->total_time = totals->total_time;
+    results->waited = totals->waited;
     results->wall_time = totals->wall_time;
     results->n_absent = totals->n_absent;
     report(stream, results);

@@ -547,6 +547,13 @@ static bool give_back(struct parcel_job *job, struct parcel__worker *worker, siz
            parcel__job_give_back(job, worker, first, count);
 }
 
+/* Work begins, or goes on behind a gap. */
+static void begin_work(struct parcel__worker *worker)
+{
+    worker->clock = parcel__port_now();
+    worker->wait = parcel__waits_begin(worker->clock);
+}
+
 /* Makes the worker's state. False: the user's function failed. */
 static bool start_worker(struct parcel_job *job, struct parcel__worker *worker,
                          struct parcel__worker_state *state)
@@ -585,7 +592,7 @@ static void run_batch(struct parcel_job *job, struct parcel__worker *worker, par
     worker->is_asked = false;
     bool may_run = carrier || !job->options.states || has_state(job, worker);
     if (worker->last_count == 0) /* it may have waited for what it took from another */
-        worker->clock = parcel__port_now();
+        begin_work(worker);
     double begin = worker->clock;
     while (may_run && done < batch->count && !parcel__job_must_stop(job)) {
         size_t first = batch->first + done, left = batch->count - done;
@@ -599,8 +606,10 @@ static void run_batch(struct parcel_job *job, struct parcel__worker *worker, par
             break;
     }
     batch->count = 0;
-    if (!carrier)
-        parcel__job_tell_watcher(job, done);
+    if (carrier)
+        return;
+    worker->waited += parcel__waits_since(&worker->wait, worker->clock);
+    parcel__job_tell_watcher(job, done);
 }
 
 /* What a thread keeps while it works as a worker. */
@@ -716,7 +725,7 @@ void parcel__job_run_block(struct parcel_job *job)
     struct parcel__worker *worker = &job->workers[0];
     parcel_batch batch = {0, job->options.results->count, 0};
     struct parcel_current_call *before = parcel__current_enter(&worker->current);
-    worker->clock = parcel__port_now();
+    begin_work(worker);
     run_batch(job, worker, &batch);
     parcel__current_leave(before);
 }
@@ -737,7 +746,7 @@ void parcel_job_execute(parcel_job *job, parcel_batch *batch)
         return;
     parcel__results_take_back(job->options.results, batch->first);
     enter(job, &job->workers[batch->worker], &surroundings);
-    job->workers[batch->worker].clock = parcel__port_now();
+    begin_work(&job->workers[batch->worker]);
     run_batch(job, &job->workers[batch->worker], batch);
     leave(&job->workers[batch->worker], &surroundings);
 }

@@ -209,6 +209,48 @@ START_TEST(test_records)
 }
 END_TEST
 
+/* ---- what workers wait for a cpu ---- */
+
+static _Thread_local double waited;
+
+static double tell(void)
+{
+    return waited;
+}
+
+static int wait_for_cpu(int x)
+{
+    const double end = parcel__port_now() + 6e-3; /* longer than what is settled later */
+    waited += 1e-3;
+    while (parcel__port_now() < end)
+        parcel__port_sleep(1e-3);
+    return x;
+}
+DELAYED(int, wait_for_cpu, int);
+
+/* All ranks know what the workers of all waited. */
+static void sum_waits(struct parcel__ranks *ranks, struct play *play)
+{
+    enum { COUNT = 9 };
+    parcel_calls *calls = parcel_calls_new();
+    for (int i = 0; i < COUNT; i++)
+        parcel_calls_add(calls, delayed(wait_for_cpu)(i));
+    parcel_results *results = run_calls(play, (parcel_options){.batch_size = 2}, calls);
+    parcel_calls_free(calls);
+    ck_ran_well(results);
+    ck_assert_double_eq_tol(results->waited, COUNT * 1e-3, 1e-9);
+    parcel_results_free(results);
+    (void)ranks;
+}
+
+START_TEST(test_waits)
+{
+    struct play play = play_of(_i, sum_waits);
+    parcel__waits_source = tell;
+    play_it(&play);
+}
+END_TEST
+
 /* ---- results on their way ---- */
 
 struct taken {
@@ -852,6 +894,7 @@ int main(int n_arguments, char **arguments)
     Suite *suite = suite_create("exchange");
     add(suite, "complete", test_complete);
     add(suite, "records", test_records);
+    add(suite, "waits", test_waits);
     add(suite, "on_result", test_on_result);
     add(suite, "on_result refuses", test_on_result_refuses);
     add(suite, "generate", test_generate);

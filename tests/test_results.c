@@ -3,6 +3,7 @@
 
 #include "calls.h"
 #include "results.h"
+#include "waits.h"
 
 #include <math.h>
 #include <stdint.h>
@@ -466,6 +467,74 @@ START_TEST(test_summary)
 }
 END_TEST
 
+/* ---- who waits for a cpu does not work ---- */
+
+static parcel_results *results_that_waited(double waited)
+{
+    parcel_results *results = empty_results(4);
+    parcel__results_mark(results, 1, 1, PARCEL_OK, (struct parcel__record){0, 3, 0, 0});
+    results->wall_time = 2;
+    results->total_time = 4;
+    results->waited = waited;
+    results->slowest = 1;
+    return results;
+}
+
+static char *summary_of(const parcel_results *results)
+{
+    char *text;
+    size_t size;
+    FILE *file = open_memstream(&text, &size);
+    ck_assert(parcel_results_print_summary(results, file));
+    fclose(file);
+    return text;
+}
+
+START_TEST(test_waits_are_no_speedup)
+{
+    static const struct {
+        double waited, speedup;
+        const char *said;
+    } cases[] = {
+        {3, 0.5, "workers waited 3 s of 4 s for a cpu\n"}, {0.1, 1.95, NULL}, {0, 2, NULL}};
+    for (size_t i = 0; i < LENGTH(cases); i++) {
+        parcel_results *results = results_that_waited(cases[i].waited);
+        ck_assert_double_eq(parcel_results_speedup(results), cases[i].speedup);
+        ck_assert_double_eq(parcel_results_efficiency(results), cases[i].speedup / 2);
+        char *text = summary_of(results);
+        if (cases[i].said)
+            ck_contains(text, cases[i].said);
+        else
+            ck_assert_ptr_null(strstr(text, "waited"));
+        ck_contains(text, "\nspeed-up    ");
+        free(text);
+        parcel_results_free(results);
+    }
+}
+END_TEST
+
+static double tell_nothing(void)
+{
+    return NAN;
+}
+
+/* Where the system does not tell it, here or where the calls ran, the word is another one. */
+START_TEST(test_waits_are_not_told)
+{
+    for (int i = 0; i < 2; i++) {
+        parcel__waits_source = i ? tell_nothing : parcel__waits_source;
+        parcel_results *results = results_that_waited(i ? 0 : NAN);
+        ck_assert_double_eq(parcel_results_speedup(results), 2);
+        char *text = summary_of(results);
+        ck_contains(text, "\nworkers busy 2.00\n");
+        ck_assert_ptr_null(strstr(text, "speed-up"));
+        ck_assert_ptr_null(strstr(text, "waited"));
+        free(text);
+        parcel_results_free(results);
+    }
+}
+END_TEST
+
 /* ---- values ---- */
 
 START_TEST(test_out_of_range)
@@ -616,6 +685,8 @@ int main(void)
     tcase_add_test(tests, test_long_lists_are_printed);
     tcase_add_test(tests, test_print_fails);
     tcase_add_test(tests, test_summary);
+    tcase_add_test(tests, test_waits_are_no_speedup);
+    tcase_add_test(tests, test_waits_are_not_told);
     tcase_add_test(tests, test_out_of_range);
     tcase_add_test(tests, test_typed_values);
     tcase_add_test(tests, test_calls_without_value);
