@@ -540,12 +540,13 @@ typedef struct parcel_results parcel_results;
  * runtime gives fewer threads (OMP_THREAD_LIMIT, OMP_MAX_ACTIVE_LEVELS) parcel_results_workers
  * says how many there were, and a warning tells.
  *
- * Worker threads have the stack size that OMP_STACKSIZE says. They keep errno and threadprivate
- * data from one run to the next. A C++ exception must not
- * leave a call. Threads sleep after some milliseconds without work, and the kernel may wake them on
- * the caller's cpu, where they wait until it is free: a region of OpenMP then takes up to 8 ms
- * more. A run whose thread had none for 2 ms makes way for them and moves them, which leaves some
- * 0.2 ms; OMP_PROC_BIND=true spares that, OMP_WAIT_POLICY=active also their waking.
+ * Worker threads have the stack size that OMP_STACKSIZE says, else that of ulimit -s, and where
+ * that is unlimited 2 MB under libgomp, which is a warning of the run: OMP_STACKSIZE=64M. They keep
+ * errno and threadprivate data from one run to the next. A C++ exception must not leave a call.
+ * Threads sleep after some milliseconds without work, and the kernel may wake them on the caller's
+ * cpu, where they wait until it is free: a region of OpenMP then takes up to 8 ms more. A run whose
+ * thread had none for 2 ms makes way for them and moves them, which leaves some 0.2 ms;
+ * OMP_PROC_BIND=true spares that, OMP_WAIT_POLICY=active also their waking.
  *
  * A process that the program forks may run whatever its parent did, or does in other threads: with
  * several threads under libgomp on a new one of its own, so that the thread that runs is none of
@@ -887,7 +888,7 @@ void parcel_close(parcel_executor *executor);
  * live is copied: 1 GB takes 0.6 to 2.2 s instead of 4 ms, once. Memory that is written during runs
  * is better shared, or workers started after it. Large results cost some 0.9 s a GB on top, for the
  * pages that are filled on their way. Where ulimit -v bounds the addresses, a quarter of them is
- * the room for all that travels.
+ * the room for all that travels; under valgrind it is 256 MB.
  *
  * What means nothing there: .timing, as each call has its own measured time. .require = "sharedmem"
  * is refused. on_result, sink, retry_if and generators run in the program.

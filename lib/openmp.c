@@ -218,8 +218,9 @@ int *parcel__openmp_list_bound_cpus(int *count)
     return cpus;
 }
 
-bool parcel__openmp_loses_memory(void)
+bool parcel__openmp_has_libomp(void)
 {
+    pthread_once(&found_once, find_runtimes);
     return has_libomp;
 }
 

@@ -56,8 +56,9 @@ int *parcel__openmp_list_cpus_of_others(int *count);
  * that could not be, as inside a region; then another thread must fork. */
 bool parcel__openmp_before_fork(void);
 
-/* True when a runtime forgets its memory in a forked child. Behind the function above. */
-bool parcel__openmp_loses_memory(void);
+/* True when a runtime is libomp, which forgets its memory in a forked child, and whose threads have
+ * stacks of a size of its own. Threads: any. */
+bool parcel__openmp_has_libomp(void);
 
 /* Removes the file that libomp makes in every process, and leaves when it does not end by exit. */
 void parcel__openmp_clean_up(pid_t pid);

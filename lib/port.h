@@ -77,6 +77,9 @@ int parcel__port_thread_limit(void);
 /* True when the process has no thread but the calling one; false also when that cannot be told. */
 bool parcel__port_is_only_thread(void);
 
+/* True when the program runs under valgrind. */
+bool parcel__port_is_under_valgrind(void);
+
 /* Bytes of memory that the machine has. */
 size_t parcel__port_physical_memory(void);
 

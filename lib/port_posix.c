@@ -361,11 +361,19 @@ static void read_overcommit(void)
         overcommit = (int)mode;
 }
 
+bool parcel__port_is_under_valgrind(void)
+{
+    const char *preloaded = getenv("LD_PRELOAD");
+    return preloaded && strstr(preloaded, "vgpreload");
+}
+
 size_t parcel__port_spare_addresses(void)
 {
     enum { NEVER = 2 }; /* the system promises only what it has */
     struct rlimit limit;
     size_t spare = SIZE_MAX >> (sizeof spare > 4 ? 20 : 3);
+    if (parcel__port_is_under_valgrind()) /* it keeps a table of them, used or not */
+        spare = (size_t)1 << 28;
     pthread_once(&overcommit_once, read_overcommit);
     if (overcommit == NEVER && parcel__port_physical_memory() / 16 < spare)
         spare = parcel__port_physical_memory() / 16;

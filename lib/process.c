@@ -41,15 +41,25 @@ static bool open_pages(void *pages, size_t size)
     return mprotect(pages, size, PROT_READ | PROT_WRITE) == 0;
 }
 
+/* To valgrind each byte that is opened is a step, and takes memory. */
+static void close_guards(unsigned char *guard, size_t size)
+{
+    mprotect(guard, GUARD, PROT_NONE);
+    mprotect(guard + GUARD + size, GUARD, PROT_NONE);
+}
+
 /* What runs over the end of a block of the program that lies beside ends there. */
 void *parcel__process_share(size_t size)
 {
     const size_t whole = size + 2 * GUARD;
-    unsigned char *guard =
-        mmap(NULL, whole, PROT_NONE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    const bool is_open = parcel__port_is_under_valgrind();
+    unsigned char *guard = mmap(NULL, whole, is_open ? PROT_READ | PROT_WRITE : PROT_NONE,
+                                MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (guard == MAP_FAILED)
         return NULL;
-    if (open_pages(guard + GUARD, size))
+    if (is_open)
+        close_guards(guard, size);
+    if (is_open || open_pages(guard + GUARD, size))
         return guard + GUARD;
     munmap(guard, whole);
     return NULL;
@@ -251,7 +261,7 @@ pid_t parcel__process_fork(void (*body)(void *context), void *context, bool *is_
     pthread_sigmask(SIG_SETMASK, &all, &before);
     *is_caller = !has_lost_team && parcel__openmp_before_fork();
     was_alone =
-        __lsan_do_leak_check && !parcel__openmp_loses_memory() && parcel__port_is_only_thread();
+        __lsan_do_leak_check && !parcel__openmp_has_libomp() && parcel__port_is_only_thread();
     parcel__process_begin_counts();
     if (*is_caller)
         fork_here(&forking);

@@ -2,13 +2,17 @@
 #include "run.h"
 
 #include <limits.h>
+#include <stdlib.h>
+#include <sys/resource.h>
 
+#include "backend.h"
 #include "blas.h"
 #include "calls.h"
 #include "clock.h"
 #include "crew.h"
 #include "job.h"
 #include "memory.h"
+#include "openmp.h"
 #include "pulled.h"
 #include "threads.h"
 #include "wire.h"
@@ -104,6 +108,18 @@ void parcel__run_put_warnings(struct parcel__text *text, const struct parcel__pl
     note_vain_limits(text, plan, team->backend);
 }
 
+/* glibc gives threads 2 MB where the stack has no limit, and libgomp asks for none of its own. */
+static void note_small_stacks(struct parcel__text *text, const struct parcel__team *team,
+                              int n_workers)
+{
+    struct rlimit stack;
+    if (n_workers > 1 && team->backend == parcel__backend_threads() &&
+        getrlimit(RLIMIT_STACK, &stack) == 0 && stack.rlim_cur == RLIM_INFINITY &&
+        !getenv("OMP_STACKSIZE") && !getenv("GOMP_STACKSIZE") && !parcel__openmp_has_libomp())
+        parcel__text_put(text, "ulimit -s is unlimited, which gives the workers' threads stacks of "
+                               "2 MB: OMP_STACKSIZE=64M gives them 64 MB\n");
+}
+
 /* What the user of this run should know: the plan's warnings, and too few threads or cpus for the
  * workers that were wanted. */
 static void note_warnings(parcel_results *results, const struct parcel__plan *plan,
@@ -117,6 +133,7 @@ static void note_warnings(parcel_results *results, const struct parcel__plan *pl
                             "the run has %d worker%s instead of %d: no more threads could be "
                             "started safely\n",
                             results->n_workers, results->n_workers == 1 ? "" : "s", wanted);
+    note_small_stacks(&text, team, results->n_workers);
     if (!parcel__current_get() && results->n_workers > cpus)
         parcel__text_format(&text, "%d workers share %d cpu%s\n", results->n_workers, cpus,
                             cpus > 1 ? "s" : "");

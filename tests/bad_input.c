@@ -5,6 +5,8 @@
 #include "suite.h"
 #include "mock_backend.h"
 
+#include <dlfcn.h>
+#include <sys/resource.h>
 #include <limits.h>
 #include <math.h>
 
@@ -866,6 +868,30 @@ START_TEST(test_misspelt_variables_are_shown_once)
 }
 END_TEST
 
+/* Under libgomp; the hard limit may forbid it. */
+START_TEST(small_stacks_of_threads_are_a_warning)
+{
+    struct rlimit before, none;
+    getrlimit(RLIMIT_STACK, &before);
+    none = (struct rlimit){RLIM_INFINITY, before.rlim_max};
+    if (dlsym(RTLD_DEFAULT, "__kmpc_fork_call") || !suite_has_threads() ||
+        setrlimit(RLIMIT_STACK, &none) != 0)
+        return;
+    for (int is_set = 0; is_set < 2; is_set++) {
+        if (is_set)
+            setenv("OMP_STACKSIZE", "64M", 1);
+        else
+            unsetenv("OMP_STACKSIZE");
+        parcel_results *results =
+            run_and_free(&(parcel_options){.n_jobs = 2, .backend = "threading"}, squares(4));
+        const char *warnings = parcel_results_warnings(results);
+        ck_assert((warnings && strstr(warnings, "OMP_STACKSIZE=64M")) == !is_set);
+        parcel_results_free(results);
+    }
+    setrlimit(RLIMIT_STACK, &before);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("bad_input");
@@ -878,6 +904,7 @@ int main(void)
     tcase_add_test(variables, test_several_warnings);
     tcase_add_test(variables, test_variables_of_others);
     tcase_add_test(variables, test_misspelt_variables_are_shown);
+    tcase_add_test(variables, small_stacks_of_threads_are_a_warning);
     tcase_add_test(variables, test_misspelt_variables_are_shown_once);
     return suite_run(suite);
 }
