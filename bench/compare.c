@@ -32,6 +32,7 @@ static const struct {
     {"schedules", question_schedules},
     {"cold", question_cold},
     {"stream", question_stream},
+    {"reading", question_reading},
     {"processes", question_processes},
     {"mpi", question_mpi},
     {"python", question_python},

@@ -38,6 +38,9 @@ void question_cold(struct bench *bench);
 /* What do calls cost that flow through in constant memory, and when does a cancelled run end? */
 void question_stream(struct bench *bench);
 
+/* What does it cost to read results, and to print them? */
+void question_reading(struct bench *bench);
+
 /* What do calls in worker processes cost, and the processes themselves? */
 void question_processes(struct bench *bench);
 

@@ -56,13 +56,17 @@ static const size_t *notes(struct parcel__firsts *firsts, const unsigned char *m
 size_t parcel__firsts_find(struct parcel__firsts *firsts, const unsigned char *marks, size_t count,
                            size_t index)
 {
+    const size_t *noted = atomic_load_explicit(&firsts->before, memory_order_acquire);
+    size_t block = index >> SHIFT;
     if (marks[index] & PARCEL__MARK_FIRST)
         return index;
-    size_t first = last_first(marks, index >> SHIFT << SHIFT, index);
+    if (noted && block < count >> SHIFT && noted[block] == noted[block + 1])
+        return noted[block]; /* there is none among these 64 */
+    size_t first = last_first(marks, block << SHIFT, index);
     if (first != SIZE_MAX)
         return first;
     const size_t *before = notes(firsts, marks, count);
-    return before ? before[index >> SHIFT] : last_first(marks, 0, index);
+    return before ? before[block] : last_first(marks, 0, index);
 }
 
 void parcel__firsts_forget(struct parcel__firsts *firsts)

@@ -508,14 +508,16 @@ size_t parcel__results_first_failure(const parcel_results *results)
 static void read_record(const parcel_results *results, size_t index, size_t first,
                         parcel_record *record)
 {
-    *record = (parcel_record){.index = index,
-                              .status = parcel_results_status(results, index),
-                              .message = parcel_results_message(results, index),
-                              .start = NAN,
-                              .duration = NAN,
-                              .worker = -1,
-                              .pid = -1,
-                              .rank = -1};
+    parcel_status status = parcel_results_status(results, index);
+    *record = (parcel_record){
+        .index = index,
+        .status = status,
+        .message = status == PARCEL_OK ? NULL : parcel_results_message(results, index),
+        .start = NAN,
+        .duration = NAN,
+        .worker = -1,
+        .pid = -1,
+        .rank = -1};
     if (first == SIZE_MAX)
         return;
     const struct parcel__record *read = record_at(results, first);
@@ -525,7 +527,7 @@ static void read_record(const parcel_results *results, size_t index, size_t firs
     record->estimated = (results->marks[index] & PARCEL__MARK_SHARED) != 0;
     record->attempts = results->attempts ? results->attempts[index] : 1;
     record->pid = pid_of(results, read);
-    record->rank = parcel__hosts_rank(results->hosts, read->worker);
+    record->rank = results->hosts ? parcel__hosts_rank(results->hosts, read->worker) : 0;
     record->host = parcel__hosts_name(results->hosts, read->worker);
 }
 
