@@ -21,6 +21,8 @@ int main(void)
         parcel_calls_add(calls, delayed(work)(1, j));
 
     parcel_results *results = Parallel(.n_jobs = 4, .verbose = 1, .backend = "threading")(calls);
+    if (parcel_results_error(results)) /* NULL when every call succeeded */
+        fprintf(stderr, "%s\n", parcel_results_error(results));
     parcel_results_print(results, stdout);
 
     parcel_results_free(results);

@@ -61,6 +61,8 @@ int main(void)
         grid[i] = (struct model){.temperature = 1.5 + 0.5 * (i % 4), .size = 2 + i / 4};
 
     parcel_results *results = Parallel(.n_jobs = -1, .verbose = 10)(parcel_map(simulate, grid, N));
+    if (parcel_results_error(results))
+        fprintf(stderr, "%s\n", parcel_results_error(results));
     printf("size  temperature  energy  magnetization\n");
     for (size_t i = 0; i < N; i++) {
         struct observables o = parcel_get(results, i, struct observables);

@@ -15,6 +15,9 @@ install_built_by()
     make -s -C include install >/dev/null
     make -s -C lib install >/dev/null
     make -s -C mpi install >/dev/null
+    make -s -C doc install-data >/dev/null
+    make -s -C examples install-data >/dev/null
+    make -s install-data-am >/dev/null
     mkdir "$copy/$1/static"
     cp "$copy/$1/lib/libparcel.a" "$copy/$1/static/"
 }
@@ -73,11 +76,21 @@ END
     LD_LIBRARY_PATH=$copy/gcc/lib ./mpi || fail 'MPI in C++'
 }
 
+# What a user reads beside it.
+installs_its_documents()
+{
+    for file in README COPYING NEWS PERFORMANCE examples/first.c; do
+        [ -s "$copy/gcc/share/doc/parcel/$file" ] || fail "$file is not installed"
+    done
+}
+
 copy_sources installed
 program=$copy/tests/installed.c
 for library in gcc clang; do
     install_built_by $library
 done
+
+installs_its_documents
 
 mkdir "$copy/elsewhere"
 cd "$copy/elsewhere"
