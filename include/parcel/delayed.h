@@ -461,20 +461,25 @@ struct parcel__no_element;
 /* ---- gcc --coverage ---- */
 
 /* Writes what was counted, as a worker process does before it ends; goes_on: and counts from 0 on.
- * Compilers that count what runs take care of exec, and so execv, which is never called, brings
- * __gcov_dump into a program that is compiled so, and into no other. */
-extern int execv(const char *path, char *const *arguments);
+ * What gcc compiles so takes care of exec, and so execv, which is never called, brings __gcov_dump
+ * into a program that counts, and into no other. */
+#ifndef PARCEL__IS_LIBRARY
 extern void __gcov_dump(void) __attribute__((weak));
 extern void __gcov_reset(void) __attribute__((weak));
 __attribute__((weak, visibility("default"))) void parcel__counts(bool goes_on, char *const *never);
 __attribute__((weak, visibility("default"))) void parcel__counts(bool goes_on, char *const *never)
 {
+#ifdef __clang__
+    (void)never;
+#else
     if (never)
-        execv(never[0], never);
+        (void)__builtin_execv(never[0], never);
+#endif
     if (__gcov_dump)
         __gcov_dump();
     if (goes_on && __gcov_reset)
         __gcov_reset();
 }
+#endif
 
 #endif
