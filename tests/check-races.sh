@@ -12,4 +12,5 @@ export TSAN_OPTIONS='ignore_noninstrumented_modules=1 die_after_fork=0'
 # libomp tells the sanitizer of its regions through a tool, which it does not find everywhere.
 OMP_TOOL_LIBRARIES=$(clang -print-file-name=libarcher.so)
 export OMP_TOOL_LIBRARIES
+export PARCEL_TEST_SECONDS=20 # for random_programs
 suites_with "$flags" clang clang++ check-contract

@@ -6,4 +6,5 @@
 flags='-fsanitize=address,undefined -fno-sanitize-recover=all'
 can_build "$flags" gcc || skip 'gcc has no sanitizers'
 copy_sources sanitizers
+export PARCEL_TEST_SECONDS=20 # for random_programs
 suites_with "$flags" gcc g++ check-suites

@@ -184,6 +184,13 @@ static void choose(struct program *program)
 
 /* ---- its calls ---- */
 
+/* What a nested run asks the system for is its own affair; and the thread sanitizer knows no
+ * threads that begin in a forked process. */
+static bool may_nest(const struct program *program)
+{
+    return !program->has_faults && !(SUITE_IS_SANITIZED && program->is_isolated);
+}
+
 static bool is_possible(const struct program *program, enum behaviour behaviour)
 {
     switch (behaviour) {

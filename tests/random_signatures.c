@@ -268,6 +268,7 @@ static void take_long(long nanoseconds)
     nanosleep(&time, NULL);
 }
 
+/* What a call does before it returns. */
 static void behave(struct planned *planned, int attempt)
 {
     switch (planned->behaviour) {
@@ -304,6 +305,11 @@ static void behave(struct planned *planned, int attempt)
     }
 }
 
+static bool fails(const struct planned *planned, int attempt)
+{
+    return planned->behaviour == FAILS || (planned->behaviour == FAILS_FIRST && attempt == 1);
+}
+
 static void thunk(const void *arguments, void *result)
 {
     unsigned number = *(const unsigned *)arguments;
@@ -319,8 +325,13 @@ static void thunk(const void *arguments, void *result)
             parcel_fail("argument %u, %s, is wrong", i, parameter->type);
     }
     behave(planned, attempt);
+    if (function->result.kind == PARCEL_NONE)
+        return;
+    /* What a failed call returns is ignored, and not freed. */
     faults_pause();
-    if (function->result.kind != PARCEL_NONE)
+    if (fails(planned, attempt))
+        memset(result, 0, function->result.size);
+    else
         write_result(function->result.kind, mixed(plan->seed, number, 99), result);
     faults_resume();
 }
