@@ -117,7 +117,7 @@ static double measure(const struct way *way, int n_threads)
         end = bench_now();
     }
     bench_require(claimed(way) == (uint64_t)each * (uint64_t)n_threads, "claims were lost");
-    return (end - start) * (n_threads < cpus ? n_threads : cpus) / CLAIMS;
+    return (end - start) * (n_threads < cpus ? n_threads : cpus) / (double)CLAIMS;
 }
 
 static void print_table(const struct bench *bench,

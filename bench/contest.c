@@ -106,7 +106,7 @@ static double longest_part(const struct contest *contest)
 
 static double least_part(const struct contest *contest)
 {
-    double longest = longest_part(contest), share = 1.0 / BENCH_WORKERS;
+    double longest = longest_part(contest), share = 1.0 / (double)BENCH_WORKERS;
     return longest > share ? longest : share;
 }
 

@@ -151,7 +151,7 @@ int steps_of(double seconds)
     static double base, step;
     if (step == 0) {
         base = measure_spin(0);
-        step = (measure_spin(MANY) - base) / MANY;
+        step = (measure_spin(MANY) - base) / (double)MANY;
     }
     return seconds > base ? (int)lround((seconds - base) / step) : 0;
 }

@@ -207,7 +207,7 @@ static void take_turn(struct bench *bench, struct bench_contender *contender, in
         double stolen = time_stolen(bench), start = bench_now();
         double sample = contender->measure(contender->state);
         double took = bench_now() - start;
-        stolen = (time_stolen(bench) - stolen) / (BENCH_WORKERS * took);
+        stolen = (time_stolen(bench) - stolen) / ((double)BENCH_WORKERS * took);
         if (stolen < least)
             contender->samples[round] = sample;
         least = fmin(least, stolen);

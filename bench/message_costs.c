@@ -81,7 +81,7 @@ static double flood(char *bytes, int size)
     }
     for (int i = 0; i < IN_FLIGHT; i++)
         MPI_Wait(&requests[i], MPI_STATUS_IGNORE);
-    return (MPI_Wtime() - start) / MESSAGES;
+    return (MPI_Wtime() - start) / (double)MESSAGES;
 }
 
 static double least(double (*measure)(char *bytes, int size), char *bytes, int size)

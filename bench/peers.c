@@ -16,7 +16,7 @@
 
 enum { N_WARM_CALLS = 64 };
 static const double warm_length = 10e-6;
-static const double awake = 0.7 * N_WARM_CALLS * 10e-6; /* two threads take part */
+static const double awake = 0.7 * (double)N_WARM_CALLS * 10e-6; /* two threads take part */
 
 static void run_some(peer_function *run)
 {

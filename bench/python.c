@@ -129,7 +129,7 @@ size_t python_contenders(struct bench_contender *contenders, struct python_run *
 {
     char answer[256];
     size_t n = 0;
-    for (int i = wanted->first.peer; i <= (int)wanted->last; i++) {
+    for (int i = (int)wanted->first.peer; i <= (int)wanted->last; i++) {
         if (!is_there((enum python_peer)i, answer, sizeof answer))
             continue;
         runs[n] = wanted->first;

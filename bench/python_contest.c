@@ -48,7 +48,7 @@ void ask_python_line(struct bench *bench, const struct python_line *line,
                              contest.n_peers + 1);
     bench_rounds(bench, contest.contenders, contest.n_peers + 2);
     turn_into_efficiencies(bench, &contest.contenders[contest.n_peers + 1], contest.contenders,
-                           contest.n_peers + 1, 1.0 / BENCH_WORKERS);
+                           contest.n_peers + 1, 1.0 / (double)BENCH_WORKERS);
     bench_print_line(bench,
                      &(struct bench_line){line->name, contest.contenders, contest.n_peers + 1,
                                           contest.n_peers, line->floor > 0 ? list : NULL,

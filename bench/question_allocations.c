@@ -19,7 +19,7 @@ DELAYED(struct large, large_of, int);
 DELAYED(size_t, strlen, const char *);
 
 enum { N_CALLS = 100000 };
-static const double ns_a_call = 1e9 / N_CALLS;
+static const double ns_a_call = 1e9 / (double)N_CALLS;
 
 static void *results_by_hand[N_CALLS];
 

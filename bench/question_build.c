@@ -18,7 +18,7 @@
 DELAYED(int, empty, int, int);
 
 enum { N_CALLS = 1000000 };
-static const double ns_a_call = 1e9 / N_CALLS;
+static const double ns_a_call = 1e9 / (double)N_CALLS;
 
 /* ---- the contenders ---- */
 
@@ -177,9 +177,9 @@ static void ask_bytes(struct bench *bench)
     };
     bench_rounds(bench, contenders, N);
     const struct bench_row rows[] = {
-        {"memory of a list", &contenders[LIST], &contenders[RAW], 1.0 / N_CALLS, "bytes/call",
-         BENCH_AT_MOST, 32},
-        {"memory with the run's records", &contenders[RUN], &contenders[RAW], 1.0 / N_CALLS,
+        {"memory of a list", &contenders[LIST], &contenders[RAW], 1.0 / (double)N_CALLS,
+         "bytes/call", BENCH_AT_MOST, 32},
+        {"memory with the run's records", &contenders[RUN], &contenders[RAW], 1.0 / (double)N_CALLS,
          "bytes/call", BENCH_NONE, 0},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)

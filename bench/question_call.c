@@ -18,7 +18,7 @@
 DELAYED(int, empty_pair, struct pair);
 
 enum { N_CALLS = 1000000 };
-static const double ns_a_call = 1e9 / N_CALLS;
+static const double ns_a_call = 1e9 / (double)N_CALLS;
 
 /* A static loop that writes its results apart from the calls, as a contender's state. */
 struct apart {
@@ -143,7 +143,7 @@ static void run_once(void *state)
 static double result_bytes(struct run *run)
 {
     parcel_trim();
-    return grown_by(run_once, run) / N_CALLS;
+    return grown_by(run_once, run) / (double)N_CALLS;
 }
 
 static void build_list(void *pairs)
@@ -154,7 +154,7 @@ static void build_list(void *pairs)
 static double list_bytes(struct pair *pairs)
 {
     parcel_trim();
-    return grown_by(build_list, pairs) / N_CALLS;
+    return grown_by(build_list, pairs) / (double)N_CALLS;
 }
 
 /* Bytes a second that two threads read and write, copying what no cache holds. */
@@ -190,7 +190,7 @@ static void print_moved(struct bench *bench, const char *what, double bytes,
     char name[64];
     struct bench_contender moved = *measured;
     for (int round = 0; round < bench->rounds; round++)
-        moved.samples[round] = bytes * N_CALLS / measured->samples[round];
+        moved.samples[round] = bytes * (double)N_CALLS / measured->samples[round];
     snprintf(name, sizeof name, "%s, %.0f bytes a call", what, bytes);
     bench_print_row(bench, &(struct bench_row){name, &moved, NULL, 1e-9, "GB/s", BENCH_NONE, 0});
 }

@@ -49,7 +49,7 @@ void question_memory(struct bench *bench)
     const struct bench_row rows[] = {
         {"the list", &list, NULL, 0x1p-20, "MiB", BENCH_NONE, 0},
         {"the list and its results", &run, NULL, 0x1p-20, "MiB", BENCH_AT_MOST, 1024},
-        {"a call", &run, NULL, 1.0 / N_CALLS, "bytes", BENCH_NONE, 0},
+        {"a call", &run, NULL, 1.0 / (double)N_CALLS, "bytes", BENCH_NONE, 0},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         bench_print_row(bench, &rows[i]);

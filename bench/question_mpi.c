@@ -213,7 +213,8 @@ static void ask_efficiency(struct bench *bench, const struct mpi_line *line)
     *last = contender("serial", &serial);
     last->measure = measure_serial;
     bench_rounds(bench, contest.contenders, contest.count + 1);
-    turn_into_efficiencies(bench, last, contest.contenders, contest.count, 1.0 / BENCH_WORKERS);
+    turn_into_efficiencies(bench, last, contest.contenders, contest.count,
+                           1.0 / (double)BENCH_WORKERS);
     print_contest(bench, line, &contest,
                   (struct bench_row){.scale = 1e2, .unit = "% of 2", .promise = BENCH_AT_LEAST});
 }

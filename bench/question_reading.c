@@ -70,7 +70,7 @@ static double read_records(void *results)
 
 static void ask_records(struct bench *bench)
 {
-    const double ns = 1e9 / N_CALLS;
+    const double ns = 1e9 / (double)N_CALLS;
     parcel_calls *calls = parcel_calls_new();
     for (int i = 0; i < N_CALLS; i++)
         parcel_calls_add(calls, delayed(empty)(i, 1));

@@ -53,7 +53,8 @@ static void print_rows(struct bench *bench, struct recording *recording, size_t 
     bench_print_row(bench,
                     &(struct bench_row){name, on, &recording->contenders[OFF], 1e6 / (double)count,
                                         "us a call", BENCH_RATIO_AT_MOST, 1.05});
-    turn_into_efficiencies(bench, &recording->contenders[SERIAL], on, 1, 1.0 / BENCH_WORKERS);
+    turn_into_efficiencies(bench, &recording->contenders[SERIAL], on, 1,
+                           1.0 / (double)BENCH_WORKERS);
     snprintf(name, sizeof name, "%s, efficiency", lengths[length].name);
     bench_print_row(
         bench, &(struct bench_row){name, on, NULL, 1, "", BENCH_AT_LEAST, lengths[length].floor});

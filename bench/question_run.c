@@ -6,7 +6,7 @@
 #include "runs.h"
 
 enum { N_RUNS = 1000, N_CALLS = BENCH_WORKERS };
-static const double us_a_run = 1e6 / N_RUNS;
+static const double us_a_run = 1e6 / (double)N_RUNS;
 
 static double measure_region(void *state)
 {

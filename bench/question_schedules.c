@@ -40,7 +40,8 @@ static void ask(struct bench *bench, const char *name, struct raw_call *raw, par
     add_schedules(contenders + 1, runs,
                   &(struct run){calls, {.n_jobs = BENCH_WORKERS}, last, false, 0});
     bench_rounds(bench, contenders, N_CONTENDERS);
-    turn_into_efficiencies(bench, contenders, contenders + 1, N_SCHEDULES, 1.0 / BENCH_WORKERS);
+    turn_into_efficiencies(bench, contenders, contenders + 1, N_SCHEDULES,
+                           1.0 / (double)BENCH_WORKERS);
     bench_print_line(bench, &(struct bench_line){name, contenders + 1, N_SCHEDULES, N_SCHEDULES - 1,
                                                  &contenders[N_SCHEDULES], 0, "efficiency"});
     parcel_calls_free(calls);

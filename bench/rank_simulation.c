@@ -330,7 +330,7 @@ static void report(struct play *play, int node, double now)
     double due = due_at(play, node);
     if (node == ROOT || it->done == 0)
         return;
-    bool is_full = (double)it->done * play->costs->result >= FULL;
+    bool is_full = (double)it->done * play->costs->result >= (double)FULL;
     if (is_full || now >= due || has_nothing(play, it)) {
         send_results(play, node, now);
     } else if (!it->will_report) {

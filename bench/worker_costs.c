@@ -151,7 +151,7 @@ static void ask_large_parent(struct bench *bench, struct crashes *crashes, bool 
     bench_require(memory != MAP_FAILED, "out of memory");
     madvise(memory, GIGABYTE, is_huge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
     memset(memory, 1, GIGABYTE);
-    if (is_huge && huge_bytes() < 0.9 * GIGABYTE)
+    if (is_huge && huge_bytes() < 0.9 * (double)GIGABYTE)
         printf("huge pages: there are none here\n");
     else
         ask_costs(bench, crashes, &promised[is_huge]);

@@ -54,8 +54,8 @@ static double round_up(double x)
 
 static size_t bar_of(const struct scale *scale, double value)
 {
-    double bar = floor((value / scale->step - (double)scale->first) * BARS_IN_A_TICK);
-    double last = (double)(scale->last - scale->first) * BARS_IN_A_TICK - 1;
+    double bar = floor((value / scale->step - (double)scale->first) * (double)BARS_IN_A_TICK);
+    double last = (double)((scale->last - scale->first) * BARS_IN_A_TICK - 1);
     return (size_t)fmax(0, fmin(bar, last));
 }
 
@@ -83,12 +83,13 @@ static struct scale scale_for(const struct histogram *h)
 static double x_of(const struct scale *scale, double value)
 {
     double steps = value / scale->step - (double)scale->first;
-    return LEFT + (RIGHT - LEFT) * steps / (double)(scale->last - scale->first);
+    return (double)LEFT + (double)(RIGHT - LEFT) * steps / (double)(scale->last - scale->first);
 }
 
 static double y_of(const struct scale *scale, double count)
 {
-    return BOTTOM - (BOTTOM - TOP) * count / (double)(scale->count_step * scale->count_last);
+    return (double)BOTTOM -
+           (double)(BOTTOM - TOP) * count / (double)(scale->count_step * scale->count_last);
 }
 
 /* A number as type has it: with a minus sign, not a hyphen, and never -0. */
@@ -144,7 +145,7 @@ static void draw_bars(FILE *file, const struct scale *scale)
         if (scale->bar[i] > 0)
             fprintf(file,
                     "<rect class=\"bar\" x=\"%.2f\" y=\"%.2f\" width=\"%.2f\" height=\"%.2f\"/>\n",
-                    LEFT + (double)i * width, y, width, BOTTOM - y);
+                    (double)LEFT + (double)i * width, y, width, (double)BOTTOM - y);
     }
 }
 

@@ -41,7 +41,7 @@ static double estimate_pi(int n_jobs)
     for (size_t i = 0; i < N_CALLS; i++)
         inside += parcel_get(results, i, long);
     parcel_results_free(results);
-    return 4.0 * (double)inside / ((double)N_CALLS * N_POINTS);
+    return 4.0 * (double)inside / ((double)N_CALLS * (double)N_POINTS);
 }
 
 int main(void)

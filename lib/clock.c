@@ -10,7 +10,7 @@
 #include "port.h"
 
 /* Times in a word: a step is shorter than any gap, and 32 bits of them are two years. */
-enum { STEPS_PER_SECOND = 64 };
+static const double steps_per_second = 64;
 
 static const double longest_pause = 1;   /* what is longer was no pause between two looks */
 static const double worth_noting = 0.05; /* looks at shorter intervals write nothing */
@@ -27,7 +27,7 @@ static bool has_watcher;
 
 static uint64_t pack(double looked, uint32_t stopped)
 {
-    uint32_t steps = (uint32_t)(uint64_t)(looked * STEPS_PER_SECOND);
+    uint32_t steps = (uint32_t)(uint64_t)(looked * steps_per_second);
     return (uint64_t)(steps ? steps : 1) << 32 | stopped;
 }
 
@@ -38,13 +38,13 @@ static bool is_watched(uint64_t word)
 
 static double stopped(uint64_t word)
 {
-    return (double)(uint32_t)word / STEPS_PER_SECOND;
+    return (double)(uint32_t)word / steps_per_second;
 }
 
 /* The numbers of steps go round: their difference does not. */
 static uint32_t steps_since_look(uint64_t word, double now)
 {
-    return (uint32_t)(uint64_t)(now * STEPS_PER_SECOND) - (uint32_t)(word >> 32);
+    return (uint32_t)(uint64_t)(now * steps_per_second) - (uint32_t)(word >> 32);
 }
 
 double parcel__clock_look(struct parcel__clock *clock)
@@ -53,9 +53,9 @@ double parcel__clock_look(struct parcel__clock *clock)
         uint64_t word = atomic_load_explicit(&clock->word, memory_order_relaxed);
         double now = parcel__port_now();
         uint32_t steps = is_watched(word) ? steps_since_look(word, now) : 0;
-        if (steps < worth_noting * STEPS_PER_SECOND)
+        if (steps < worth_noting * steps_per_second)
             return now - stopped(word);
-        uint32_t gap = steps > longest_pause * STEPS_PER_SECOND ? steps : 0;
+        uint32_t gap = steps > longest_pause * steps_per_second ? steps : 0;
         uint64_t looked = pack(now, (uint32_t)word + gap);
         if (atomic_compare_exchange_weak_explicit(&clock->word, &word, looked, memory_order_relaxed,
                                                   memory_order_relaxed))

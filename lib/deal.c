@@ -194,10 +194,10 @@ static double bounded_by_halt(const struct parcel__deal *deal, const struct parc
 static double target_of(const struct parcel__deal *deal, const struct parcel__child *child,
                         size_t left)
 {
-    enum { AT_FIRST = 2 };
+    const double at_first = 2;
     double seconds = child->seconds_per_call, n = child->n_workers;
     double part = n / deal->n_workers;
-    double target = seconds == 0          ? AT_FIRST * n
+    double target = seconds == 0          ? at_first * n
                     : seconds > long_call ? n
                     : seconds > cover / 2 ? 2 * n
                                           : n * cover / seconds;

@@ -278,7 +278,7 @@ static double sleep_of(double waited)
 {
     if (waited < often)
         return usual_sleep;
-    return fmin(fmax(waited / SLEEPS, shortest_sleep), longest_sleep);
+    return fmin(fmax(waited / (double)SLEEPS, shortest_sleep), longest_sleep);
 }
 
 static void *run_courier(void *argument)

@@ -44,7 +44,7 @@ static double bounded(struct parser *parser, double value)
         return 0;
     if (isnan(value)) /* a root of a negative number */
         refuse_syntax(parser);
-    else if (fabs(value) > PARCEL__EXPRESSION_LIMIT) {
+    else if (fabs(value) > (double)PARCEL__EXPRESSION_LIMIT) {
         parser->failed = true;
         parcel__text_format(parser->error, "'%s': numeric literal %.1f is too large, max is %d",
                             parser->expression, value, PARCEL__EXPRESSION_LIMIT);

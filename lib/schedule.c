@@ -13,7 +13,7 @@
 /* Handing a batch out and recording it, some 200 ns, is then 0.4 %. */
 const double parcel__schedule_target = 50e-6;
 
-enum { LARGEST_BATCH = 8192 }; /* calls; bounds what one wrong guess may cost */
+static const double largest_batch = 8192; /* calls; bounds what one wrong guess may cost */
 
 parcel__range parcel__schedule_range(uint32_t low, uint32_t high)
 {
@@ -87,11 +87,11 @@ uint32_t parcel__schedule_batch(uint32_t left, int n_workers, uint32_t last,
     if (last == 0 || most <= 1)
         return most < 1 ? most : 1;
     double wanted =
-        seconds_per_unit > 0 ? parcel__schedule_target / seconds_per_unit : LARGEST_BATCH;
+        seconds_per_unit > 0 ? parcel__schedule_target / seconds_per_unit : largest_batch;
     if (wanted > 4.0 * last)
         wanted = 4.0 * last;
-    if (wanted > LARGEST_BATCH)
-        wanted = LARGEST_BATCH;
+    if (wanted > largest_batch)
+        wanted = largest_batch;
     uint32_t length = wanted < 1 ? 1 : (uint32_t)wanted;
     return length < most ? length : most;
 }

@@ -340,7 +340,8 @@ START_TEST(test_large_arguments)
     for (size_t i = 0; i < 60; i++)
         ck_assert(
             parcel_value_equal(parcel_results_value(results, i), parcel_results_value(others, i)));
-    ck_assert(parcel_get(others, 3, double) == 1 + LARGE_COUNT * (LARGE_COUNT - 1.0) / 2);
+    const double count = LARGE_COUNT;
+    ck_assert(parcel_get(others, 3, double) == 1 + count * (count - 1) / 2);
     free_carried(&large);
     free(bytes);
     free(numbers);

@@ -205,8 +205,8 @@ static void check_stopped(const parcel_options *options)
     static const int numbers[] = {0, 1, 2, 3, 4, 5};
     parcel_results *results = parcel_run(options, parcel_map(stopped, numbers, 6));
     ck_ran_well(results);
-    for (int i = 0; i < 6; i++)
-        ck_assert_int_eq(parcel_get(results, i, int), i * i);
+    for (size_t i = 0; i < 6; i++)
+        ck_assert_int_eq(parcel_get(results, i, int), (int)(i * i));
     parcel_results_free(results);
 }
 

@@ -139,7 +139,7 @@ static void come(int rank, unsigned serial, int role)
 
 static void leave(int rank)
 {
-    const struct parcel__note note = {group[rank]->serial};
+    const struct parcel__note note = {.serial = group[rank]->serial};
     say(rank, 0, PARCEL__SAYS_LEAVE, &note, sizeof note);
 }
 
@@ -160,8 +160,8 @@ static const char *gather_within(double timeout)
     static char why[256];
     struct parcel__text error = {0};
     const struct parcel__hello own = {0};
-    bool is_good =
-        parcel__ranks_gather(group[0], &own, NULL, &(struct parcel__patience){timeout}, &error);
+    bool is_good = parcel__ranks_gather(group[0], &own, NULL,
+                                        &(struct parcel__patience){.timeout = timeout}, &error);
     ck_assert(is_good == !error.bytes);
     snprintf(why, sizeof why, "%s", error.bytes ? error.bytes : "");
     parcel__text_free(&error);
@@ -402,8 +402,8 @@ static const char *join(int rank, int role, double timeout)
     static _Thread_local char why[256];
     struct parcel__text error = {0};
     const struct parcel__hello own = {.role = role};
-    struct parcel__terms *terms =
-        parcel__ranks_join(group[rank], &own, NULL, &(struct parcel__patience){timeout}, &error);
+    struct parcel__terms *terms = parcel__ranks_join(
+        group[rank], &own, NULL, &(struct parcel__patience){.timeout = timeout}, &error);
     snprintf(why, sizeof why, "%s", error.bytes ? error.bytes : "");
     ck_assert(!terms || !*why);
     parcel__memory_free(terms);
@@ -452,7 +452,7 @@ START_TEST(an_answer_to_a_run_before_is_ignored)
     come(1, 1, PARCEL__LISTS);
     leave(1);
     come(1, 2, PARCEL__LISTS);
-    const struct parcel__note before = {1}, now = {2};
+    const struct parcel__note before = {.serial = 1}, now = {.serial = 2};
     say(0, 1, PARCEL__SAYS_REFUSE, &before, sizeof before);
     parcel__ranks_poll(group[1]);
     ck_assert_ptr_null(group[1]->answer);
@@ -466,7 +466,7 @@ END_TEST
 START_TEST(a_refusal_that_lost_its_text_speaks_of_memory)
 {
     static const char unended[] = {'n', 'o'};
-    const struct parcel__note note = {1};
+    const struct parcel__note note = {.serial = 1};
     unsigned char bytes[sizeof note + sizeof unended];
     open_group(2);
     memcpy(bytes, &note, sizeof note);
@@ -510,8 +510,10 @@ static struct parcel__terms *take_part(struct parcel__ranks *ranks, const struct
                                        const parcel_calls *calls, struct parcel__text *error)
 {
     if (ranks->transport->rank > 0)
-        return parcel__ranks_join(ranks, own, calls, &(struct parcel__patience){forever}, error);
-    if (!parcel__ranks_gather(ranks, own, calls, &(struct parcel__patience){forever}, error))
+        return parcel__ranks_join(ranks, own, calls, &(struct parcel__patience){.timeout = forever},
+                                  error);
+    if (!parcel__ranks_gather(ranks, own, calls, &(struct parcel__patience){.timeout = forever},
+                              error))
         return NULL;
     struct parcel__terms *terms = parcel__ranks_terms(ranks, 0);
     ck_assert_ptr_nonnull(terms);
@@ -822,7 +824,7 @@ struct departure {
 static void leave_when_asked(void *context, struct parcel__message *message)
 {
     struct departure *departure = context;
-    const struct parcel__note note = {1};
+    const struct parcel__note note = {.serial = 1};
     const struct parcel__hello next = {.serial = 2};
     ck_assert_int_eq(message->kind, PARCEL__SAYS_COMPARE);
     departure->is_asked = true;
@@ -838,8 +840,8 @@ static void *gather_others(void *argument)
     struct parcel__hello own;
     parcel_calls *calls = argument;
     begin_to_say(&own, group[0], calls);
-    ck_assert(
-        !parcel__ranks_gather(group[0], &own, calls, &(struct parcel__patience){forever}, &error));
+    ck_assert(!parcel__ranks_gather(group[0], &own, calls,
+                                    &(struct parcel__patience){.timeout = forever}, &error));
     ck_assert_str_eq(error.bytes, "the lists differ");
     parcel__text_free(&error);
     return NULL;
@@ -896,8 +898,8 @@ static void come_once_more(struct parcel__ranks *ranks, void *state)
     for (int i = 0; ranks->transport->rank > 0 && i < finale->n_more; i++) {
         struct parcel__text error = {0};
         const struct parcel__hello own = {.role = finale->role};
-        ck_assert_ptr_null(
-            parcel__ranks_join(ranks, &own, NULL, &(struct parcel__patience){forever}, &error));
+        ck_assert_ptr_null(parcel__ranks_join(
+            ranks, &own, NULL, &(struct parcel__patience){.timeout = forever}, &error));
         ck_assert_str_eq(error.bytes ? error.bytes : "", finale->why);
         parcel__text_free(&error);
     }
@@ -1135,7 +1137,7 @@ END_TEST
 START_TEST(a_rank_that_is_told_what_is_for_rank_0_goes_on)
 {
     const struct parcel__hello hello = {.serial = 9};
-    const struct parcel__note note = {1};
+    const struct parcel__note note = {.serial = 1};
     open_group(3);
     say(1, 2, PARCEL__SAYS_HELLO, &hello, sizeof hello);
     say(1, 2, PARCEL__SAYS_LEAVE, &note, sizeof note);

@@ -498,7 +498,7 @@ START_TEST(test_few_dispatches)
             run.cost = seconds[i];
             simulate();
             double batch = fmin(8192, floor(parcel__schedule_target / seconds[i] - 1e-3));
-            ck_assert_msg(run.dispatches <= UNITS / batch + 20 * n_workers,
+            ck_assert_msg(run.dispatches <= (double)UNITS / batch + 20 * n_workers,
                           "%u dispatches of calls of %g s to %d workers", run.dispatches,
                           seconds[i], n_workers);
         }

@@ -200,10 +200,10 @@ START_TEST(test_lists)
     parcel_calls *calls = calls_that_wait();
     parcel__waits_source = tell;
     check_waited(Parallel(.backend = teams[_i].backend, .n_jobs = teams[_i].n_jobs)(calls),
-                 N_CALLS * each);
+                 (double)N_CALLS * each);
     check_waited(Parallel(.backend = teams[_i].backend, .n_jobs = teams[_i].n_jobs, .batch_size = 3,
                           .timeout = 100)(calls),
-                 N_CALLS * each);
+                 (double)N_CALLS * each);
     parcel_calls_free(calls);
 }
 END_TEST
@@ -215,7 +215,7 @@ START_TEST(test_executors)
     parcel_executor *executor =
         parcel_open(&(parcel_options){.backend = teams[_i].backend, .n_jobs = teams[_i].n_jobs});
     for (int i = 0; i < 3; i++) /* each has its own */
-        check_waited(parcel_executor_run(executor, calls), N_CALLS * each);
+        check_waited(parcel_executor_run(executor, calls), (double)N_CALLS * each);
     parcel_close(executor);
     parcel_calls_free(calls);
 }
@@ -234,12 +234,12 @@ START_TEST(test_streams)
     parcel__waits_source = tell;
     check_waited(Parallel(.backend = teams[_i].backend, .n_jobs = teams[_i].n_jobs,
                           .on_result = take)(calls),
-                 N_CALLS * each);
+                 (double)N_CALLS * each);
     parcel_results *results = Parallel(.backend = teams[_i].backend, .n_jobs = teams[_i].n_jobs,
                                        .return_as = PARCEL_GENERATOR)(calls);
     while (parcel_results_next(results, &result))
         parcel_result_free(&result);
-    check_waited(results, N_CALLS * each);
+    check_waited(results, (double)N_CALLS * each);
     parcel_calls_free(calls);
 }
 END_TEST

@@ -77,10 +77,10 @@ static parcel_calls *list_with(parcel_call call)
 enum { IN_SNAPSHOTS = 1, READ_ONLY = 2, ALWAYS = 4 }; /* where a call may go */
 
 /* A process that has all shared blocks. */
-#define TARGET(is_snapshot, read_only) \
+#define TARGET(snapshot, only_read) \
     &(struct parcel__wire_target) \
     { \
-        UINT_MAX, is_snapshot, read_only, false \
+        .serial = UINT_MAX, .is_snapshot = (snapshot), .read_only = (only_read) \
     }
 
 /* Checks where the call may go, and frees a sentence. */
@@ -242,7 +242,7 @@ START_TEST(test_shared_blocks_that_are_too_young)
     unsigned serial = parcel__shared_serial();
     parcel_calls *calls = list_with(delayed(update)(1, block));
     for (unsigned age = 0; age < 2; age++) {
-        const struct parcel__wire_target target = {serial - age, true, false, false};
+        const struct parcel__wire_target target = {.serial = serial - age, .is_snapshot = true};
         char *why = NULL;
         ck_assert(parcel__wire_check(calls, 0, 2, &target, &why) == (age == 0));
         ck_assert(!why == (age == 0));
