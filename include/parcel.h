@@ -833,14 +833,15 @@ void parcel_close(parcel_executor *executor);
  * or to a function or constant. What a struct's members point at is not looked at.
  *
  * Crashes. The call is PARCEL_LOST, and its message says how its process ended: "worker killed by
- * SIGSEGV (address 0x8)", "worker exited with status 3", "worker ended by quick_exit". What had
- * returned before it keeps its result and never runs again; what had not begun runs in another
- * process. A call whose process dies while its result is on the way runs again, at most three times
- * in all; a call that crashed does so with .retries only. Where the system gives fewer processes
- * than asked for, those that there are run the calls. When on_worker_start crashes, when three
- * processes in a row die before a call of theirs began, or when none can be started, the run ends
- * with an error. Workers dump no core unless .core_dumps is set. Whatever ends the program ends the
- * keeper and the workers, and so does, within a second, the execution of another program in it.
+ * SIGSEGV (address 0x8)", "worker exited with status 3" ("worker ended by exit" where the C library
+ * does not tell which, as musl), "worker ended by quick_exit". What had returned before it keeps
+ * its result and never runs again; what had not begun runs in another process. A call whose process
+ * dies while its result is on the way runs again, at most three times in all; a call that crashed
+ * does so with .retries only. Where the system gives fewer processes than asked for, those that
+ * there are run the calls. When on_worker_start crashes, when three processes in a row die before a
+ * call of theirs began, or when none can be started, the run ends with an error. Workers dump no
+ * core unless .core_dumps is set. Whatever ends the program ends the keeper and the workers, and so
+ * does, within a second, the execution of another program in it.
  *
  * Limits. The call is asked first, then its worker is killed: see timeout and kill_after. The
  * message then says so: "timed out: 1.5 s, 1 s allowed; its worker was killed". A call that is

@@ -132,14 +132,19 @@ _Noreturn void parcel__death_leave(void)
 
 /* Behind what calls registered with atexit and before what the program did. The buffers hold only
  * what this process wrote. A report of leaks ends the process with a status of its own. */
-static void leave(int status, void *unused)
+static void leave(int status)
 {
-    (void)unused;
+    const bool had_left =
+        is_worker() && atomic_load_explicit(&worker.death->had_left, memory_order_relaxed);
     parcel__process_flush();
     parcel__process_write_counts();
-    if (is_worker() && atomic_load_explicit(&worker.death->had_left, memory_order_relaxed))
+    if (had_left)
         parcel__process_report_leaks();
-    _exit(status);
+    if (status >= 0)
+        _exit(status);
+    if (is_worker() && !had_left)
+        atomic_store_explicit(&worker.death->was_untold, true, memory_order_relaxed);
+    _exit(had_left ? EXIT_SUCCESS : EXIT_FAILURE);
 }
 
 static void leave_quickly(void)
@@ -152,7 +157,7 @@ static void leave_quickly(void)
 /* What is entered last is called first. */
 void parcel__death_catch_exits(void)
 {
-    on_exit(leave, NULL);
+    parcel__port_at_exit(leave);
     at_quick_exit(leave_quickly);
 }
 
@@ -252,6 +257,8 @@ void parcel__death_put(struct parcel__text *text, const struct parcel__death *de
         put_killed(text, death);
     else if (atomic_load_explicit(&death->was_quick, memory_order_relaxed))
         parcel__text_put(text, "ended by quick_exit");
+    else if (atomic_load_explicit(&death->was_untold, memory_order_relaxed))
+        parcel__text_put(text, "ended by exit");
     else
         parcel__text_format(text, "exited with status %d", WEXITSTATUS(death->status));
 }

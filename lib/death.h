@@ -17,6 +17,7 @@ struct parcel__death {
     atomic_bool has_address;
     atomic_uintptr_t address; /* that the faulting instruction touched */
     atomic_bool was_quick;    /* quick_exit, which tells nobody the status */
+    atomic_bool was_untold;   /* exit, where the C library does not tell the status */
     atomic_bool had_left;     /* its work was done: what follows is its end */
 
     /* Written by who waited for the worker, before it says that it ended. */

@@ -74,6 +74,10 @@ struct parcel__cpus parcel__port_cpus(int bound_cpus);
  * OpenMP runtime ends the process when a thread cannot be made. */
 int parcel__port_thread_limit(void);
 
+/* What exit calls behind the handlers that are registered later, with its status; or with a
+ * negative one, where the C library does not tell it. One function a process. */
+void parcel__port_at_exit(void (*leave)(int status));
+
 /* True when the process has no thread but the calling one; false also when that cannot be told. */
 bool parcel__port_is_only_thread(void);
 

@@ -179,6 +179,31 @@ bool parcel__port_parse_real(const char *text, double *number)
     return true;
 }
 
+static void (*when_exiting)(int status);
+
+#ifdef HAVE_ON_EXIT
+static void tell_status(int status, void *unused)
+{
+    (void)unused;
+    when_exiting(status);
+}
+#else
+static void tell_nothing(void)
+{
+    when_exiting(-1);
+}
+#endif
+
+void parcel__port_at_exit(void (*leave)(int status))
+{
+    when_exiting = leave;
+#ifdef HAVE_ON_EXIT
+    on_exit(tell_status, NULL);
+#else
+    atexit(tell_nothing);
+#endif
+}
+
 /* A directory has a link of its own, one in its parent, and one for each directory in it. */
 bool parcel__port_is_only_thread(void)
 {

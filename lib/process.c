@@ -12,7 +12,6 @@
 #include "process.h"
 
 #include <errno.h>
-#include <linux/futex.h>
 #include <limits.h>
 #include <sched.h>
 #include <signal.h>
@@ -30,6 +29,9 @@
 #include "port.h"
 
 enum { GUARD = 64 << 10 /* a page at least, wherever */ };
+
+/* FUTEX_WAIT and FUTEX_WAKE of linux/futex.h, which is not in the path of every compiler. */
+enum { WAIT_WHILE_EQUAL = 0, WAKE = 1 };
 
 static const double for_ever = 1e9; /* seconds: more than the system's time may hold elsewhere */
 
@@ -85,13 +87,13 @@ void parcel__process_wait(atomic_uint *word, unsigned value, double seconds)
         limit.tv_sec = (time_t)seconds;
         limit.tv_nsec = (long)((seconds - (double)limit.tv_sec) * 1e9);
     }
-    syscall(SYS_futex, word, FUTEX_WAIT, value, seconds < for_ever ? &limit : NULL, NULL, 0);
+    syscall(SYS_futex, word, WAIT_WHILE_EQUAL, value, seconds < for_ever ? &limit : NULL, NULL, 0);
 }
 
 void parcel__process_ring(atomic_uint *word)
 {
     atomic_fetch_add_explicit(word, 1, memory_order_release);
-    syscall(SYS_futex, word, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
+    syscall(SYS_futex, word, WAKE, INT_MAX, NULL, NULL, 0);
 }
 
 /* In a child: streams other than the standard ones may hold what the program wrote. */

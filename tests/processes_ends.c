@@ -278,7 +278,7 @@ START_TEST(a_call_that_exits_runs_what_calls_registered)
     parcel_calls *calls = gifts(3);
     parcel_calls_add(calls, delayed(exit_with)(3));
     parcel_results *results = RUN(1, calls, .on_error = PARCEL_COLLECT);
-    ck_assert_str_eq(parcel_results_message(results, 3), "worker exited with status 3");
+    ck_assert_str_eq(parcel_results_message(results, 3), "worker " EXITED(3));
     ck_assert_int_eq(atomic_load(&shared->ended), 1);
     parcel_results_free(results);
 }

@@ -24,6 +24,13 @@
 #define SUITE_IS_ON_RANKS 0
 #endif
 
+/* What is said of a process that called exit, of which some C libraries do not tell the status. */
+#ifdef HAVE_ON_EXIT
+#define EXITED(status) "exited with status " #status
+#else
+#define EXITED(status) "ended by exit"
+#endif
+
 /* Whether a sanitizer looks on. It takes memory of its own, which then cannot be limited; and its
  * locks may be held by another thread when a process is forked, where they stay so: a program that
  * does not fork in several threads at once is safe. */
