@@ -12,6 +12,7 @@
 
 #include "openmp.h"
 #include "process.h"
+#include "threads.h"
 
 #ifdef _OPENMP
 
@@ -23,10 +24,12 @@ static void run_team(parcel_job *job, int n_workers)
 {
 #pragma omp parallel for num_threads(n_workers) schedule(dynamic) firstprivate(job, n_workers)
     for (int worker = 0; worker < n_workers; worker++) {
+        parcel__threads_arrived();
         if (worker == 0)
             parcel__job_note_team(job, omp_get_num_threads());
         parcel_job_work(job, worker);
     }
+    parcel__threads_note_team(n_workers);
 }
 
 /* Who asks for workers means their number, whatever OMP_DYNAMIC says of other regions: calls have

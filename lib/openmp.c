@@ -8,14 +8,18 @@
  */
 #include "openmp.h"
 
+#include <ctype.h>
 #include <dlfcn.h>
 #include <limits.h>
 #include <pthread.h>
+#include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "memory.h"
+#include "port.h"
 
 #ifdef _OPENMP
 #include <omp.h>
@@ -178,6 +182,27 @@ static int count_cpus(const struct runtime *runtime)
     for (int place = 0; place < runtime->get_num_places(); place++)
         cpus += runtime->get_place_num_procs(place);
     return cpus;
+}
+
+bool parcel__openmp_in_region(void)
+{
+#ifdef _OPENMP
+    return omp_get_level() > 0;
+#else
+    return false;
+#endif
+}
+
+/* A number, of kilobytes unless a letter says otherwise. */
+size_t parcel__openmp_stack_size(void)
+{
+    static const char letters[] = "BKMG";
+    const char *variable = parcel__port_variable("OMP_STACKSIZE");
+    char *end = NULL;
+    unsigned long long number = variable ? strtoull(variable, &end, 10) : 0;
+    const char *letter = end && *end ? strchr(letters, toupper((unsigned char)*end)) : NULL;
+    int shift = letter ? 10 * (int)(letter - letters) : 10;
+    return number < SIZE_MAX >> 31 ? (size_t)number << shift : 0;
 }
 
 int parcel__openmp_bound_cpus(void)

@@ -3,6 +3,7 @@
 #define PARCEL__OPENMP_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <sys/types.h>
 
 enum { PARCEL__OPENMP_RUNTIMES = 2 };
@@ -40,6 +41,12 @@ void parcel__openmp_set(const struct parcel__openmp_settings *settings);
 /* The same after a call, which is only asked for the number of threads: whoever changes another
  * setting changes that one, too, but for few, and each question costs as much as a short call. */
 void parcel__openmp_renew(const struct parcel__openmp_settings *settings);
+
+/* True in a region of the runtime that this library is linked with, of one thread, too. */
+bool parcel__openmp_in_region(void);
+
+/* Bytes of stack that OMP_STACKSIZE gives to each thread of a team; 0 when it says nothing. */
+size_t parcel__openmp_stack_size(void);
 
 /* The cpus of all places that threads may be bound to; 0 when they are not bound. */
 int parcel__openmp_bound_cpus(void);

@@ -5,6 +5,7 @@
 #include "calls.h"
 #include "memory.h"
 #include "spread.h"
+#include "threads.h"
 
 #define TEXT_OF(number) TEXT_OF_(number)
 #define TEXT_OF_(number) #number
@@ -54,6 +55,7 @@ parcel_results *parcel__parallel_run(const struct parcel__plan *plan,
     struct parcel__run run = {.plan = plan, .team = team, .calls = calls, .streaming = streaming};
     bool is_spread = team->ranks && !parcel__current_get(); /* a run in a call is this rank's own */
     parcel_results *results = is_spread ? parcel__spread_run(&run) : run_on_team(&run);
+    parcel__threads_arrived(); /* or never will, in a run that did not come so far */
     if (!streaming && !results->pulled)
         parcel__team_close(team);
     return results;

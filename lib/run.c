@@ -393,6 +393,15 @@ const char *parcel__run_check(const struct parcel__plan *plan, const parcel_call
     return fault;
 }
 
+/* How many of so many workers there can be. */
+static int count_startable(const struct parcel__plan *plan, const struct parcel__team *team,
+                           int wanted)
+{
+    if (team->backend != parcel__backend_threads())
+        return parcel__threads_startable(wanted);
+    return parcel__threads_for_region(wanted, is_pulled(plan));
+}
+
 /* New results for a run, which may have n_jobs workers. NULL: out of memory. */
 parcel_results *parcel__run_new_results(const struct parcel__plan *plan,
                                         const struct parcel__team *team, const parcel_calls *calls,
@@ -402,7 +411,7 @@ parcel_results *parcel__run_new_results(const struct parcel__plan *plan,
     bool is_bounded = !parcel__calls_are_generated(calls) && count < (size_t)n_jobs;
     int wanted = is_bounded ? (int)count : n_jobs;
     wanted = wanted > 0 ? wanted : 1;
-    int n_workers = parcel__threads_startable(wanted);
+    int n_workers = count_startable(plan, team, wanted);
     parcel_results *results = parcel__run_is_streamed(plan, calls)
                                   ? parcel__results_new_empty(n_workers)
                                   : parcel__results_new(calls, n_workers);

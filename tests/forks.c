@@ -152,16 +152,16 @@ static void nest(void)
 /* The threads of another runtime than the program's have no settings of this one's. */
 static int levels(int otherwise)
 {
-    return omp_get_level() > 0 ? omp_get_max_active_levels() : otherwise;
+    return omp_get_level() > 0 ? omp_get_max_active_levels() - omp_get_active_level() : otherwise;
 }
 DELAYED(int, levels, int);
 
-/* Calls see the settings of the thread that runs. */
+/* Calls see the settings of the thread that runs: levels count from there. */
 static void keep_settings(void)
 {
     static const int sevens[N_JOBS] = {7, 7, 7};
     int before = omp_get_max_active_levels();
-    omp_set_max_active_levels(7);
+    omp_set_max_active_levels(omp_get_active_level() + 7);
     parcel_results *results =
         Parallel(.n_jobs = N_JOBS, .backend = "threading")(parcel_map(levels, sevens, N_JOBS));
     for (size_t i = 0; i < N_JOBS; i++)
