@@ -492,6 +492,7 @@ static void open_sharing(struct drive *drive)
     open_drive(drive, 40, false, (struct parcel__job_options){.n_workers = 2});
     parcel__job_make_ready(&drive->job, &drive->job.workers[0]);
     drive->job.workers[0].clock = parcel__port_now();
+    drive->job.workers[0].wait = parcel__waits_begin(drive->job.workers[0].clock);
     drive->job.workers[0].last_count = 1000;
     drive->job.workers[0].seconds_per_call = 1e-9;
     open_job = &drive->job;
