@@ -494,7 +494,8 @@ struct parcel__cpus parcel__config_cpus(void)
 
 int parcel_cpu_count(void)
 {
-    return parcel__config_cpus().count;
+    pthread_once(&cpus_once, count_cpus);
+    return cpus.count;
 }
 
 static int most_threads;

@@ -133,14 +133,22 @@ void parcel__openmp_read_for_calls(struct parcel__openmp_settings *settings, int
     }
 }
 
+static void change(const struct runtime *runtime, const struct parcel__openmp_setting *before,
+                   const struct parcel__openmp_setting *setting)
+{
+    if (before->threads != setting->threads)
+        runtime->set_num_threads(setting->threads);
+    if (before->levels != setting->levels)
+        runtime->set_max_active_levels(setting->levels);
+    if (before->is_dynamic != setting->is_dynamic)
+        runtime->set_dynamic(setting->is_dynamic);
+}
+
 static void set(const struct runtime *runtime, const struct parcel__openmp_setting *setting)
 {
-    if (runtime->get_max_threads() != setting->threads)
-        runtime->set_num_threads(setting->threads);
-    if (runtime->get_max_active_levels() != setting->levels)
-        runtime->set_max_active_levels(setting->levels);
-    if ((runtime->get_dynamic() != 0) != setting->is_dynamic)
-        runtime->set_dynamic(setting->is_dynamic);
+    struct parcel__openmp_setting before;
+    read_setting(runtime, &before);
+    change(runtime, &before, setting);
 }
 
 void parcel__openmp_set(const struct parcel__openmp_settings *settings)
@@ -151,6 +159,7 @@ void parcel__openmp_set(const struct parcel__openmp_settings *settings)
 }
 
 bool parcel__openmp_begin(struct parcel__openmp_settings *now,
+                          const struct parcel__openmp_settings *before,
                           const struct parcel__openmp_settings *of_calls)
 {
     bool is_known = false;
@@ -160,7 +169,7 @@ bool parcel__openmp_begin(struct parcel__openmp_settings *now,
             continue;
         int level = runtimes[i].get_active_level(), most = INT_MAX - level;
         now->of[i].levels = level + (now->of[i].levels < most ? now->of[i].levels : most);
-        set(&runtimes[i], &now->of[i]);
+        change(&runtimes[i], &before->of[i], &now->of[i]);
         is_known = true;
     }
     return is_known;

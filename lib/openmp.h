@@ -30,9 +30,10 @@ void parcel__openmp_read(struct parcel__openmp_settings *settings);
  * one, also where the run is itself in a region. */
 void parcel__openmp_read_for_calls(struct parcel__openmp_settings *settings, int threads);
 
-/* Makes those of the calls settings of this thread, which are written to now. False: nothing is
- * known of them. */
+/* Makes those of the calls settings of this thread, which has those before, and writes them to now.
+ * False: nothing is known of them. */
 bool parcel__openmp_begin(struct parcel__openmp_settings *now,
+                          const struct parcel__openmp_settings *before,
                           const struct parcel__openmp_settings *of_calls);
 
 /* Makes the settings those of this thread, where they differ. */

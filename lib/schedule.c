@@ -15,26 +15,6 @@ const double parcel__schedule_target = 50e-6;
 
 static const double largest_batch = 8192; /* calls; bounds what one wrong guess may cost */
 
-parcel__range parcel__schedule_range(uint32_t low, uint32_t high)
-{
-    return (uint64_t)low << 32 | high;
-}
-
-uint32_t parcel__schedule_low(parcel__range range)
-{
-    return (uint32_t)(range >> 32);
-}
-
-uint32_t parcel__schedule_high(parcel__range range)
-{
-    return (uint32_t)range;
-}
-
-uint32_t parcel__schedule_length(parcel__range range)
-{
-    return parcel__schedule_high(range) - parcel__schedule_low(range);
-}
-
 uint32_t parcel__schedule_bounded(size_t number)
 {
     return number < UINT32_MAX ? (uint32_t)number : UINT32_MAX;

@@ -18,10 +18,25 @@ struct parcel__cut {
     parcel__range left;
 };
 
-parcel__range parcel__schedule_range(uint32_t low, uint32_t high);
-uint32_t parcel__schedule_low(parcel__range range);
-uint32_t parcel__schedule_high(parcel__range range);
-uint32_t parcel__schedule_length(parcel__range range);
+static inline parcel__range parcel__schedule_range(uint32_t low, uint32_t high)
+{
+    return (uint64_t)low << 32 | high;
+}
+
+static inline uint32_t parcel__schedule_low(parcel__range range)
+{
+    return (uint32_t)(range >> 32);
+}
+
+static inline uint32_t parcel__schedule_high(parcel__range range)
+{
+    return (uint32_t)range;
+}
+
+static inline uint32_t parcel__schedule_length(parcel__range range)
+{
+    return parcel__schedule_high(range) - parcel__schedule_low(range);
+}
 
 /* The number, or the largest of 32 bits. */
 uint32_t parcel__schedule_bounded(size_t number);

@@ -177,8 +177,10 @@ static bool unpack(struct servant *servant)
 static void limit_threads(struct servant *servant)
 {
     int threads = servant->order.nest.threads;
-    /* libomp forgets them at a fork; and they may have changed since. */
-    (void)parcel__openmp_begin(&servant->openmp, &servant->order.openmp);
+    struct parcel__openmp_settings before;
+    parcel__openmp_read(
+        &before); /* libomp forgets them at a fork; and they may have changed since */
+    (void)parcel__openmp_begin(&servant->openmp, &before, &servant->order.openmp);
     if (!servant->is_unbound)
         parcel__process_unbind(); /* libomp begins anew, too, and may bind the process to a cpu */
     servant->is_unbound = true;

@@ -626,7 +626,7 @@ static void enter(struct parcel_job *job, struct parcel__worker *worker,
     surroundings->floating = parcel__floating_read();
     parcel__openmp_read(&surroundings->openmp);
     (void)parcel__floating_set(&job->options.floating);
-    if (!parcel__openmp_begin(&worker->openmp, &job->options.openmp))
+    if (!parcel__openmp_begin(&worker->openmp, &surroundings->openmp, &job->options.openmp))
         worker->openmp = surroundings->openmp;
     surroundings->before = parcel__current_enter(&worker->current);
 }
