@@ -84,15 +84,17 @@ static bool run(const parcel_calls *calls, parcel_results *results, const parcel
     static struct parcel_job job;
     struct parcel__attendant attendant = {0};
     const struct parcel__snapshot snapshot = {.calls = known};
-    const struct parcel__job_options options = {.calls = calls,
-                                                .results = results,
-                                                .batch_size = parcel_calls_count(calls),
-                                                .collect = true,
-                                                .is_timed = true,
-                                                .schedule = PARCEL_ADAPTIVE,
-                                                .n_workers = 1,
-                                                .nest = {1, 1, 0, false},
-                                                .worker_limits = &no_limits};
+    struct parcel__job_options options = {.calls = calls,
+                                          .results = results,
+                                          .batch_size = parcel_calls_count(calls),
+                                          .collect = true,
+                                          .is_timed = true,
+                                          .schedule = PARCEL_ADAPTIVE,
+                                          .n_workers = 1,
+                                          .nest = {1, 1, 0, false},
+                                          .floating = parcel__floating_read(),
+                                          .worker_limits = &no_limits};
+    parcel__openmp_read_for_calls(&options.openmp, options.nest.threads);
     if (!parcel__job_open(&job, &options))
         return false;
     parcel__attendant_open_all(&attendant, 1, &mail, NULL, &snapshot);

@@ -47,12 +47,18 @@ const parcel_backend *parcel_backend_at(size_t index)
     return backend;
 }
 
+/* Most names differ in their first letter, and each run that names a backend looks. */
+static bool is_same(const char *one, const char *other)
+{
+    return *one == *other && strcmp(one, other) == 0;
+}
+
 static bool has_name(const parcel_backend *backend, const char *name)
 {
-    if (strcmp(backend->name, name) == 0)
+    if (is_same(backend->name, name))
         return true;
     for (const char *const *alias = backend->aliases; alias && *alias; alias++)
-        if (strcmp(*alias, name) == 0)
+        if (is_same(*alias, name))
             return true;
     return false;
 }

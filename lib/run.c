@@ -2,6 +2,7 @@
 #include "run.h"
 
 #include <limits.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 
@@ -108,14 +109,25 @@ void parcel__run_put_warnings(struct parcel__text *text, const struct parcel__pl
     note_vain_limits(text, plan, team->backend);
 }
 
-/* glibc gives threads 2 MB where the stack has no limit, and libgomp asks for none of its own. */
+static bool has_unlimited_stack;
+static pthread_once_t stack_once = PTHREAD_ONCE_INIT;
+
+static void read_stack_limit(void)
+{
+    struct rlimit stack;
+    has_unlimited_stack = getrlimit(RLIMIT_STACK, &stack) == 0 && stack.rlim_cur == RLIM_INFINITY;
+}
+
+/* glibc gives threads 2 MB where the stack has no limit as the program starts, and libgomp asks for
+ * none of its own. */
 static void note_small_stacks(struct parcel__text *text, const struct parcel__team *team,
                               int n_workers)
 {
-    struct rlimit stack;
-    if (n_workers > 1 && team->backend == parcel__backend_threads() &&
-        getrlimit(RLIMIT_STACK, &stack) == 0 && stack.rlim_cur == RLIM_INFINITY &&
-        !getenv("OMP_STACKSIZE") && !getenv("GOMP_STACKSIZE") && !parcel__openmp_has_libomp())
+    if (n_workers == 1 || team->backend != parcel__backend_threads())
+        return;
+    pthread_once(&stack_once, read_stack_limit);
+    if (has_unlimited_stack && !getenv("OMP_STACKSIZE") && !getenv("GOMP_STACKSIZE") &&
+        !parcel__openmp_has_libomp())
         parcel__text_put(text, "ulimit -s is unlimited, which gives the workers' threads stacks of "
                                "2 MB: OMP_STACKSIZE=64M gives them 64 MB\n");
 }

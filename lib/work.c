@@ -214,11 +214,13 @@ static parcel_stretch find_stretch(const struct parcel_job *job, struct parcel__
 /* What a call changed of its thread's modes and OpenMP settings is not for the next one. Called
  * before each call that is timed alone, and else before each batch: to look costs as much as a
  * short call. So where a call was found that changes modes, each is timed alone from then on; and
- * settings are looked at where calls are long enough to open a region. */
+ * settings are looked at where calls are long enough to open a region, unless who is told of each
+ * call does that behind it. */
 static void put_right(const struct parcel_job *job, struct parcel__worker *worker)
 {
     worker->changes_modes |= parcel__floating_set(&job->options.floating);
-    if (job->is_careful || worker->seconds_per_call > PARCEL__OPENMP_SHORTEST)
+    bool is_long = worker->seconds_per_call > PARCEL__OPENMP_SHORTEST && !job->options.recorded;
+    if (job->is_careful || is_long)
         parcel__openmp_renew(&worker->openmp);
 }
 
