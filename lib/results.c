@@ -293,9 +293,7 @@ static bool gives_memory(const parcel_function *function)
 
 void parcel__results_release(parcel_results *results, size_t index)
 {
-    if (!gives_memory(parcel__results_function(results, index)))
-        return;
-    if (has_value(results, index))
+    if (has_value(results, index) && gives_memory(parcel__results_function(results, index)))
         parcel__results_free_taken(results, index);
     results->marks[index] &= (unsigned char)~PARCEL__MARK_STATUS;
 }
