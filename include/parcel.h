@@ -536,9 +536,10 @@ typedef struct parcel_results parcel_results;
  * call gives 4 on every backend. What a call changes of its modes and of these settings the next
  * one does not see, and the caller has its own again behind the run; but calls that share a batch
  * and take less than 1 us, or have .timing = PARCEL_NO, should put back what they change.
- * OMP_DYNAMIC is for regions in calls: the run has the workers that it asks for. Where the OpenMP
- * runtime gives fewer threads (OMP_THREAD_LIMIT, OMP_MAX_ACTIVE_LEVELS) parcel_results_workers
- * says how many there were, and a warning tells.
+ * OMP_DYNAMIC is for regions in calls, and no more than that: the run has the workers that it asks
+ * for. Under LLVM's libomp, which would abort there, it is not for calls of several workers. Where
+ * the OpenMP runtime gives fewer threads (OMP_THREAD_LIMIT, OMP_MAX_ACTIVE_LEVELS)
+ * parcel_results_workers says how many there were, and a warning tells.
  *
  * Worker threads have the stack size that OMP_STACKSIZE says, else that of ulimit -s, and where
  * that is unlimited 2 MB under libgomp, which is a warning of the run: OMP_STACKSIZE=64M. They keep
@@ -818,7 +819,9 @@ void parcel_close(parcel_executor *executor);
  * and threadprivate values are those of the calling thread; when the run begins inside a parallel
  * region a new thread forks, and they begin anew. Under libgomp the team of the calling thread ends
  * before the fork: threadprivate values of its other threads begin anew in the program. Calls may
- * open parallel regions and run Parallel.
+ * open parallel regions and run Parallel. The libomp of LLVM 14 aborts in every forked child where
+ * OMP_PLACES is a list of cpus, as "{0},{1}": no worker starts then, and the run's error is that
+ * "the process that keeps the workers is killed again and again". OMP_PLACES=cores does no harm.
  *
  * Arguments and results. A list or a map is there by the copy; calls that are added or generated
  * later travel, strings, values and the data of arrays included. Results travel, arrays of any size

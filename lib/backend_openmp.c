@@ -33,7 +33,8 @@ static void run_team(parcel_job *job, int n_workers)
 }
 
 /* Who asks for workers means their number, whatever OMP_DYNAMIC says of other regions: calls have
- * that setting again. Where a runtime gives fewer threads all the same, it is told of. */
+ * that setting again, where it does no harm (openmp.c). Where a runtime gives fewer threads all the
+ * same, it is told of. */
 static void run_region(parcel_job *job, int n_workers)
 {
     int is_dynamic = omp_get_dynamic();

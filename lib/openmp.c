@@ -122,6 +122,13 @@ void parcel__openmp_read(struct parcel__openmp_settings *settings)
         read_setting(&runtimes[i], &settings->of[i]);
 }
 
+/* libomp aborts where a region of a team's thread is dynamic while the first thread's are not, as
+ * they are not while it opens a run's region, or a nested run's. */
+static bool may_be_dynamic(int threads)
+{
+    return threads == 0 || !has_libomp;
+}
+
 void parcel__openmp_read_for_calls(struct parcel__openmp_settings *settings, int threads)
 {
     parcel__openmp_read(settings);
@@ -130,6 +137,7 @@ void parcel__openmp_read_for_calls(struct parcel__openmp_settings *settings, int
         int levels = setting->levels - runtimes[i].get_active_level(), least = threads > 0;
         setting->levels = levels > least ? levels : least;
         setting->threads = threads > 0 ? threads : setting->threads;
+        setting->is_dynamic = setting->is_dynamic && may_be_dynamic(threads);
     }
 }
 

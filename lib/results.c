@@ -153,6 +153,26 @@ void parcel__results_set_error(parcel_results *results, char *error)
     results->owns_error = error != NULL;
 }
 
+void parcel__results_put_sharing(struct parcel__text *text, int n_workers)
+{
+    int cpus = parcel_cpu_count();
+    if (n_workers > cpus)
+        parcel__text_format(text, "%d workers share %d cpu%s\n", n_workers, cpus,
+                            cpus > 1 ? "s" : "");
+}
+
+/* Takes what was said of the planned workers out of the warnings. A sentence stands behind it. */
+static bool take_sharing(char *warnings, int planned)
+{
+    struct parcel__text text = {0};
+    parcel__results_put_sharing(&text, planned);
+    char *line = warnings && text.length > 0 && !text.failed ? strstr(warnings, text.bytes) : NULL;
+    if (line)
+        memmove(line, line + text.length, strlen(line + text.length) + 1);
+    parcel__text_free(&text);
+    return line != NULL;
+}
+
 void parcel__results_tell_absent(parcel_results *results)
 {
     struct parcel__text text = {0};
@@ -165,6 +185,10 @@ void parcel__results_tell_absent(parcel_results *results)
                         "threads (see OMP_THREAD_LIMIT and OMP_MAX_ACTIVE_LEVELS)\n",
                         results->n_workers, results->n_workers == 1 ? "" : "s", planned);
     parcel__results_warn(results, &text);
+    if (take_sharing(results->warnings, planned)) {
+        parcel__results_put_sharing(&text, results->n_workers);
+        parcel__results_warn(results, &text);
+    }
 }
 
 void parcel__results_take_ending(parcel_results *results, parcel_results *ending)

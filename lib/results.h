@@ -157,6 +157,9 @@ void parcel__results_set_error(parcel_results *results, char *error);
 /* Adds to the warnings, and frees the text: sentences, each with a newline behind it. */
 void parcel__results_warn(parcel_results *results, struct parcel__text *sentences);
 
+/* Says that so many workers have fewer cpus, if they do. */
+void parcel__results_put_sharing(struct parcel__text *text, int n_workers);
+
 /* Counts the workers that there were, where some were absent, and says so among the warnings. */
 void parcel__results_tell_absent(parcel_results *results);
 

@@ -138,7 +138,6 @@ static void note_warnings(parcel_results *results, const struct parcel__plan *pl
                           const struct parcel__team *team, const parcel_calls *calls, int wanted)
 {
     struct parcel__text text = {0};
-    int cpus = parcel_cpu_count();
     parcel__run_put_warnings(&text, plan, team, calls, results->n_workers);
     if (results->n_workers < wanted)
         parcel__text_format(&text,
@@ -146,9 +145,8 @@ static void note_warnings(parcel_results *results, const struct parcel__plan *pl
                             "started safely\n",
                             results->n_workers, results->n_workers == 1 ? "" : "s", wanted);
     note_small_stacks(&text, team, results->n_workers);
-    if (!parcel__current_get() && results->n_workers > cpus)
-        parcel__text_format(&text, "%d workers share %d cpu%s\n", results->n_workers, cpus,
-                            cpus > 1 ? "s" : "");
+    if (!parcel__current_get())
+        parcel__results_put_sharing(&text, results->n_workers);
     parcel__results_warn(results, &text);
 }
 

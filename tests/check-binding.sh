@@ -1,6 +1,7 @@
 #!/bin/sh
 # Programs of gcc and of clang whose threads are bound: the library of this build leaves them the
-# cpus that they have without it, and worker processes have all of them.
+# cpus that they have without it, and worker processes have all of them. Where the number of
+# threads is dynamic, regions in calls do no harm.
 # shellcheck source=script.sh
 . "${srcdir:-.}/script.sh"
 
@@ -29,6 +30,8 @@ build()
         -Wl,--no-as-needed "$library" "-Wl,-rpath,$PWD/lib/.libs"
     "$1" -std=gnu11 -fopenmp -DWITH_PARCEL -I "$TOP_SRCDIR/include" "$source" \
         -o "$programs/using-$1" "$library" "-Wl,-rpath,$PWD/lib/.libs" -lm
+    "$1" -std=gnu11 -fopenmp -I "$TOP_SRCDIR/include" "${source%/*}/dynamic.c" \
+        -o "$programs/dynamic-$1" "$library" "-Wl,-rpath,$PWD/lib/.libs" -lm
 }
 
 # try COMPILER SETTING
@@ -48,4 +51,6 @@ for compiler in gcc clang; do
         KMP_AFFINITY=scatter KMP_AFFINITY=none KMP_AFFINITY=disabled; do
         try "$compiler" "$setting"
     done
+    OMP_DYNAMIC=true timeout 60 "$programs/dynamic-$compiler" ||
+        fail "$compiler: a program with a dynamic number of threads"
 done

@@ -349,6 +349,7 @@ static void check_that_one_came(const parcel_options *options)
     ck_assert_int_eq(parcel_results_workers(results), 1);
     ck_contains(parcel_results_warnings(results), "the run had 1 worker instead of 3: the OpenMP "
                                                   "runtime gave no more threads");
+    ck_assert_ptr_null(strstr(parcel_results_warnings(results), "3 workers share"));
     parcel_results_free(results);
 }
 
@@ -357,6 +358,8 @@ START_TEST(a_run_says_how_many_workers_came)
     omp_set_max_active_levels(0);
     check_that_one_came(&(parcel_options){.backend = "threading", .n_jobs = 3});
     check_that_one_came(&(parcel_options){.backend = "threading", .n_jobs = 3, .on_result = go_on});
+    check_that_one_came(
+        &(parcel_options){.backend = "threading", .n_jobs = 3, .max_calls_per_worker = 9});
     ck_assert_int_eq(omp_get_max_active_levels(), 0);
 }
 END_TEST
