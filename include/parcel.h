@@ -553,7 +553,12 @@ typedef struct parcel_results parcel_results;
  * several threads under libgomp on a new one of its own, so that the thread that runs is none of
  * the workers. Executors, lists and results it has as copies; a stream it inherits is at its end,
  * with an error that says so. A process that a call forks ends when it returns from the call, with
- * status 1 and nothing flushed, unless the run has one worker only. */
+ * status 1 and nothing flushed, unless the run has one worker only.
+ *
+ * A pthread_cancel of a thread that runs, pulls or closes something, or of a worker, acts when that
+ * has returned. A call must not leave by pthread_exit or longjmp: in a process it is then lost like
+ * one that exits (behind a longjmp the process goes on with a copy of the program until that ends);
+ * in a thread the run may never end. */
 parcel_results *parcel_run(const parcel_options *options, const parcel_calls *calls);
 
 /* Prints each resolved option and where its value came from (given, scope, the environment's

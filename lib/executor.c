@@ -65,6 +65,7 @@ void parcel_close(parcel_executor *executor)
 {
     if (!executor || executor == &without_memory)
         return;
+    int cancel = parcel__port_hold_cancel();
     parcel_results_close(atomic_load_explicit(&executor->streaming, memory_order_acquire), NULL,
                          NULL, NULL);
     if (executor->is_open)
@@ -73,4 +74,5 @@ void parcel_close(parcel_executor *executor)
     parcel__config_free(&executor->plan);
     parcel__text_free(&executor->error);
     parcel__memory_free(executor);
+    parcel__port_release_cancel(cancel);
 }

@@ -4,6 +4,7 @@
 #include "backend.h"
 #include "calls.h"
 #include "memory.h"
+#include "port.h"
 #include "spread.h"
 #include "threads.h"
 
@@ -54,10 +55,12 @@ parcel_results *parcel__parallel_run(const struct parcel__plan *plan,
 {
     struct parcel__run run = {.plan = plan, .team = team, .calls = calls, .streaming = streaming};
     bool is_spread = team->ranks && !parcel__current_get(); /* a run in a call is this rank's own */
+    int cancel = parcel__port_hold_cancel();
     parcel_results *results = is_spread ? parcel__spread_run(&run) : run_on_team(&run);
     parcel__threads_arrived(); /* or never will, in a run that did not come so far */
     if (!streaming && !results->pulled)
         parcel__team_close(team);
+    parcel__port_release_cancel(cancel);
     return results;
 }
 

@@ -78,6 +78,11 @@ int parcel__port_thread_limit(void);
  * negative one, where the C library does not tell it. One function a process. */
 void parcel__port_at_exit(void (*leave)(int status));
 
+/* Puts off a pthread_cancel of the calling thread, in which locks may be held and others wait for it;
+ * the second is given what the first returned. */
+int parcel__port_hold_cancel(void);
+void parcel__port_release_cancel(int before);
+
 /* True when the process has no thread but the calling one; false also when that cannot be told. */
 bool parcel__port_is_only_thread(void);
 

@@ -204,6 +204,18 @@ void parcel__port_at_exit(void (*leave)(int status))
 #endif
 }
 
+int parcel__port_hold_cancel(void)
+{
+    int before;
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before);
+    return before;
+}
+
+void parcel__port_release_cancel(int before)
+{
+    pthread_setcancelstate(before, &before);
+}
+
 /* A directory has a link of its own, one in its parent, and one for each directory in it. */
 bool parcel__port_is_only_thread(void)
 {

@@ -95,7 +95,7 @@ static void refuse(parcel_results *results)
                                                 "the stream, which alone has its results"));
 }
 
-bool parcel_results_next(parcel_results *results, parcel_result *result)
+static bool next(parcel_results *results, parcel_result *result)
 {
     size_t i;
     if (!result)
@@ -120,6 +120,14 @@ bool parcel_results_next(parcel_results *results, parcel_result *result)
         parcel__delivery_is_complete(&results->pulled->stream))
         end(results);
     return true;
+}
+
+bool parcel_results_next(parcel_results *results, parcel_result *result)
+{
+    int cancel = parcel__port_hold_cancel();
+    bool has_result = next(results, result);
+    parcel__port_release_cancel(cancel);
+    return has_result;
 }
 
 void parcel_result_free(parcel_result *result)
@@ -150,7 +158,7 @@ static void warn(parcel_results *results, size_t used, size_t unused, size_t can
     parcel__results_warn(results, &text);
 }
 
-bool parcel_results_close(parcel_results *results, size_t *used, size_t *unused, size_t *cancelled)
+static bool close_early(parcel_results *results, size_t *used, size_t *unused, size_t *cancelled)
 {
     if (results && results->pulled && is_elsewhere(results->pulled))
         refuse(results);
@@ -170,6 +178,14 @@ bool parcel_results_close(parcel_results *results, size_t *used, size_t *unused,
         warn(results, stream->n_used, stream->n_ran - stream->n_used, n_missing);
     pulled->is_closed = true;
     return true;
+}
+
+bool parcel_results_close(parcel_results *results, size_t *used, size_t *unused, size_t *cancelled)
+{
+    int cancel = parcel__port_hold_cancel();
+    bool is_closed = close_early(results, used, unused, cancelled);
+    parcel__port_release_cancel(cancel);
+    return is_closed;
 }
 
 void parcel_results_free(parcel_results *results)

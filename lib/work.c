@@ -619,11 +619,13 @@ struct surroundings {
     struct parcel_current_call *before;
     struct parcel__floating floating;
     struct parcel__openmp_settings openmp;
+    int cancel; /* whether others may cancel it */
 };
 
 static void enter(struct parcel_job *job, struct parcel__worker *worker,
                   struct surroundings *surroundings)
 {
+    surroundings->cancel = parcel__port_hold_cancel();
     parcel__job_make_ready(job, worker);
     surroundings->floating = parcel__floating_read();
     parcel__openmp_read(&surroundings->openmp);
@@ -639,6 +641,7 @@ static void leave(struct parcel__worker *worker, const struct surroundings *surr
     parcel__openmp_set(&surroundings->openmp);
     (void)parcel__floating_set(&surroundings->floating);
     atomic_fetch_add_explicit(&worker->n_visits, 1, memory_order_release);
+    parcel__port_release_cancel(surroundings->cancel);
 }
 
 /* ---- threads that were asleep ---- */
