@@ -583,9 +583,9 @@ int parcel_effective_n_jobs(int n_jobs);
  *
  * Indices are the calls' numbers, from 0. An index out of range and NULL results are harmless:
  * each function says what it then returns. All reading functions: Threads: any. Since 0.1.
- * Strings and what values point at are borrowed from the results. Results, like lists and executors,
- * borrow the descriptors of the functions that ran: those of a plugin must be done with before it is
- * unloaded. The library itself stays, with the threads of the OpenMP runtime.
+ * Strings and what values point at are borrowed from the results. Results, like lists and
+ * executors, borrow the descriptors of the functions that ran: those of a plugin must be done with
+ * before it is unloaded. The library itself stays, with the threads of the OpenMP runtime.
  * ------------------------------------------------------------------------------------------- */
 
 /* The number of calls of the run. */

@@ -78,8 +78,8 @@ int parcel__port_thread_limit(void);
  * negative one, where the C library does not tell it. One function a process. */
 void parcel__port_at_exit(void (*leave)(int status));
 
-/* Puts off a pthread_cancel of the calling thread, in which locks may be held and others wait for it;
- * the second is given what the first returned. */
+/* Puts off a pthread_cancel of the calling thread, in which locks may be held and others wait for
+ * it; the second is given what the first returned. */
 int parcel__port_hold_cancel(void);
 void parcel__port_release_cancel(int before);
 
