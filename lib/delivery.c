@@ -7,6 +7,7 @@
 #include "delivery.h"
 
 #include "memory.h"
+#include "port.h"
 
 /* Gives a block that was emptied back. Called with the mutex held. */
 static void put_back(struct parcel__stream *stream, struct parcel__stream_block *block)
@@ -115,13 +116,21 @@ static bool next_of(struct parcel__stream *stream, struct parcel__stream_block *
     return false;
 }
 
+/* A cancel would leave the mutex locked. */
+static void await_news(struct parcel__stream *stream)
+{
+    int cancel = parcel__port_hold_cancel();
+    pthread_cond_wait(&stream->has_news, &stream->mutex);
+    parcel__port_release_cancel(cancel);
+}
+
 struct parcel__stream_block *parcel__delivery_next(struct parcel__stream *stream, size_t *index)
 {
     struct parcel__stream_block *block;
     pthread_mutex_lock(&stream->mutex);
     while ((block = (void *)stream->window.ready.first) != NULL || !stream->is_over) {
         if (!block) {
-            pthread_cond_wait(&stream->has_news, &stream->mutex);
+            await_news(stream);
         } else if (next_of(stream, block, index)) {
             atomic_fetch_add_explicit(&block->holds, 1, memory_order_relaxed);
             stream->n_used++;

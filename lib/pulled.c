@@ -68,10 +68,12 @@ static void end(parcel_results *results)
     struct parcel__pulled *pulled = results->pulled;
     if (pulled->has_ended)
         return;
+    int cancel = parcel__port_hold_cancel();
     pthread_join(pulled->thread, NULL);
     pulled->has_ended = true;
     parcel__results_take_ending(results, pulled->ending);
     pulled->owner.ended(pulled->owner.context);
+    parcel__port_release_cancel(cancel);
 }
 
 /* True of a stream that another process runs, which forked this one. */
@@ -95,7 +97,7 @@ static void refuse(parcel_results *results)
                                                 "the stream, which alone has its results"));
 }
 
-static bool next(parcel_results *results, parcel_result *result)
+bool parcel_results_next(parcel_results *results, parcel_result *result)
 {
     size_t i;
     if (!result)
@@ -120,14 +122,6 @@ static bool next(parcel_results *results, parcel_result *result)
         parcel__delivery_is_complete(&results->pulled->stream))
         end(results);
     return true;
-}
-
-bool parcel_results_next(parcel_results *results, parcel_result *result)
-{
-    int cancel = parcel__port_hold_cancel();
-    bool has_result = next(results, result);
-    parcel__port_release_cancel(cancel);
-    return has_result;
 }
 
 void parcel_result_free(parcel_result *result)
