@@ -873,8 +873,7 @@ END_TEST
 START_TEST(small_stacks_of_threads_are_a_warning)
 {
     struct rlimit before, none;
-    const char *fork = getenv("CK_FORK");
-    if (fork && strcmp(fork, "no") == 0)
+    if (!suite_forks())
         return;
     getrlimit(RLIMIT_STACK, &before);
     none = (struct rlimit){RLIM_INFINITY, before.rlim_max};

@@ -64,6 +64,13 @@ static inline UNUSED void suite_contains(const char *file, int line, const char 
                   text ? text : "NULL", part);
 }
 
+/* Whether each test has a process of its own, and with it what is read once. */
+static inline UNUSED bool suite_forks(void)
+{
+    const char *fork = getenv("CK_FORK");
+    return !fork || strcmp(fork, "no") != 0;
+}
+
 static inline TCase *suite_case(Suite *suite, const char *name)
 {
     TCase *tests = tcase_create(name);

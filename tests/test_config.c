@@ -698,7 +698,7 @@ START_TEST(test_one_worker)
 }
 END_TEST
 
-/* They are counted once: each test is a process. */
+/* They are counted once a process. */
 START_TEST(test_explained_cpus)
 {
     unsetenv("OMP_NUM_THREADS");
@@ -728,8 +728,10 @@ int main(void)
     tcase_add_test(tests, test_environment_unused);
     tcase_add_test(tests, test_require_shared_memory);
     tcase_add_test(tests, test_explain);
-    tcase_add_test(tests, test_one_worker);
-    tcase_add_test(tests, test_explained_cpus);
+    if (suite_forks()) {
+        tcase_add_test(tests, test_one_worker);
+        tcase_add_test(tests, test_explained_cpus);
+    }
     tests = suite_case(suite, "workers");
     tcase_add_test(tests, test_omp_num_threads);
     tcase_add_test(tests, test_negative_n_jobs);
