@@ -879,6 +879,17 @@ static bool have_sink(const parcel_options *options)
     return options->sink != NULL;
 }
 
+/* Most runs have only their own options, of which most are not set: then the default holds. */
+static inline bool is_left_alone(const struct option *option, const struct sources *sources,
+                                 struct setting *setting)
+{
+    if (!sources->are_only_options || read_option(option, sources->options, setting))
+        return false;
+    setting->source = PARCEL__FROM_DEFAULT;
+    setting->options = NULL;
+    return true;
+}
+
 /* The nearest sink goes with its state. */
 static void find_sink(struct parcel__plan *plan, const struct sources *sources)
 {
@@ -903,7 +914,8 @@ static bool resolve(struct parcel__plan *plan, const parcel_options *options,
     int n_asked = is_plain ? PARCEL__RETURN_AS : PARCEL__N_OPTIONS;
     memset(&settings[n_asked], 0, (size_t)(PARCEL__N_OPTIONS - n_asked) * sizeof *settings);
     for (int i = 0; i < n_asked; i++) {
-        if (!find_setting(&options_table[i], &sources, &settings[i], error))
+        if (!is_left_alone(&options_table[i], &sources, &settings[i]) &&
+            !find_setting(&options_table[i], &sources, &settings[i], error))
             return false;
         plan->sources[i] = settings[i].source;
     }
