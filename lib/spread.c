@@ -503,8 +503,9 @@ static parcel_results *refuse_second_stream(const struct parcel__run *run)
 static const double rank_0_first = 1;
 
 /* What may stop the run while ranks wait for each other, as it does later. A signal that comes
- * before the calls, as when a job is ended, stops the run as any other. */
-static void open_waiting(struct parcel__run *run, struct parcel__control *waiting,
+ * before the calls, as when a job is ended, stops the run as any other. Returns whether the clock
+ * is watched. */
+static bool open_waiting(struct parcel__run *run, struct parcel__control *waiting,
                          struct parcel__limits *limits)
 {
     *limits = (struct parcel__limits){.cancel = run->plan->limits.cancel,
@@ -513,18 +514,13 @@ static void open_waiting(struct parcel__run *run, struct parcel__control *waitin
     (void)parcel__control_open(waiting, limits, 0, NULL); /* it has no median */
     if (run->team->ranks->transport->rank > 0)
         waiting->end += rank_0_first; /* its deadline holds, if it comes */
-    if (run->plan->mpi_timeout < INFINITY || limits->deadline > 0)
-        parcel__clock_watch();
     run->waiting = waiting;
     run->catches_signals = limits->handles_signals;
     run->signals_before = waiting->signals_before;
-}
-
-static void close_waiting(const struct parcel__run *run)
-{
-    if (run->plan->mpi_timeout < INFINITY || run->waiting->limits->deadline > 0)
-        parcel__clock_unwatch();
-    parcel__control_close(run->waiting);
+    bool is_watched = run->plan->mpi_timeout < INFINITY || limits->deadline > 0;
+    if (is_watched)
+        parcel__clock_watch();
+    return is_watched;
 }
 
 parcel_results *parcel__spread_run(struct parcel__run *run)
@@ -537,9 +533,11 @@ parcel_results *parcel__spread_run(struct parcel__run *run)
         return refuse_second_stream(run);
     if (fault)
         return parcel__results_of_error(fault, parcel_calls_count(run->calls));
-    open_waiting(run, &waiting, &limits);
+    bool is_watched = open_waiting(run, &waiting, &limits);
     parcel_results *results = ranks->transport->rank == 0 ? lead(run) : follow(run);
-    close_waiting(run);
+    if (is_watched)
+        parcel__clock_unwatch();
+    parcel__control_close(&waiting);
     return results;
 }
 

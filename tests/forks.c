@@ -760,7 +760,8 @@ int main(void)
     if (!SUITE_IS_SANITIZED)
         tcase_add_loop_test(table, a_child_of_a_parent_that_has, 0, LENGTH(states));
     TCase *tests = suite_case(suite, "signals and returns");
-    tcase_add_test(tests, signals_of_a_child_are_not_counted_for_the_parents_runs);
+    if (!SUITE_IS_RACE_CHECKED)
+        tcase_add_test(tests, signals_of_a_child_are_not_counted_for_the_parents_runs);
     tcase_add_test(tests, a_child_that_returns_from_a_call_in_a_thread_ends);
     tcase_add_test(tests, a_child_that_returns_from_on_result_ends);
     tcase_add_test(tests, a_child_that_returns_from_a_call_of_a_plain_loop_goes_on);

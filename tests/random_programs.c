@@ -200,7 +200,7 @@ static bool is_possible(const struct program *program, enum behaviour behaviour)
     case HANGS:
         return program->options.timeout > 0 || program->options.deadline > 0;
     case NESTS:
-        return !program->has_faults; /* what it would ask for is its own affair */
+        return may_nest(program);
     default:
         return true;
     }

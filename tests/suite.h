@@ -42,6 +42,14 @@
 #define SUITE_IS_SANITIZED 0
 #endif
 
+/* Whether it is the thread sanitizer, whose tool for OpenMP knows nothing of forked children, nor
+ * of threads that are cancelled. */
+#ifdef __has_feature
+#define SUITE_IS_RACE_CHECKED __has_feature(thread_sanitizer)
+#else
+#define SUITE_IS_RACE_CHECKED 0
+#endif
+
 #define LENGTH(array) (sizeof(array) / sizeof *(array))
 #define UNUSED __attribute__((unused))
 
