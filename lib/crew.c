@@ -145,8 +145,6 @@ static bool give_back(void *state, size_t place)
         put_back(stream, stint->block, place);
         return true;
     }
-    if (place == 0) /* the process that was to run them is not there: another one does */
-        return false;
     if (left < worth && !stream->options.exchange &&
         !parcel__job_carrier(&stint->job->workers[0])) /* which has taken them back */
         return false;

@@ -44,7 +44,7 @@ void parcel__window_enter(struct parcel__window *window, struct parcel__place *p
 void parcel__window_split(struct parcel__window *window, struct parcel__place *place,
                           struct parcel__place *rest, size_t count)
 {
-    assert(count < place->count && !place->is_finished);
+    assert(count <= place->count && !place->is_finished);
     place->count -= count;
     rest->count = count;
     rest->is_finished = false;
