@@ -734,14 +734,15 @@ static struct attempt try_again(struct errand *errand, size_t place)
 }
 
 /* Records the answers that have come since. A call that is to be tried again is the last of its
- * order: it waits until the worker waits, too. */
+ * order: it waits until the worker waits, too. Where it only looks as if it had failed, as there is
+ * no memory here for its result, others follow: then there is no other attempt. */
 static void read_answers(struct errand *errand)
 {
     bool retries = errand->job->control->limits->retry.most > 0;
     size_t before = errand->n_read, n_answers = count_answers(errand);
     while (!errand->is_alone && errand->n_read < n_answers) {
         struct attempt attempt = read_answer(errand, errand->n_read);
-        if (attempt.outcome.status != PARCEL_OK && retries) {
+        if (attempt.outcome.status != PARCEL_OK && retries && errand->n_read + 1 == n_answers) {
             parcel__memory_free(attempt.message);
             break;
         }

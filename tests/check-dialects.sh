@@ -47,7 +47,7 @@ done
 # those that are of the program itself.
 if clang --version 2>/dev/null | grep -q 'version 14\.'; then
     accepts clang -std=c11 -Weverything -Wno-c++98-compat -Wno-padded -Wno-used-but-marked-unused \
-        -Wno-missing-noreturn -Wno-unused-macros -Wno-reserved-macro-identifier \
+        -Wno-missing-noreturn -Wno-unused-macros -Wno-reserved-identifier -Wno-reserved-macro-identifier \
         -Wno-format-nonliteral "$program"
 fi
 

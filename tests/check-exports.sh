@@ -12,7 +12,7 @@ library=$TOP_BUILDDIR/lib/.libs/libparcel.so
 mpi_library=$TOP_BUILDDIR/mpi/.libs/libparcel_mpi.so
 
 # The names of the functions that are declared, and not defined, in the headers: a statement that
-# stands in no braces and is no typedef declares the first parcel_name before a parenthesis. MPI's
+# stands in no braces, is no typedef and not weak, declares the first parcel_name before a parenthesis. MPI's
 # own header is not read.
 declared()
 {
@@ -21,7 +21,7 @@ declared()
         awk '
             $1 == "{"   { depth++; next }
             $1 == "}"   { depth--; next }
-            depth > 0 || $1 == "typedef" || $1 == "static" { next }
+            depth > 0 || $1 == "typedef" || $1 == "static" || /[(]weak/ { next }
             match($0, /parcel_[a-z0-9_]+ *\(/) {
                 name = substr($0, RSTART, RLENGTH - 1)
                 sub(/ +$/, "", name)
