@@ -300,8 +300,8 @@ START_TEST(rank_0_that_is_stopped_waits_for_nobody)
     ck_assert_str_eq(refusal_of(2), stops[_i]);
     for (int i = 1; i < 3; i++) {
         ck_assert_int_eq(note_to(i)->reason, (int)parcel__control_reason(&control));
-        if (_i == BY_SIGNAL)
-            ck_assert_int_eq(note_to(i)->signal, SIGTERM);
+        if (_i == BY_SIGNAL || suite_forks()) /* else an earlier test's signal is told */
+            ck_assert_int_eq(note_to(i)->signal, _i == BY_SIGNAL ? SIGTERM : 0);
     }
     parcel__control_close(&control);
     parcel__text_free(&error);
