@@ -871,8 +871,9 @@ void parcel_close(parcel_executor *executor);
  * The end of a worker. When the run ends, in an executor parcel_close, or another worker takes its
  * place, a worker runs what its calls registered with atexit, as exit in a call does, and writes
  * what gcc --coverage counted in it. A leak sanitizer reports what it leaked, unless the program
- * had other threads, or LLVM's libomp, when the run began. Functions of atexit, at_quick_exit and
- * destructors, which the program registered before, are not run in workers. A process that a call
+ * had other threads, or LLVM's libomp, when the run began, or was itself forked by a process with
+ * other threads. Functions of atexit, at_quick_exit and destructors, which the program registered
+ * before, are not run in workers. A process that a call
  * forks may end or execute another program; when it returns from the call it ends there, with
  * status 1 and nothing flushed.
  *

@@ -130,6 +130,10 @@ void parcel__process_flush(void)
  * is lost. */
 static _Thread_local bool has_others, has_lost_team;
 
+/* Of a process that the program forked, or one before it: there were other threads, of which a leak
+ * sanitizer still knows. The only thread of a child writes it. */
+static bool was_of_several;
+
 static void look_for_others(void)
 {
     has_others = !parcel__port_is_only_thread();
@@ -138,6 +142,7 @@ static void look_for_others(void)
 static void note_fork(void)
 {
     has_lost_team |= has_others;
+    was_of_several |= has_others;
 }
 
 __attribute__((constructor)) static void watch_forks(void)
@@ -262,8 +267,8 @@ pid_t parcel__process_fork(void (*body)(void *context), void *context, bool *is_
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     *is_caller = !has_lost_team && parcel__openmp_before_fork();
-    was_alone =
-        __lsan_do_leak_check && !parcel__openmp_has_libomp() && parcel__port_is_only_thread();
+    was_alone = __lsan_do_leak_check && !parcel__openmp_has_libomp() && !was_of_several &&
+                parcel__port_is_only_thread();
     parcel__process_begin_counts();
     if (*is_caller)
         fork_here(&forking);
