@@ -172,14 +172,17 @@ static struct shared {
     atomic_int pids[MOST_JOBS]; /* the workers' */
 } * shared;
 
-static void begin(int i, int fault, int times)
+/* Returns whether the call failed: what it returns then is not freed by anyone else. */
+static bool begin(int i, int fault, int times)
 {
     int n = atomic_fetch_add(&shared->begun[i], 1);
     atomic_store(&shared->keeper, getppid());
     atomic_store(&shared->pids[parcel_worker() % MOST_JOBS], getpid());
     atomic_fetch_add(&shared->n_begun, 1);
-    if (n < times)
-        inject((enum fault)fault);
+    if (n >= times)
+        return false;
+    inject((enum fault)fault);
+    return fault == FAILS;
 }
 
 static long number(int i, int fault, int times)
@@ -193,9 +196,13 @@ DELAYED(long, number, int, int, int);
 static char *text(int i, int fault, int times)
 {
     char *made = malloc(32);
-    begin(i, fault, times);
-    snprintf(made, 32, "text %d", i);
+    bool has_failed = begin(i, fault, times);
     atomic_fetch_add(&shared->ended[i], 1);
+    if (has_failed) {
+        free(made);
+        return NULL;
+    }
+    snprintf(made, 32, "text %d", i);
     return made;
 }
 DELAYED(char *, text, int, int, int);
@@ -203,10 +210,14 @@ DELAYED(char *, text, int, int, int);
 static parcel_array array(int i, int fault, int times, int count)
 {
     unsigned *data = malloc((size_t)count * sizeof *data);
-    begin(i, fault, times);
+    bool has_failed = begin(i, fault, times);
+    atomic_fetch_add(&shared->ended[i], 1);
+    if (has_failed) {
+        free(data);
+        return (parcel_array){0};
+    }
     for (int k = 0; k < count; k++)
         data[k] = (unsigned)(i + k);
-    atomic_fetch_add(&shared->ended[i], 1);
     return parcel_array(data, (size_t)count);
 }
 DELAYED(parcel_array, array, int, int, int, int);

@@ -424,10 +424,13 @@ END_TEST
 
 static unsigned char *volatile leaked;
 
+/* Each block points at the one before, so that a leak sanitizer has nothing to report. */
 static int leak(size_t size)
 {
+    unsigned char *before = leaked;
     leaked = malloc(size);
     memset(leaked, 1, size);
+    memcpy(leaked, &before, sizeof before);
     return getpid();
 }
 DELAYED(int, leak, size_t);

@@ -86,4 +86,13 @@ suites_with()
         CFLAGS="-g -O1 $1" CXXFLAGS="-g -O1 $1"
     make -s -C lib >/dev/null
     make -s -k -C tests "$4" VERBOSE=1
+    no_reports tests/*.log
+}
+
+# no_reports LOG...: fails when a process wrote a sanitizer's report: a worker may, and its suite
+# passes. That a leak checker could not look, as where a test takes all descriptors, is no report.
+no_reports()
+{
+    reports='ERROR: [A-Za-z]+Sanitizer|WARNING: ThreadSanitizer|: runtime error: |double free|corrupted'
+    ! grep -E "$reports" "$@" || fail 'suites pass whose processes have reports'
 }
