@@ -779,7 +779,8 @@ int parcel_level_in(const parcel_current_call *current);
 
 /* Opens a scope: options that a run leaves alone are taken from it, until parcel_config_pop.
  * Scopes nest, each for its thread. Inside a call the scopes around the run are not seen, unless
- * the run has n_jobs = 1; a scope that a call leaves open ends with the call.
+ * the run has n_jobs = 1 and the call is on the rank that opened them; a scope that a call leaves
+ * open ends with the call.
  * options: copied, strings included. Returns false when memory ran out or options is NULL.
  * Threads: any. Since 0.1. */
 bool parcel_config_push_options(const parcel_options *options);

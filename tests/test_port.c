@@ -263,6 +263,7 @@ START_TEST(test_cpu_count_is_not_limited)
         setenv("SLURM_TRES_PER_TASK", lists[i], 1);
         ck_assert_int_eq(parcel__port_cpus(0).count, before);
     }
+    before = parcel__port_cpus(1000).count;
     for (size_t i = 0; i < LENGTH(limits); i++)
         ck_assert_int_eq(cpus_with(limits[i].name, limits[i].prefix, "100000").count, before);
 }
