@@ -146,6 +146,7 @@ bool parcel__control_open(struct parcel__control *control, const struct parcel__
     static const struct parcel__limits none;
     *control = (struct parcel__control){.end = INFINITY};
     control->limits = limits = limits ? limits : &none;
+    control->deadline = limits->deadline;
     control->enough = parcel__halt_enough(&limits->halt, n_calls);
     control->is_careful = limits->halt.counts >= PARCEL__HALT_SUCCESS || limits->timeout > 0 ||
                           limits->timeout_factor > 0 || limits->retry.most > 0;
@@ -371,7 +372,7 @@ bool parcel__control_put_reason(struct parcel__text *text, const struct parcel__
                             parcel__control_signal(control) == SIGINT ? "SIGINT" : "SIGTERM");
         return true;
     case PARCEL__BY_DEADLINE:
-        parcel__text_format(text, "the deadline of %g s had passed", control->limits->deadline);
+        parcel__text_format(text, "the deadline of %g s had passed", control->deadline);
         return true;
     case PARCEL__BY_AROUND:
         parcel__text_put(text, "cancelled with the call around it");

@@ -57,6 +57,7 @@ struct parcel__control {
     bool is_careful;         /* each call is run, timed and looked at on its own */
     size_t enough;           /* calls of the kind that halt counts */
     double end;              /* of the deadline, by the clock of limits */
+    double deadline;         /* to be named: that of limits, or another rank's that stopped it */
     unsigned signals_opened; /* the mark to close them with, */
     unsigned signals_before; /* and that of the run, which may have come before */
     atomic_int far_signal;   /* that another rank saw, or 0; relaxed, as it is only to be named */

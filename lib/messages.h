@@ -46,8 +46,9 @@ enum { PARCEL__LONGEST_HOST = 60 };
 /* Of a run that does not begin: what has stopped it, or PARCEL__GOES_ON: something else. */
 struct parcel__note {
     unsigned serial;
-    int reason; /* enum parcel__reason */
-    int signal; /* that was caught, or 0 */
+    int reason;      /* enum parcel__reason */
+    int signal;      /* that was caught, or 0 */
+    double deadline; /* of the rank, in seconds, or 0 */
 };
 
 struct parcel__hello {

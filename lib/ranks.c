@@ -456,6 +456,19 @@ static bool is_ahead(const struct parcel__ranks *ranks, int rank)
     return ranks->hellos[rank].serial > ranks->serial;
 }
 
+/* What stopped the run on this rank, if anything did. */
+static struct parcel__note note_of(const struct parcel__ranks *ranks,
+                                   const struct parcel__control *control)
+{
+    struct parcel__note note = {.serial = ranks->serial};
+    if (control) {
+        note.reason = (int)parcel__control_reason(control);
+        note.signal = parcel__control_signal(control);
+        note.deadline = control->deadline;
+    }
+    return note;
+}
+
 /* Another rank says what has stopped the run. */
 static void hear_stop(const struct parcel__note *note, struct parcel__control *control)
 {
@@ -463,6 +476,8 @@ static void hear_stop(const struct parcel__note *note, struct parcel__control *c
         return;
     if (note->signal != 0)
         parcel__control_hear_signal(control, note->signal);
+    if (parcel__control_reason(control) == PARCEL__GOES_ON)
+        control->deadline = note->deadline;
     parcel__control_stop(control, (enum parcel__reason)note->reason);
 }
 
@@ -714,8 +729,7 @@ static void note_stop(struct parcel__ranks *ranks, const struct parcel__control 
 {
     if (!control || parcel__control_reason(control) == PARCEL__GOES_ON)
         return;
-    ranks->why_closed = (struct parcel__note){ranks->serial, (int)parcel__control_reason(control),
-                                              parcel__control_signal(control)};
+    ranks->why_closed = note_of(ranks, control);
     snprintf(ranks->why_stopped, sizeof ranks->why_stopped, "%s", why);
 }
 
@@ -841,18 +855,6 @@ static bool await_answer(struct parcel__ranks *ranks, const struct parcel__patie
         parcel__ranks_pause(ranks, n_idle);
     }
     return ranks->answer || ranks->is_done;
-}
-
-/* Why this rank does not wait. */
-static struct parcel__note note_of(const struct parcel__ranks *ranks,
-                                   const struct parcel__control *control)
-{
-    struct parcel__note note = {.serial = ranks->serial};
-    if (control) {
-        note.reason = (int)parcel__control_reason(control);
-        note.signal = parcel__control_signal(control);
-    }
-    return note;
 }
 
 /* Rank 0 may answer just as this rank leaves: then that holds. */
