@@ -535,7 +535,8 @@ typedef struct parcel_results parcel_results;
  * max(cpus, n_jobs) / workers, unless the call says how many it wants: omp_set_num_threads(4) in a
  * call gives 4 on every backend. What a call changes of its modes and of these settings the next
  * one does not see, and the caller has its own again behind the run; but calls that share a batch
- * and take less than 1 us, or have .timing = PARCEL_NO, should put back what they change.
+ * and take less than 1 us, or have .timing = PARCEL_NO, should put back what they change, and so
+ * should those that change OpenMP's dynamic threads or levels and not the number of threads.
  * OMP_DYNAMIC is for regions in calls, and no more than that: the run has the workers that it asks
  * for. Under LLVM's libomp, which would abort there, it is not for calls of several workers. Where
  * the OpenMP runtime gives fewer threads (OMP_THREAD_LIMIT, OMP_MAX_ACTIVE_LEVELS)
