@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "memory.h"
+#include "mutexes.h"
 #include "port.h"
 
 #ifdef _OPENMP
@@ -92,9 +93,8 @@ static void load_unwinder(void)
     (void)dlopen("libgcc_s.so.1", RTLD_LAZY);
 }
 
-static void find_runtimes(void)
+static void look_for_runtimes(void)
 {
-    load_unwinder();
     has_libomp = dlsym(RTLD_DEFAULT, "__kmpc_fork_call") != NULL;
     n_runtimes = find_users_runtime(&runtimes[0]);
 #ifdef _OPENMP
@@ -106,6 +106,18 @@ static void find_runtimes(void)
     if (n_runtimes == 0 || linked.set_num_threads != runtimes[0].set_num_threads)
         runtimes[n_runtimes++] = linked;
 #endif
+}
+
+/* The loader, and a runtime that begins when it is first asked, as libomp, know nothing of forks
+ * meanwhile: a child would find their locks held. */
+static void find_runtimes(void)
+{
+    parcel__mutexes_lock(PARCEL__MUTEX_RUNTIMES);
+    load_unwinder();
+    look_for_runtimes();
+    for (int i = 0; i < n_runtimes; i++)
+        runtimes[i].get_max_threads();
+    parcel__mutexes_unlock(PARCEL__MUTEX_RUNTIMES);
 }
 
 static void read_setting(const struct runtime *runtime, struct parcel__openmp_setting *setting)

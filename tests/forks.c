@@ -6,7 +6,9 @@
  */
 #include "suite.h"
 
+#include <dlfcn.h>
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/mman.h>
@@ -546,6 +548,67 @@ static void have_a_thread_that_nests(const struct act *act)
     fork_while(nest_on_and_on, act);
 }
 
+/* ---- a thread that begins the first run ---- */
+
+/* What of the first run the dynamic loader is asked for comes by here. */
+static struct {
+    atomic_bool is_watched;
+    atomic_bool is_inside;
+    atomic_bool may_leave;
+} loading;
+
+static void yield_until(atomic_bool *flag)
+{
+    while (!atomic_load(flag))
+        sched_yield();
+}
+
+/* Stays inside until the other thread is about to fork, and then for a little: one that forks at
+ * once is met. */
+static void linger(void)
+{
+    static const struct timespec while_it_forks = {.tv_nsec = 20000000};
+    atomic_store(&loading.is_inside, true);
+    yield_until(&loading.may_leave);
+    nanosleep(&while_it_forks, NULL);
+}
+
+void *dlopen(const char *name, int flags)
+{
+    void *(*next)(const char *, int) = NULL;
+    void *symbol = dlsym(RTLD_NEXT, "dlopen");
+    memcpy(&next, &symbol, sizeof next);
+    bool lingers = atomic_exchange(&loading.is_watched, false);
+    if (lingers)
+        linger();
+    void *library = next(name, flags);
+    if (lingers)
+        atomic_store(&loading.is_inside, false);
+    return library;
+}
+
+static void *run_first(void *unused)
+{
+    MUST(runs("sequential"));
+    return unused;
+}
+
+static void have_a_thread_that_runs_first(const struct act *act)
+{
+    pthread_t thread;
+    atomic_store(&loading.is_watched, true);
+    pthread_create(&thread, NULL, run_first, NULL);
+    yield_until(&loading.is_inside);
+    atomic_store(&loading.may_leave, true);
+    pid_t child = fork();
+    if (child == 0) {
+        MUST(!atomic_load(&loading.is_inside));
+        be_child(act);
+    }
+    await(child);
+    pthread_join(thread, NULL);
+}
+
 /* ---- in a call ---- */
 
 static const struct act *act_in_call;
@@ -590,6 +653,7 @@ static const struct state {
     {"a thread that runs threads", have_a_thread_that_runs_threads, true},
     {"a thread that runs processes", have_a_thread_that_runs_processes, false},
     {"a thread that nests runs", have_a_thread_that_nests, true},
+    {"a thread that runs first", have_a_thread_that_runs_first, false},
     {"a call that forks", be_in_a_call, true},
 };
 
