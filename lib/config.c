@@ -8,12 +8,12 @@
 
 #include <limits.h>
 #include <math.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "backend.h"
 #include "expression.h"
+#include "once.h"
 #include "openmp.h"
 #include "port.h"
 #include "scope.h"
@@ -479,7 +479,7 @@ static void note_unknown_variables(struct parcel__text *warnings, const struct s
 /* ---- workers ---- */
 
 static struct parcel__cpus cpus;
-static pthread_once_t cpus_once = PTHREAD_ONCE_INIT;
+static struct parcel__once cpus_once;
 
 static void count_cpus(void)
 {
@@ -488,18 +488,18 @@ static void count_cpus(void)
 
 struct parcel__cpus parcel__config_cpus(void)
 {
-    pthread_once(&cpus_once, count_cpus);
+    parcel__once_run(&cpus_once, count_cpus);
     return cpus;
 }
 
 int parcel_cpu_count(void)
 {
-    pthread_once(&cpus_once, count_cpus);
+    parcel__once_run(&cpus_once, count_cpus);
     return cpus.count;
 }
 
 static int most_threads;
-static pthread_once_t most_threads_once = PTHREAD_ONCE_INIT;
+static struct parcel__once most_threads_once;
 
 static void read_thread_limit(void)
 {
@@ -511,7 +511,7 @@ static int limit_threads(int wanted)
 {
     if (wanted <= parcel_cpu_count())
         return wanted;
-    pthread_once(&most_threads_once, read_thread_limit);
+    parcel__once_run(&most_threads_once, read_thread_limit);
     return wanted < most_threads ? wanted : most_threads;
 }
 

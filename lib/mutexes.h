@@ -1,8 +1,8 @@
 /*
  * mutexes.h: the mutexes that live as long as the process. Whoever forks, we or the program, holds
  * them all meanwhile: else one that another thread holds just then would stay locked in the child.
- * What pthread_once guards needs nothing: what another thread had begun is begun again there,
- * but for locks of others that it takes meanwhile: those of the loader and of a runtime of OpenMP.
+ * What lib/once.h guards needs nothing: what another thread had begun is begun again there, but for
+ * locks of others that it takes meanwhile: those of the loader and of a runtime of OpenMP.
  */
 #ifndef PARCEL__MUTEXES_H
 #define PARCEL__MUTEXES_H

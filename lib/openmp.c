@@ -20,6 +20,7 @@
 
 #include "memory.h"
 #include "mutexes.h"
+#include "once.h"
 #include "port.h"
 
 #ifdef _OPENMP
@@ -46,7 +47,7 @@ enum { PAUSE_SOFT = 1 }; /* omp_pause_soft; the hard pause makes libomp abort in
 static struct runtime runtimes[PARCEL__OPENMP_RUNTIMES];
 static int n_runtimes;
 static bool has_libomp;
-static pthread_once_t found_once = PTHREAD_ONCE_INIT;
+static struct parcel__once found_once;
 
 /* ISO C has no conversion from an object pointer to a function pointer; POSIX has their bytes. */
 static void find(const char *name, void *function)
@@ -129,7 +130,7 @@ static void read_setting(const struct runtime *runtime, struct parcel__openmp_se
 
 void parcel__openmp_read(struct parcel__openmp_settings *settings)
 {
-    pthread_once(&found_once, find_runtimes);
+    parcel__once_run(&found_once, find_runtimes);
     for (int i = 0; i < n_runtimes; i++)
         read_setting(&runtimes[i], &settings->of[i]);
 }
@@ -237,7 +238,7 @@ size_t parcel__openmp_stack_size(void)
 int parcel__openmp_bound_cpus(void)
 {
     int most = 0;
-    pthread_once(&found_once, find_runtimes);
+    parcel__once_run(&found_once, find_runtimes);
     for (int i = 0; i < n_runtimes; i++) {
         int cpus = count_cpus(&runtimes[i]);
         most = cpus > most ? cpus : most;
@@ -274,7 +275,7 @@ int *parcel__openmp_list_bound_cpus(int *count)
 
 bool parcel__openmp_has_libomp(void)
 {
-    pthread_once(&found_once, find_runtimes);
+    parcel__once_run(&found_once, find_runtimes);
     return has_libomp;
 }
 
@@ -308,7 +309,7 @@ int *parcel__openmp_list_cpus_of_others(int *count)
 bool parcel__openmp_before_fork(void)
 {
     bool is_paused = true;
-    pthread_once(&found_once, find_runtimes);
+    parcel__once_run(&found_once, find_runtimes);
     for (int i = 0; i < n_runtimes; i++) {
         const struct runtime *runtime = &runtimes[i];
         if (!runtime->pause_resource_all || runtime->pause_resource_all(PAUSE_SOFT) != 0)

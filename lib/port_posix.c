@@ -22,6 +22,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "once.h"
+
 enum { HUGE_PAGE = 2 << 20, MOST_THREADS = 4096 };
 
 static const long long no_limit = LLONG_MAX;
@@ -132,7 +134,7 @@ char **parcel__port_next_variable(char **before, const char *prefix)
 }
 
 static locale_t c_locale;
-static pthread_once_t c_locale_once = PTHREAD_ONCE_INIT;
+static struct parcel__once c_locale_once;
 
 /* It takes no memory: the C library has this one. */
 static void open_c_locale(void)
@@ -142,7 +144,7 @@ static void open_c_locale(void)
 
 locale_t parcel__port_enter_c_locale(void)
 {
-    pthread_once(&c_locale_once, open_c_locale);
+    parcel__once_run(&c_locale_once, open_c_locale);
     return uselocale(c_locale);
 }
 
@@ -260,7 +262,7 @@ double parcel__port_waited(const char *name)
 
 /* Relaxed: whoever reads it wrote the same, or finds 0 and asks. */
 static atomic_int process;
-static pthread_once_t fork_once = PTHREAD_ONCE_INIT;
+static struct parcel__once fork_once;
 
 static void forget_process(void)
 {
@@ -277,14 +279,14 @@ int parcel__port_pid(void)
     int pid = atomic_load_explicit(&process, memory_order_relaxed);
     if (pid > 0)
         return pid;
-    pthread_once(&fork_once, watch_forks);
+    parcel__once_run(&fork_once, watch_forks);
     pid = (int)getpid();
     atomic_store_explicit(&process, pid, memory_order_relaxed);
     return pid;
 }
 
 static char host[256]; /* its last byte stays zero */
-static pthread_once_t host_once = PTHREAD_ONCE_INIT;
+static struct parcel__once host_once;
 
 static void read_host(void)
 {
@@ -294,7 +296,7 @@ static void read_host(void)
 
 const char *parcel__port_host(void)
 {
-    pthread_once(&host_once, read_host);
+    parcel__once_run(&host_once, read_host);
     return host;
 }
 
@@ -389,7 +391,7 @@ size_t parcel__port_memory(void)
 }
 
 static int overcommit;
-static pthread_once_t overcommit_once = PTHREAD_ONCE_INIT;
+static struct parcel__once overcommit_once;
 
 static void read_overcommit(void)
 {
@@ -411,7 +413,7 @@ size_t parcel__port_spare_addresses(void)
     size_t spare = SIZE_MAX >> (sizeof spare > 4 ? 20 : 3);
     if (parcel__port_is_under_valgrind()) /* it keeps a table of them, used or not */
         spare = (size_t)1 << 28;
-    pthread_once(&overcommit_once, read_overcommit);
+    parcel__once_run(&overcommit_once, read_overcommit);
     if (overcommit == NEVER && parcel__port_physical_memory() / 16 < spare)
         spare = parcel__port_physical_memory() / 16;
     if (getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur / 4 < spare)

@@ -2,7 +2,6 @@
 #include "run.h"
 
 #include <limits.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 
@@ -13,6 +12,7 @@
 #include "crew.h"
 #include "job.h"
 #include "memory.h"
+#include "once.h"
 #include "openmp.h"
 #include "pulled.h"
 #include "threads.h"
@@ -110,7 +110,7 @@ void parcel__run_put_warnings(struct parcel__text *text, const struct parcel__pl
 }
 
 static bool has_unlimited_stack;
-static pthread_once_t stack_once = PTHREAD_ONCE_INIT;
+static struct parcel__once stack_once;
 
 static void read_stack_limit(void)
 {
@@ -125,7 +125,7 @@ static void note_small_stacks(struct parcel__text *text, const struct parcel__te
 {
     if (n_workers == 1 || team->backend != parcel__backend_threads())
         return;
-    pthread_once(&stack_once, read_stack_limit);
+    parcel__once_run(&stack_once, read_stack_limit);
     if (has_unlimited_stack && !getenv("OMP_STACKSIZE") && !getenv("GOMP_STACKSIZE") &&
         !parcel__openmp_has_libomp())
         parcel__text_put(text, "ulimit -s is unlimited, which gives the workers' threads stacks of "

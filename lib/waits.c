@@ -4,6 +4,7 @@
 #include <math.h>
 #include <pthread.h>
 
+#include "once.h"
 #include "port.h"
 
 static double ask_system(void)
@@ -16,7 +17,7 @@ double (*parcel__waits_source)(void) = ask_system;
 /* What this thread heard last. */
 static _Thread_local struct parcel__wait last;
 
-static pthread_once_t fork_once = PTHREAD_ONCE_INIT;
+static struct parcel__once fork_once;
 
 /* In a forked child, whose only thread has a copy of what its parent's heard. */
 static void forget(void)
@@ -31,7 +32,7 @@ static void watch_forks(void)
 
 static struct parcel__wait ask(double now)
 {
-    pthread_once(&fork_once, watch_forks);
+    parcel__once_run(&fork_once, watch_forks);
     last = (struct parcel__wait){parcel__waits_source(), now};
     return last;
 }
