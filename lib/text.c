@@ -34,11 +34,6 @@ void parcel__text_add(struct parcel__text *text, const char *bytes, size_t lengt
     text->bytes[text->length] = '\0';
 }
 
-void parcel__text_put(struct parcel__text *text, const char *string)
-{
-    parcel__text_add(text, string, strlen(string));
-}
-
 void parcel__text_format(struct parcel__text *text, const char *format, ...)
 {
     va_list list;

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <string.h>
 
 /* Zero is an empty text. When memory runs out, failed is set and what comes after is dropped. */
 struct parcel__text {
@@ -15,7 +16,12 @@ struct parcel__text {
 };
 
 void parcel__text_add(struct parcel__text *text, const char *bytes, size_t length);
-void parcel__text_put(struct parcel__text *text, const char *string);
+
+/* Inline: the length of a literal is known. */
+static inline void parcel__text_put(struct parcel__text *text, const char *string)
+{
+    parcel__text_add(text, string, strlen(string));
+}
 
 /* As printf does, but numbers have a decimal point in every locale. */
 void parcel__text_format(struct parcel__text *text, const char *format, ...)
