@@ -39,11 +39,28 @@ static int note(struct dl_phdr_info *info, size_t size, void *data)
     return 0;
 }
 
+struct walk {
+    int (*look)(struct dl_phdr_info *object, size_t size, void *state);
+    void *state;
+    bool is_past_program;
+};
+
+/* The program is the first of all. Some C libraries name it as it was called, glibc does not. */
+static int look_at(struct dl_phdr_info *object, size_t size, void *state)
+{
+    struct walk *walk = state;
+    if (!walk->is_past_program)
+        object->dlpi_name = "";
+    walk->is_past_program = true;
+    return walk->look(object, size, walk->state);
+}
+
 int parcel__objects_walk(int (*look)(struct dl_phdr_info *object, size_t size, void *state),
                          void *state)
 {
+    struct walk walk = {.look = look, .state = state};
     parcel__mutexes_lock(PARCEL__MUTEX_OBJECTS);
-    int found = dl_iterate_phdr(look, state);
+    int found = dl_iterate_phdr(look_at, &walk);
     parcel__mutexes_unlock(PARCEL__MUTEX_OBJECTS);
     return found;
 }

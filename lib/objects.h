@@ -18,7 +18,8 @@ bool parcel__objects_are_all(const struct parcel__objects *objects);
 bool parcel__objects_have(const struct parcel__objects *objects, const void *address);
 
 /* dl_iterate_phdr, of which the C library's own lock would stay locked in a child that another
- * thread forks meanwhile. Threads: any. */
+ * thread forks meanwhile. The name of the program is "": how it was called need not be the same in
+ * all its processes. Threads: any. */
 int parcel__objects_walk(int (*look)(struct dl_phdr_info *object, size_t size, void *state),
                          void *state);
 
