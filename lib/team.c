@@ -51,6 +51,13 @@ static const parcel_backend *find_local(const struct parcel__plan *plan,
     return plan->isolate ? &parcel__backend_processes : parcel__backend_threads();
 }
 
+/* True when one worker was asked for, as it is where nobody says how many: no thread would have run
+ * anything else than the caller does. */
+static bool loses_nothing(const struct parcel__plan *plan, const parcel_backend *backend)
+{
+    return plan->n_jobs == 1 && backend == parcel__backend_threads();
+}
+
 static const char unsaid[] = "it does not say why";
 
 bool parcel__team_open(struct parcel__team *team, struct parcel__plan *plan,
@@ -67,10 +74,11 @@ bool parcel__team_open(struct parcel__team *team, struct parcel__plan *plan,
     int active = open_backend(team, local, n_workers, why, sizeof why);
     team->ranks = ranks;
     if (active < 0 && plan->fallback) {
-        parcel__text_format(&plan->warnings,
-                            "backend '%s' is not available: %s; backend '%s' "
-                            "runs instead\n",
-                            local->name, *why ? why : unsaid, plan->fallback->name);
+        if (!loses_nothing(plan, local))
+            parcel__text_format(&plan->warnings,
+                                "backend '%s' is not available: %s; backend '%s' "
+                                "runs instead\n",
+                                local->name, *why ? why : unsaid, plan->fallback->name);
         active = open_backend(team, plan->fallback, plan->n_jobs, why, sizeof why);
     }
     if (active > 0 && open_states(team, plan))
