@@ -166,6 +166,8 @@ static void choose(struct program *program)
     parcel_options *options = &program->options;
     program->n_calls = sizes[draw(program, SIZE, LENGTH(sizes))];
     options->backend = backends[draw(program, BACKEND, LENGTH(backends))];
+    if (strcmp(options->backend, "threading") == 0 && !suite_has_threads())
+        options->backend = "sequential";
     program->is_isolated = strcmp(options->backend, "processes") == 0;
     options->n_jobs = jobs[draw(program, JOBS, LENGTH(jobs))];
     options->batch_size = draw(program, BATCH, 3) == 0 ? 1 + draw(program, BATCH, 40) : 0;

@@ -7,6 +7,7 @@
 #define SUITE_H
 
 #include <check.h>
+#include <dlfcn.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -166,6 +167,16 @@ static inline UNUSED bool suite_has_threads(void)
         if (strcmp(parcel_backend_at(i)->name, "threading") == 0)
             return suite_backend_runs(parcel_backend_at(i));
     return false;
+}
+
+/* False, with a word, in a program that is linked statically with a C library that then loads
+ * nothing. */
+static inline UNUSED bool suite_loads_objects(void)
+{
+    bool loads = dlopen(NULL, RTLD_NOW) != NULL;
+    if (!loads)
+        puts("skipped: this program is static and loads no objects");
+    return loads;
 }
 
 /* A place where calls wait for each other, so that a test sees them run at the same time. */

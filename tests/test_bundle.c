@@ -427,6 +427,8 @@ START_TEST(test_function_that_is_not_here)
     char *why = NULL;
     parcel_calls *(*make)(int);
     struct parcel__bundle bundle = {0}, large = {0};
+    if (!suite_loads_objects())
+        return;
     void *object = dlopen(LATE, RTLD_NOW);
     ck_assert_ptr_nonnull(object);
     *(void **)&make = dlsym(object, "late_calls");
@@ -434,8 +436,13 @@ START_TEST(test_function_that_is_not_here)
     put_all_calls(&bundle, calls);
     ck_assert(parcel__bundle_get_calls(bundle.bytes, bundle.used, 3, list, &large, &why));
     ck_assert_int_eq(dlclose(object), 0);
-    ck_assert(!parcel__bundle_get_calls(bundle.bytes, bundle.used, 3, list, &large, &why));
-    ck_contains(why, "the function triple of late.so is not known on this rank");
+    bool is_gone = !dlopen(LATE, RTLD_NOW | RTLD_NOLOAD);
+    if (!is_gone)
+        puts("skipped: this C library keeps what is closed");
+    ck_assert(parcel__bundle_get_calls(bundle.bytes, bundle.used, 3, list, &large, &why) ==
+              !is_gone);
+    if (is_gone)
+        ck_contains(why, "the function triple of late.so is not known on this rank");
     parcel__memory_free(why);
     parcel_calls_free(calls);
     parcel_calls_free(list);

@@ -90,6 +90,8 @@ static struct parcel__identity read_identity(FILE *file)
 
 START_TEST(test_another_process)
 {
+    if (!suite_loads_objects())
+        return;
     FILE *other = start_other();
     ck_assert_ptr_nonnull(other);
     ck_assert_uint_eq(read_identity(other).object, parcel__identity_build());
@@ -115,12 +117,15 @@ START_TEST(test_functions_and_code)
     ck_assert_uint_eq(one.object, parcel__identity_build());
     ck_assert_uint_eq(one.object, other.object);
     ck_assert_uint_ne(one.offset, other.offset);
-    ck_assert_uint_ne(code.object, one.object);
     ck_assert_ptr_eq(parcel__identity_find(one, sizeof(parcel_function)),
                      parcel_function_of(twice));
     ck_assert_ptr_eq(parcel__identity_find(code, 1), (const void *)(uintptr_t)&lldiv);
     ck_assert_str_eq(parcel__identity_object_name(parcel_function_of(twice)), "the program");
-    ck_contains(parcel__identity_object_name((const void *)(uintptr_t)&lldiv), "libc");
+    if (!suite_loads_objects())
+        return;
+    ck_assert_uint_ne(code.object, one.object);
+    const char *library = parcel__identity_object_name((const void *)(uintptr_t)&lldiv);
+    ck_assert_msg(strstr(library, "libc") || strstr(library, "musl"), "%s", library);
 }
 END_TEST
 

@@ -194,7 +194,9 @@ START_TEST(each_thread_of_the_program_has_the_workers_that_there_can_be)
     size_t room = (size_t)(60 + 20 * _i) << 20;
     if (!suite_has_threads() || SUITE_IS_SANITIZED)
         return;
+#ifdef M_ARENA_MAX
     mallopt(M_ARENA_MAX, 1); /* others take up to 128 MiB for an instant, at any time */
+#endif
     const struct rlimit limit = {virtual_memory() + room, RLIM_INFINITY};
     ck_assert_int_eq(setrlimit(RLIMIT_AS, &limit), 0);
     pthread_mutex_lock(&turn); /* no thread but of the runs is made while they try */

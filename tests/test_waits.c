@@ -185,7 +185,13 @@ static void check_waited(parcel_results *results, double seconds)
 static const struct {
     const char *backend;
     int n_jobs;
-} teams[] = {{"sequential", 1}, {"threading", 1}, {"threading", 3}, {"processes", 2}};
+} teams[] = {
+#ifdef _OPENMP
+    {"threading", 1},
+    {"threading", 3},
+#endif
+    {"sequential", 1},
+    {"processes", 2}};
 
 static parcel_calls *calls_that_wait(void)
 {
