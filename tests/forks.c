@@ -581,7 +581,7 @@ void *dlopen(const char *name, int flags)
     bool lingers = atomic_exchange(&loading.is_watched, false);
     if (lingers)
         linger();
-    void *library = next(name, flags);
+    void *library = next ? next(name, flags) : NULL; /* a static program may have none */
     if (lingers)
         atomic_store(&loading.is_inside, false);
     return library;
