@@ -245,11 +245,14 @@ START_TEST(parameters_that_are_const_are_mapped)
 }
 END_TEST
 
-/* A call of a function whose descriptor is made by hand, and without a result. */
+/* A call of a function whose descriptor is made by hand, and without a result. Check knows nothing
+ * of ranks that serve: an assertion there would end the process. */
 static void nothing_of(const void *arguments, void *result)
 {
+    int number = *(const int *)arguments;
     (void)result;
-    ck_assert_int_eq(*(const int *)arguments, 17);
+    if (number != 17)
+        parcel_fail("%d was given", number);
 }
 static const parcel_parameter one_number[] = {{PARCEL_INT, sizeof(int), 0, "int"}};
 static const parcel_function without_result = {.size = sizeof without_result,
