@@ -48,8 +48,9 @@ int main(void)
     if (error)
         fprintf(stderr, "%s\n", error);
 
+    /* One job, the default where there is one cpu, would be the plain loop. */
     parcel_results *results =
-        Parallel(.backend = "reverse", .batch_size = 2)(parcel_map(say, numbers, 6));
+        Parallel(.backend = "reverse", .n_jobs = 2, .batch_size = 2)(parcel_map(say, numbers, 6));
     parcel_results_print(results, stdout); /* in the order of the calls all the same */
     parcel_results_free(results);
     return 0;
