@@ -723,11 +723,12 @@ void parcel__ranks_refuse(struct parcel__ranks *ranks, const char *why)
     parcel__ranks_flush(ranks);
 }
 
-/* Who comes later is told the same. */
-static void note_stop(struct parcel__ranks *ranks, const struct parcel__control *control,
-                      const char *why)
+/* Who comes later is told the same where it is not the one that is late. */
+static void note_why(struct parcel__ranks *ranks, const struct parcel__control *control,
+                     const char *why)
 {
-    if (!control || parcel__control_reason(control) == PARCEL__GOES_ON)
+    bool is_stopped = control && parcel__control_reason(control) != PARCEL__GOES_ON;
+    if (!is_stopped && find_rank(ranks, has_ended) == 0)
         return;
     ranks->why_closed = note_of(ranks, control);
     snprintf(ranks->why_stopped, sizeof ranks->why_stopped, "%s", why);
@@ -747,7 +748,7 @@ bool parcel__ranks_gather(struct parcel__ranks *ranks, const struct parcel__hell
     if (!have_come)
         put_why(error, ranks, patience, calls);
     const char *why = error->failed || !error->bytes ? "out of memory" : error->bytes;
-    note_stop(ranks, patience->control, why);
+    note_why(ranks, patience->control, why);
     parcel__ranks_refuse(ranks, why);
     return false;
 }

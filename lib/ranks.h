@@ -57,8 +57,8 @@ struct parcel__ranks {
 
     unsigned serial;                /* of the run that this rank is in, or was in last */
     unsigned closed;                /* of the last run that cannot be joined any more */
-    struct parcel__note why_closed; /* rank 0's, when that was stopped before it began, */
-    char why_stopped[128];          /* and a sentence */
+    struct parcel__note why_closed; /* rank 0's, when that was stopped before it began, or a rank */
+    char why_stopped[128];          /* had ended; and a sentence */
     const parcel_calls *calls;      /* while they are compared */
 
     /* Of rank 0. */
