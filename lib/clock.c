@@ -41,10 +41,12 @@ static double stopped(uint64_t word)
     return (double)(uint32_t)word / steps_per_second;
 }
 
-/* The numbers of steps go round: their difference does not. */
+/* The numbers of steps go round: their difference does not. The look may seem to be a step ahead:
+ * another cpu's, or one in the step that has no number of its own. */
 static uint32_t steps_since_look(uint64_t word, double now)
 {
-    return (uint32_t)(uint64_t)(now * steps_per_second) - (uint32_t)(word >> 32);
+    uint32_t steps = (uint32_t)(uint64_t)(now * steps_per_second) - (uint32_t)(word >> 32);
+    return steps <= INT32_MAX ? steps : 0;
 }
 
 double parcel__clock_look(struct parcel__clock *clock)

@@ -113,6 +113,32 @@ START_TEST(test_machines_that_run_for_years)
 }
 END_TEST
 
+/* A clock that others look at, too, may be read a little earlier than their last look. */
+START_TEST(test_looks_that_were_ahead)
+{
+    struct parcel__clock clock = {0};
+    parcel__clock_start(&clock);
+    double start = parcel__clock_look(&clock);
+    pass(-0.1);
+    check_near(parcel__clock_look(&clock) - start, -0.1);
+    pass(0.2);
+    check_near(parcel__clock_look(&clock) - start, 0.1);
+}
+END_TEST
+
+/* The first step of a round is told as the second. */
+START_TEST(test_the_first_step_of_two_years)
+{
+    const double round = (1LL << 32) / 64;
+    struct parcel__clock clock = {0};
+    pass(round - fmod(parcel__port_now(), round) + 1e-3);
+    parcel__clock_start(&clock);
+    double start = parcel__clock_look(&clock);
+    check_near(start, parcel__port_now());
+    check_near(parcel__clock_look(&clock), start);
+}
+END_TEST
+
 static void *look(void *clock)
 {
     static _Thread_local double seen;
@@ -397,6 +423,8 @@ int main(void)
     tcase_add_test(clock, test_pauses_between_looks_count);
     tcase_add_test(clock, test_stop_and_start);
     tcase_add_test(clock, test_machines_that_run_for_years);
+    tcase_add_test(clock, test_looks_that_were_ahead);
+    tcase_add_test(clock, test_the_first_step_of_two_years);
     tcase_add_test(clock, test_looks_at_once);
     tcase_add_test(clock, test_process_clock);
     tcase_add_test(clock, test_forked_child);
