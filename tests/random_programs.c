@@ -18,7 +18,9 @@
 #include "random_faults.h"
 #include "random_signatures.h"
 
-enum { SECONDS_FOR_ONE = 120, MOST_COMPLAINTS = 20 };
+/* A program whose calls go on is no hang, however slow the machine and a sanitizer make it; but one
+ * that makes its calls again and again is. */
+enum { SECONDS_BETWEEN_LOOKS = 60, MOST_LOOKS = 10, MOST_COMPLAINTS = 20 };
 
 /* One round. */
 struct program {
@@ -129,8 +131,8 @@ static void choose_workers(struct program *program)
         options->on_worker_start = start_worker;
     if (callbacks == 0)
         options->on_worker_end = end_worker;
-    if (callbacks == 2 || callbacks == 1)
-        options->max_calls_per_worker = 5;
+    if (callbacks == 2 || callbacks == 1) /* some twenty workers at most, one after the other */
+        options->max_calls_per_worker = 5 + program->n_calls / 20;
     if (callbacks == 3)
         options->max_worker_memory = 1 << 30;
 }
@@ -478,12 +480,31 @@ static void run_round(void)
         n_faults += faults_end();
 }
 
-static void tell_of_hang(int number)
+/* Of the handler; looks is set before each round, when no alarm is due. */
+static volatile sig_atomic_t looks;
+static volatile unsigned long n_ran_before;
+
+static unsigned long count_attempts(void)
+{
+    unsigned long n_ran = 0;
+    for (unsigned i = 0; i < MOST_PLANNED; i++)
+        n_ran += (unsigned long)atomic_load(&plan->calls[i].n_ran);
+    return n_ran;
+}
+
+static void look_for_hang(int number)
 {
     char text[160];
     (void)number;
-    int length = snprintf(text, sizeof text, "random_programs 0 %llu %lu: does not end\n",
-                          (unsigned long long)seed, round_number);
+    unsigned long n_ran = count_attempts();
+    alarm(SECONDS_BETWEEN_LOOKS);
+    if (++looks == 1 || (n_ran != n_ran_before && looks < MOST_LOOKS)) {
+        n_ran_before = n_ran;
+        return;
+    }
+    int length =
+        snprintf(text, sizeof text, "random_programs 0 %llu %lu: does not end (%lu attempts)\n",
+                 (unsigned long long)seed, round_number, n_ran);
     (void)!write(STDERR_FILENO, text, (size_t)length);
     _exit(1);
 }
@@ -504,10 +525,11 @@ int main(int argc, char **argv)
     suite_clear_environment();
     if (!signatures_open(seed))
         return 2;
-    signal(SIGALRM, tell_of_hang);
+    signal(SIGALRM, look_for_hang);
     unsigned long n_rounds = 0;
     do {
-        alarm(SECONDS_FOR_ONE);
+        looks = 0;
+        alarm(SECONDS_BETWEEN_LOOKS);
         run_round();
         n_rounds++;
         round_number++;
