@@ -105,7 +105,9 @@ static void meet_in_processes(void)
 static int sum_of_region(int n)
 {
     int sum = 0;
+#ifdef _OPENMP
 #pragma omp parallel for reduction(+ : sum) num_threads(2)
+#endif
     for (int i = 1; i <= n; i++)
         sum += i;
     return sum;

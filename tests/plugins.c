@@ -45,6 +45,10 @@ int main(void)
 {
     static const char *const backends[] = {BACKENDS};
     int n_wrong = 0;
+    if (!dlopen(NULL, RTLD_NOW)) {
+        puts("skipped: this program is static and loads no objects");
+        return 77;
+    }
     alarm(60); /* what hangs ends */
     for (int turn = 0; turn < 10; turn++)
         for (size_t i = 0; i < sizeof backends / sizeof *backends; i++)

@@ -477,7 +477,7 @@ extern void __asan_init(void) __attribute__((weak));
 /* The keeper thinks that there is little memory, of which the address sanitizer wants some. */
 START_TEST(test_out_of_memory)
 {
-    const struct rlimit little = {1 << 18, RLIM_INFINITY};
+    const struct rlimit little = {1 << 16, RLIM_INFINITY}; /* a static program is small */
     if (__asan_init)
         return;
     struct parcel__keeper *keeper = open_keeper(1);
@@ -487,7 +487,7 @@ START_TEST(test_out_of_memory)
         kill(parcel__keeper_pid(keeper, 0), SIGKILL);
         await_death(keeper, 0);
         ck_contains(death_of(keeper, 0), "killed by SIGKILL, likely out of memory: ");
-        ck_contains(death_of(keeper, 0), " resident, limit 256 KiB");
+        ck_contains(death_of(keeper, 0), " resident, limit 64 KiB");
     }
     parcel__keeper_close(keeper);
 }
