@@ -306,11 +306,18 @@ void parcel__control_allow(struct parcel__control *control, double seconds)
     atomic_store_explicit(&control->relative, seconds, memory_order_relaxed);
 }
 
-/* True when the attempt that runs has overrun its own limit. */
+/* True when the attempt that runs has overrun its own limit. That is noted: it is the one thing
+ * that asking changes. */
 static bool is_late(const parcel_current_call *current)
 {
-    return current->started > 0 &&
-           parcel__clock_now() - current->started > parcel__control_allowed(current->control);
+    if (current->started <= 0)
+        return false;
+    double allowed = parcel__control_allowed(current->control);
+    if (parcel__clock_now() - current->started <= allowed)
+        return false;
+    atomic_store_explicit(&((parcel_current_call *)current)->overran, allowed,
+                          memory_order_relaxed);
+    return true;
 }
 
 /* True when the call should return early: for its own run alone, not the runs around it. */

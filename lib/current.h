@@ -36,8 +36,12 @@ struct parcel_current_call {
     const atomic_bool *is_stopped; /* of the run */
     struct parcel_job *job;
     const struct parcel__control *control; /* of the run */
-    double started; /* the attempt that runs, by the clock of limits; 0 when its time is not
-                     * limited. Written by the worker between two attempts */
+    double started;         /* the attempt that runs, by the clock of limits; 0 when its time is not
+                             * limited. Written by the worker between two attempts */
+    _Atomic double overran; /* the limit that the attempt was told it has overrun, INFINITY before:
+                             * it holds, though the median may grow until the call returns. Written
+                             * by the call's threads, and by the worker before the attempt; relaxed,
+                             * since it says nothing of other memory */
     const struct parcel__nest *nest;
     struct parcel_current_call *around; /* the call that the run is in, or NULL */
 

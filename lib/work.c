@@ -251,7 +251,8 @@ static void check_time(struct parcel_job *job, struct parcel__worker *worker, si
     struct parcel_current_call *current = &worker->current;
     const struct parcel__watcher *watcher = &job->options.watcher;
     double seconds = fmax(parcel__clock_now() - current->started, 0);
-    double allowed = parcel__control_allowed(job->control);
+    double overran = atomic_load_explicit(&current->overran, memory_order_relaxed);
+    double allowed = fmin(parcel__control_allowed(job->control), overran);
     bool has_failed = pending_events(worker) & PARCEL__EVENT_FAILED;
     worker->is_late = seconds > allowed;
     if (!worker->is_late && !has_failed)
@@ -326,6 +327,7 @@ static void run_limited(struct parcel_job *job, struct parcel__worker *worker,
 {
     size_t index = stretch->first + i;
     for (int attempts = 1;; attempts++) {
+        atomic_store_explicit(&worker->current.overran, INFINITY, memory_order_relaxed);
         worker->current.started = parcel__clock_now();
         run_single(job, worker, stretch, i);
         check_time(job, worker, index);

@@ -843,6 +843,36 @@ START_TEST(test_retries_elsewhere)
 }
 END_TEST
 
+/* The limit is ten times a median of nothing; while the call returns that was told so, the calls of
+ * others have made it a year. */
+static void outlast_a_limit_that_grows(int i)
+{
+    (void)i;
+    parcel__control_allow(open_job->control, 0);
+    while (!parcel_cancelled())
+        continue;
+    parcel__control_allow(open_job->control, 3e7);
+}
+
+START_TEST(test_a_call_that_was_told_is_late)
+{
+    struct drive drive;
+    struct parcel__limits limits = {.timeout_factor = 10};
+    open_drive(&drive, 2, false,
+               (struct parcel__job_options){.n_workers = 1, .limits = &limits, .collect = true});
+    open_job = &drive.job;
+    inside = outlast_a_limit_that_grows;
+    parcel_job_work(&drive.job, 0);
+    inside = NULL;
+    parcel__job_close(&drive.job);
+    for (size_t i = 0; i < 2; i++)
+        ck_assert_int_eq(parcel_results_status(drive.results, i), PARCEL_TIMED_OUT);
+    ck_contains(parcel_results_message(drive.results, 1), " s, 0 s allowed");
+    parcel__control_close(drive.job.control);
+    free_drive(&drive);
+}
+END_TEST
+
 /* ---- other schedules, and no times ---- */
 
 /* The next batch of a worker, which is executed: its first call, and in *count its calls. */
@@ -1110,6 +1140,7 @@ int main(void)
     tcase_add_test(tests, test_poke_at_the_stop);
     tcase_add_test(tests, test_outcomes);
     tcase_add_test(tests, test_retries_elsewhere);
+    tcase_add_test(tests, test_a_call_that_was_told_is_late);
     tcase_add_loop_test(tests, test_static_schedule, 0, 2);
     tcase_add_loop_test(tests, test_dynamic_schedule, 0, 2);
     tcase_add_loop_test(tests, test_guided_schedule, 0, 2);
