@@ -65,7 +65,7 @@ struct parcel__worker {
     bool is_asked;                /* to give back what it has not begun */
     size_t n_given;               /* calls of its batch that a carrier gave back */
     bool is_late;                 /* the last attempt overran its time */
-    struct parcel__openmp_settings openmp; /* of the thread, when a call begins */
+    const struct parcel__openmp_settings *openmp; /* of the thread, when a call begins */
     bool changes_modes; /* a call of its did, of the floating-point environment */
 };
 
@@ -200,6 +200,9 @@ bool parcel__job_open(struct parcel_job *job, const struct parcel__job_options *
 
 /* Initialises what only the worker's own thread needs, if nobody did. */
 void parcel__job_make_ready(struct parcel_job *job, struct parcel__worker *worker);
+
+/* parcel_job_work, in a thread that nobody can cancel meanwhile. */
+void parcel__job_work(struct parcel_job *job, int worker);
 
 /* The backend has so many threads, which may be fewer than the workers. Called by the thread that
  * works as the first, before it does. */

@@ -78,13 +78,12 @@ parcel_results *parcel__results_new_empty(int n_workers)
     parcel_results *results = parcel__memory_new(sizeof *results + arenas);
     if (!results)
         return NULL;
-    *results = (parcel_results){.slot_size = sizeof(void *),
-                                .pid = parcel__port_pid(),
-                                .n_arenas = n_workers,
-                                .n_workers = n_workers,
-                                .backend = "",
-                                .slowest = SIZE_MAX};
-    memset(results->arenas, 0, arenas);
+    memset(results, 0, sizeof *results + arenas);
+    results->slot_size = sizeof(void *);
+    results->pid = parcel__port_pid();
+    results->n_arenas = results->n_workers = n_workers;
+    results->backend = "";
+    results->slowest = SIZE_MAX;
     return results;
 }
 
@@ -173,12 +172,10 @@ static bool take_sharing(char *warnings, int planned)
     return line != NULL;
 }
 
-void parcel__results_tell_absent(parcel_results *results)
+static void tell_absent(parcel_results *results)
 {
     struct parcel__text text = {0};
     int planned = results->n_workers;
-    if (results->n_absent == 0)
-        return;
     results->n_workers -= results->n_absent;
     parcel__text_format(&text,
                         "the run had %d worker%s instead of %d: the OpenMP runtime gave no more "
@@ -189,6 +186,12 @@ void parcel__results_tell_absent(parcel_results *results)
         parcel__results_put_sharing(&text, results->n_workers);
         parcel__results_warn(results, &text);
     }
+}
+
+void parcel__results_tell_absent(parcel_results *results)
+{
+    if (results->n_absent > 0)
+        tell_absent(results);
 }
 
 void parcel__results_take_ending(parcel_results *results, parcel_results *ending)

@@ -147,7 +147,8 @@ static void note_warnings(parcel_results *results, const struct parcel__plan *pl
     note_small_stacks(&text, team, results->n_workers);
     if (!parcel__current_get())
         parcel__results_put_sharing(&text, results->n_workers);
-    parcel__results_warn(results, &text);
+    if (text.bytes)
+        parcel__results_warn(results, &text);
 }
 
 static void report(parcel_results *results, const parcel_calls *calls,
@@ -213,7 +214,7 @@ static void run_job(struct parcel_job *job, const struct parcel__plan *plan,
     const struct parcel__nest *nest = &job->options.nest;
     bool limits_blas = !nest->sees_outside && (team->backend->capabilities & PARCEL_SHARES_MEMORY);
     if (is_plain_loop(plan, team)) {
-        parcel_job_work(job, 0);
+        parcel__job_work(job, 0);
         return;
     }
     if (limits_blas)
@@ -287,10 +288,11 @@ static bool is_elsewhere(const struct parcel__run *run)
     return !is_plain_loop(run->plan, run->team) || is_pulled(run->plan);
 }
 
-static struct parcel__job_options job_options(struct parcel__run *run)
+/* Written in place: it is large against a short run. */
+static void set_job_options(struct parcel__job_options *options, struct parcel__run *run)
 {
     const struct parcel__plan *plan = run->plan;
-    struct parcel__job_options options = {
+    *options = (struct parcel__job_options){
         .calls = run->calls,
         .results = run->results,
         .batch_size = plan->batch_size,
@@ -299,20 +301,19 @@ static struct parcel__job_options job_options(struct parcel__run *run)
         .schedule = plan->schedule,
         .n_workers = run->n_workers,
         .start = run->start,
-        .nest = parcel__config_nest(parcel__current_get(), run->n_jobs, run->n_workers),
-        .floating = run->terms ? run->terms->floating : parcel__floating_read(),
         .control = &run->control,
         .states = run->states,
         .worker_limits = &plan->worker_limits,
     };
-    if (options.nest.threads > 0 || is_elsewhere(run))
-        parcel__openmp_read_for_calls(&options.openmp, options.nest.threads);
+    options->nest = parcel__config_nest(parcel__current_get(), run->n_jobs, run->n_workers);
+    options->floating = run->terms ? run->terms->floating : parcel__floating_read();
+    if (options->nest.threads > 0 || is_elsewhere(run))
+        parcel__openmp_read_for_calls(&options->openmp, options->nest.threads);
     if (plan->verbose > 0) {
-        options.watcher.completed = parcel__progress_completed;
-        options.watcher.overran = parcel__progress_overran;
-        options.watcher.state = &run->progress;
+        options->watcher.completed = parcel__progress_completed;
+        options->watcher.overran = parcel__progress_overran;
+        options->watcher.state = &run->progress;
     }
-    return options;
 }
 
 /* Runs the calls into results. False: out of memory. */
@@ -320,7 +321,8 @@ static bool run_into(struct parcel__run *run)
 {
     struct parcel_job job;
     bool opened = parcel__run_open_control(run, parcel__current_get());
-    struct parcel__job_options options = job_options(run);
+    struct parcel__job_options options;
+    set_job_options(&options, run);
     open_progress(run);
     opened = opened &&
              (run->plan->limits.retry.most == 0 || parcel__results_keep_attempts(run->results)) &&
@@ -353,7 +355,6 @@ struct parcel__stream_options parcel__run_stream_options(struct parcel__run *run
     const struct parcel__plan *plan = run->plan;
     struct parcel__stream_options options = {
         .calls = run->calls,
-        .job = job_options(run),
         .window = plan->window,
         .pre_dispatch = parcel__calls_are_generated(run->calls) ? plan->pre_dispatch : SIZE_MAX,
         .in_order = plan->return_as != PARCEL_GENERATOR_UNORDERED &&
@@ -362,6 +363,7 @@ struct parcel__stream_options parcel__run_stream_options(struct parcel__run *run
         .on_result = plan->on_result,
         .on_result_state = plan->on_result_state,
     };
+    set_job_options(&options.job, run);
     if (run->exchange)
         parcel__exchange_prepare(run->exchange, &options);
     return options;

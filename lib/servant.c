@@ -302,7 +302,7 @@ static void run(struct servant *servant)
     (void)parcel__job_open(&box->job, &options);              /* one worker needs no memory */
     box->job.own_control.watches = servant->order.is_watched;
     parcel__job_make_ready(&box->job, &box->job.workers[0]);
-    box->job.workers[0].openmp = servant->openmp;
+    box->job.workers[0].openmp = &servant->openmp;
     hear(servant);
     if (servant->states)
         start_state(servant);

@@ -221,7 +221,7 @@ static void put_right(const struct parcel_job *job, struct parcel__worker *worke
     worker->changes_modes |= parcel__floating_set(&job->options.floating);
     bool is_long = worker->seconds_per_call > PARCEL__OPENMP_SHORTEST && !job->options.recorded;
     if (job->is_careful || is_long)
-        parcel__openmp_renew(&worker->openmp);
+        parcel__openmp_renew(worker->openmp);
 }
 
 /* Runs the stretch's i-th call. */
@@ -620,20 +620,19 @@ static void run_batch(struct parcel_job *job, struct parcel__worker *worker, par
 struct surroundings {
     struct parcel_current_call *before;
     struct parcel__floating floating;
-    struct parcel__openmp_settings openmp;
-    int cancel; /* whether others may cancel it */
+    struct parcel__openmp_settings openmp, openmp_of_calls;
 };
 
 static void enter(struct parcel_job *job, struct parcel__worker *worker,
                   struct surroundings *surroundings)
 {
-    surroundings->cancel = parcel__port_hold_cancel();
     parcel__job_make_ready(job, worker);
     surroundings->floating = parcel__floating_read();
     parcel__openmp_read(&surroundings->openmp);
     (void)parcel__floating_set(&job->options.floating);
-    if (!parcel__openmp_begin(&worker->openmp, &surroundings->openmp, &job->options.openmp))
-        worker->openmp = surroundings->openmp;
+    bool is_known = parcel__openmp_begin(&surroundings->openmp_of_calls, &surroundings->openmp,
+                                         &job->options.openmp);
+    worker->openmp = is_known ? &surroundings->openmp_of_calls : &surroundings->openmp;
     surroundings->before = parcel__current_enter(&worker->current);
 }
 
@@ -643,7 +642,6 @@ static void leave(struct parcel__worker *worker, const struct surroundings *surr
     parcel__openmp_set(&surroundings->openmp);
     (void)parcel__floating_set(&surroundings->floating);
     atomic_fetch_add_explicit(&worker->n_visits, 1, memory_order_release);
-    parcel__port_release_cancel(surroundings->cancel);
 }
 
 /* ---- threads that were asleep ---- */
@@ -698,7 +696,7 @@ static void fetch_early(const struct parcel_job *job, int worker)
     __builtin_prefetch(&job->is_stopped);
 }
 
-void parcel_job_work(parcel_job *job, int worker)
+void parcel__job_work(struct parcel_job *job, int worker)
 {
     struct surroundings surroundings;
     parcel_batch batch;
@@ -717,6 +715,13 @@ void parcel_job_work(parcel_job *job, int worker)
     if (is_cold)
         end_cold(job);
     leave(&job->workers[worker], &surroundings); /* after it nothing of the job may be read */
+}
+
+void parcel_job_work(parcel_job *job, int worker)
+{
+    int cancel = parcel__port_hold_cancel();
+    parcel__job_work(job, worker);
+    parcel__port_release_cancel(cancel);
 }
 
 void parcel__job_start_worker(struct parcel_job *job)
@@ -751,11 +756,13 @@ void parcel_job_execute(parcel_job *job, parcel_batch *batch)
     struct surroundings surroundings;
     if (!is_batch(job, batch))
         return;
+    int cancel = parcel__port_hold_cancel();
     parcel__results_take_back(job->options.results, batch->first);
     enter(job, &job->workers[batch->worker], &surroundings);
     begin_work(&job->workers[batch->worker]);
     run_batch(job, &job->workers[batch->worker], batch);
     leave(&job->workers[batch->worker], &surroundings);
+    parcel__port_release_cancel(cancel);
 }
 
 void parcel_job_lost(parcel_job *job, parcel_batch *batch, const char *why)
