@@ -57,6 +57,9 @@ bool next_shape_of_threads(int backend, struct shape *shape);
         .n_jobs = (shape).n_jobs, .kill_after = 1e3, __VA_ARGS__ \
     }
 
+/* Seconds, by the clock that only goes on. */
+double now(void);
+
 /* True when the calls of this backend see the test's own memory, and not a copy of it. */
 bool shares_memory(struct shape shape);
 

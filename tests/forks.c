@@ -19,7 +19,7 @@
 #include <omp.h>
 #endif
 
-enum { N_CALLS = 40, N_JOBS = 3, PATIENCE = 20 /* seconds, for one child */ };
+enum { N_CALLS = 40, N_JOBS = 3, PATIENCE = 120 /* seconds, for one child */ };
 
 /* What a child inherits, or NULL. */
 static struct scene {

@@ -150,8 +150,8 @@ START_TEST(test_17_parallel_timeout_fail)
         parcel_calls *calls = parcel_calls_new();
         for (int i = 0; i < 10; i++)
             parcel_calls_add(calls, delayed(last_until_asked)());
-        parcel_results *results =
-            run_and_free(&(parcel_options){.n_jobs = few_jobs[k], .timeout = 0.01}, calls);
+        parcel_results *results = run_and_free(
+            &(parcel_options){.n_jobs = few_jobs[k], .timeout = 0.01, .kill_after = 1e3}, calls);
         ck_assert_int_eq(atomic_load(&tally->crowd.now), 0);
         ck_contains(parcel_results_error(results), " of 10 calls failed; first: call ");
         ck_contains(parcel_results_error(results), ", last_until_asked(): timed out: ");

@@ -226,6 +226,7 @@ END_TEST
 
 static int stop_behind(int i)
 {
+    take_time();
     atomic_fetch_add(&tally->ran[i], 1);
     if (i == LONG)
         nap(5e-3);
@@ -258,15 +259,15 @@ START_TEST(what_was_given_back_may_be_cancelled)
     for (int n_jobs = 1; n_jobs <= 3; n_jobs++) {
         int given = 0, n_ok = 0;
         parcel_token_reset(&shared->token);
-        parcel_results *results =
-            run_and_free(&(parcel_options){.n_jobs = n_jobs, .cancel = &shared->token},
-                         parcel_calls_generate(next_stop, &given));
+        parcel_results *results = run_and_free(
+            &(parcel_options){.n_jobs = n_jobs, .cancel = &shared->token, .kill_after = 1e3},
+            parcel_calls_generate(next_stop, &given));
         for (size_t i = 0; i < parcel_results_count(results); i++) {
             bool has_run = atomic_load(&tally->ran[i]) > 0;
             ck_assert_int_eq(parcel_results_status(results, i),
                              has_run ? PARCEL_OK : PARCEL_CANCELLED);
             n_ok += has_run;
-            if (!has_run)
+            if (!has_run && !was_held_up(results, i))
                 ck_contains(parcel_results_message(results, i), "not started: ");
         }
         ck_assert_int_eq(n_ok, count_ran());

@@ -118,7 +118,7 @@ static void end_late_test(int number)
 
 void ranks_begin_test(void)
 {
-    enum { MOST_SECONDS = 60 };
+    enum { MOST_SECONDS = 240 };
     signal(SIGALRM, end_late_test);
     alarm(MOST_SECONDS);
     if (!are_together) {
@@ -215,7 +215,7 @@ static int serve(void)
 
 static void set_environment(void)
 {
-    setenv("PARCEL_MPI_TIMEOUT", "10", 1);
+    setenv("PARCEL_MPI_TIMEOUT", "60", 1);
     if (is_mode("together"))
         setenv("PARCEL_MPI_RESULTS", "all_ranks", 1);
     if (is_mode("isolated"))

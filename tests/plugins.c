@@ -49,7 +49,7 @@ int main(void)
         puts("skipped: this program is static and loads no objects");
         return 77;
     }
-    alarm(60); /* what hangs ends */
+    alarm(300); /* what hangs ends */
     for (int turn = 0; turn < 10; turn++)
         for (size_t i = 0; i < sizeof backends / sizeof *backends; i++)
             for (int is_kept = 0; is_kept < WAYS_TO_KEEP; is_kept++)

@@ -66,6 +66,14 @@ void take_time(void)
         signal(SIGTERM, SIG_IGN);
 }
 
+bool was_held_up(const parcel_results *results, size_t i)
+{
+    static const char killed[] = "killed as it ran: ";
+    const char *message = parcel_results_message(results, i);
+    return parcel_results_status(results, i) == PARCEL_CANCELLED && message &&
+           strncmp(message, killed, sizeof killed - 1) == 0;
+}
+
 void note(char kind, int i)
 {
     char note[8];

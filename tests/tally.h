@@ -41,6 +41,10 @@ TCase *case_elsewhere(Suite *suite);
  * gets SIGTERM. It then takes the time that it needs all the same. */
 void take_time(void);
 
+/* Others kept a call from the cpu that had begun in a process: it was killed before it came to
+ * take_time, and so to what it counts behind it. */
+bool was_held_up(const parcel_results *results, size_t i);
+
 /* Adds to the text. */
 void note(char kind, int i);
 

@@ -375,16 +375,13 @@ START_TEST(test_signals)
     int status;
     for (size_t i = 0; i < LENGTH(backends); i++) {
         start_program(can_run(backends[i]) ? backends[i] : "sequential");
-        pairs[i] = pair;
-    }
-    for (size_t i = 0; i < LENGTH(backends); i++) {
-        pair = pairs[i];
         stop_program();
+        pairs[i] = pair;
     }
     sleep(3); /* longer than the limits: that is what is tested */
     for (size_t i = 0; i < LENGTH(backends); i++) {
-        ck_assert_int_eq(kill(-pairs[i].group, SIGCONT), 0);
         ck_assert_int_eq(write(pairs[i].go[1], "", 1), 1);
+        ck_assert_int_eq(kill(-pairs[i].group, SIGCONT), 0);
         ck_assert_int_eq(waitpid(pairs[i].group, &status, 0), pairs[i].group);
         ck_assert_int_eq(status, 0);
     }
