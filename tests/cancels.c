@@ -10,8 +10,8 @@ static bool has_returned; /* written by the runner, and read behind its join */
 static void pass_cancellation_points(void)
 {
     const struct timespec instant = {.tv_nsec = 1000};
+    pthread_testcancel(); /* first: what ends in another one is to a sanitizer still in it */
     nanosleep(&instant, NULL);
-    pthread_testcancel();
 }
 
 static int cancel_runner(int i)
@@ -109,8 +109,9 @@ static const struct {
     void (*run)(void);
     bool needs_threads;
 } cells[] = {
-    {run_plainly, false},      {run_in_threads, true}, {run_in_threads_that_are_cancelled, true},
-    {run_in_processes, false}, {pull, true},           {use_executor, false},
+    {run_plainly, false},      {run_in_threads, true},
+    {run_in_processes, false}, {pull, true},
+    {use_executor, false},     {run_in_threads_that_are_cancelled, true}, /* the last: see main */
 };
 
 static void *be_runner(void *cell)
@@ -140,7 +141,8 @@ int main(void)
 {
     Suite *suite = suite_create("cancels");
     TCase *tests = suite_case(suite, "cancels");
-    if (!SUITE_IS_RACE_CHECKED)
-        tcase_add_loop_test(tests, a_cancel_acts_behind_the_run, 0, LENGTH(cells));
+    /* OpenMP's own threads end in a wait of its runtime, where the thread sanitizer misses them. */
+    tcase_add_loop_test(tests, a_cancel_acts_behind_the_run, 0,
+                        (int)LENGTH(cells) - SUITE_IS_RACE_CHECKED);
     return suite_run(suite);
 }

@@ -1,6 +1,6 @@
 #!/bin/sh
-# The suites on the exported library with clang's thread sanitizer. gcc's knows nothing of its
-# OpenMP runtime, and reports races that are none.
+# The suites on the exported library, and those of what threads share, with clang's thread
+# sanitizer. gcc's knows nothing of its OpenMP runtime, and reports races that are none.
 # shellcheck source=script.sh
 . "${srcdir:-.}/script.sh"
 
@@ -13,4 +13,4 @@ export TSAN_OPTIONS='ignore_noninstrumented_modules=1 die_after_fork=0'
 OMP_TOOL_LIBRARIES=$(clang -print-file-name=libarcher.so)
 export OMP_TOOL_LIBRARIES
 export PARCEL_TEST_SECONDS=20 # for random_programs
-suites_with "$flags" clang clang++ check-contract
+suites_with "$flags" clang clang++ check-raced

@@ -85,8 +85,25 @@ suites_with()
     configure_in "build-$2" CC="$2" CXX="$3" --disable-static --enable-debug --without-mpi \
         CFLAGS="-g -O1 $1" CXXFLAGS="-g -O1 $1"
     make -s -C lib >/dev/null
-    make -s -k -C tests "$4" VERBOSE=1
+    make -s -k -C tests "$4" >make.log 2>&1 || tell_failures tests/*.log
     no_reports tests/*.log
+}
+
+# tell_failures LOG...: what make said, then the end of each log of a suite that failed. Short, and
+# the logs last: who shows what a script printed may leave out the middle.
+tell_failures()
+{
+    grep -v -e '^  [A-Z]* ' -e '^PASS: ' make.log | tail -n 30
+    for log; do
+        ! grep -q '^:test-result: [FE]' "${log%.log}.trs" 2>/dev/null || tell_end "$log"
+    done
+    fail 'suites, see above'
+}
+
+tell_end()
+{
+    echo "==== the end of $1:"
+    tail -n 60 "$1"
 }
 
 # no_reports LOG...: fails when a process wrote a sanitizer's report: a worker may, and its suite
@@ -94,5 +111,10 @@ suites_with()
 no_reports()
 {
     reports='ERROR: [A-Za-z]+Sanitizer|WARNING: ThreadSanitizer|: runtime error: |double free|corrupted'
-    ! grep -E "$reports" "$@" || fail 'suites pass whose processes have reports'
+    logs=$(grep -l -E "$reports" "$@") || return 0
+    for log in $logs; do
+        echo "==== the first report in $log:"
+        grep -m 1 -A 40 -E "$reports" "$log"
+    done
+    fail 'suites pass whose processes have reports'
 }

@@ -43,8 +43,8 @@
 #define SUITE_IS_SANITIZED 0
 #endif
 
-/* Whether it is the thread sanitizer, whose tool for OpenMP knows nothing of forked children, nor
- * of threads that are cancelled. */
+/* Whether it is the thread sanitizer, whose tool for OpenMP knows nothing of forked children. It
+ * gives them their signals late, and takes no note of threads that are cancelled in a wait. */
 #ifdef __has_feature
 #define SUITE_IS_RACE_CHECKED __has_feature(thread_sanitizer)
 #else
