@@ -1,12 +1,15 @@
 /*
  * binding.c: for check-binding.sh. Plain, it prints how many threads a region has, and which cpus
- * these have together; with WITH_PARCEL it looks whether the workers have all cpus of the program.
+ * these have together, or, with an argument, whether a forked child can use the runtime that its
+ * parent has begun; with WITH_PARCEL it looks whether the workers have all cpus of the program.
  */
 #define _GNU_SOURCE
 #include <omp.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 enum { MOST_CPUS = 64 };
 
@@ -67,10 +70,23 @@ int main(int argc, char **argv)
 
 #else
 
-int main(void)
+static int fork_one(void)
+{
+    int status;
+    int threads = omp_get_max_threads();
+    pid_t child = fork();
+    if (child == 0)
+        _exit(omp_get_max_threads() == threads ? EXIT_SUCCESS : EXIT_FAILURE);
+    return waitpid(child, &status, 0) == child && status == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+int main(int argc, char **argv)
 {
     int threads = 0;
     unsigned long long mask = 0;
+    (void)argv;
+    if (argc > 1)
+        return fork_one();
 #pragma omp parallel reduction(+ : threads) reduction(| : mask)
     {
         threads++;
