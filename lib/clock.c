@@ -131,15 +131,28 @@ static bool start_watcher(void)
     return has_started;
 }
 
-void parcel__clock_watch(void)
+/* In a child that was forked the parent's thread is not there. */
+static void find_watcher(void)
 {
-    parcel__mutexes_lock(PARCEL__MUTEX_CLOCK);
     if (owner != getpid()) {
         parcel__clock_stop(&own);
         parcel__clock_use(&own);
     }
-    n_watched++;
     has_watcher = has_watcher || start_watcher();
+}
+
+void parcel__clock_expect(void)
+{
+    parcel__mutexes_lock(PARCEL__MUTEX_CLOCK);
+    find_watcher();
+    parcel__mutexes_unlock(PARCEL__MUTEX_CLOCK);
+}
+
+void parcel__clock_watch(void)
+{
+    parcel__mutexes_lock(PARCEL__MUTEX_CLOCK);
+    find_watcher();
+    n_watched++;
     if (has_watcher && n_watched == 1)
         parcel__clock_start(used);
     parcel__mutexes_unlock(PARCEL__MUTEX_CLOCK);

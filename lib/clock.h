@@ -35,6 +35,10 @@ double parcel__clock_now(void);
 void parcel__clock_watch(void);
 void parcel__clock_unwatch(void);
 
+/* Makes that thread for a watch which follows at once: what is found of the system's room for
+ * threads between them holds. */
+void parcel__clock_expect(void);
+
 /* In a child that was forked: the process's clock is this one, at which others look. */
 void parcel__clock_use(struct parcel__clock *clock);
 

@@ -409,6 +409,8 @@ const char *parcel__run_check(const struct parcel__plan *plan, const parcel_call
 static int count_startable(const struct parcel__plan *plan, const struct parcel__team *team,
                            int wanted)
 {
+    if (has_time_limits(plan))
+        parcel__clock_expect();
     if (team->backend != parcel__backend_threads())
         return parcel__threads_startable(wanted);
     return parcel__threads_for_region(wanted, is_pulled(plan));

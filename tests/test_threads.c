@@ -213,6 +213,25 @@ START_TEST(each_thread_of_the_program_has_the_workers_that_there_can_be)
 }
 END_TEST
 
+/* What finds room for all workers would else lose it to the thread that looks at the clock. */
+START_TEST(a_thread_that_limits_need_is_made_before_workers_are_tried)
+{
+    static const parcel_options limited = {
+        .n_jobs = N_JOBS, .backend = "threading", .timeout = 1000};
+    if (!suite_has_threads())
+        return;
+    parcel_calls *calls = squares(N_CALLS);
+    n_made = 0;
+    most_made = N_JOBS - 1;
+    parcel_results *results = parcel_run(&limited, calls);
+    ck_assert_int_eq(n_made, N_JOBS - 1);
+    ck_assert_int_eq(parcel_results_workers(results), 1 + (N_JOBS - 2) / 2);
+    ck_assert(are_squares(results, N_CALLS));
+    parcel_results_free(results);
+    parcel_calls_free(calls);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("threads");
@@ -225,6 +244,7 @@ int main(void)
 #endif
     tcase_add_test(tests, where_not_all_can_be_made_half_are);
     tcase_add_test(tests, who_can_do_without_tries_once);
+    tcase_add_test(tests, a_thread_that_limits_need_is_made_before_workers_are_tried);
     tcase_add_loop_test(tests, each_thread_of_the_program_has_the_workers_that_there_can_be, 0, 8);
     return suite_run(suite);
 }
