@@ -188,9 +188,17 @@
     __typeof__(__builtin_choose_expr(parcel__IS_POINTER(f), f, (parcel__type_##u *)0)( \
         parcel__EACH_##n(parcel__AS_SAMPLE, parcel__COMMA, u, __VA_ARGS__)))
 
+/* A fortified function is two for clang, of which the cast takes the one of the function's type. */
+#ifdef __clang__
+#define parcel__ONE_FUNCTION(f) ((__typeof__(((void)0, *(__typeof__(f) *)0)))f)
+#else
+#define parcel__ONE_FUNCTION(f) f
+#endif
+
 /* The function, unless it is of other types: then something in its place, so that the sentence
  * about it is the only error. No macro of the function's name is called. */
-#define parcel__FUNCTION(u, f) __builtin_choose_expr(parcel__is_typed_##u, f, (parcel__type_##u *)0)
+#define parcel__FUNCTION(u, f) \
+    __builtin_choose_expr(parcel__is_typed_##u, parcel__ONE_FUNCTION(f), (parcel__type_##u *)0)
 
 /* By whether the result is void: then what the function returns is ignored with a word. */
 #define parcel__STORE_0(u) *(parcel__result_##u *)(void *)parcel__result =
