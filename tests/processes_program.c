@@ -683,7 +683,7 @@ END_TEST
 
 START_TEST(functions_of_an_object_that_is_loaded_late_run)
 {
-    if (!suite_loads_objects())
+    if (!suite_loads(LATE))
         return;
     parcel_executor *executor = parcel_open(IN_PROCESSES(2, .verbose = -1));
     parcel_calls *calls = works(50);
@@ -706,7 +706,7 @@ END_TEST
 /* The workers that stand have the functions of all other objects. */
 START_TEST(an_object_that_is_loaded_replaces_no_worker)
 {
-    if (!suite_loads_objects())
+    if (!suite_loads(LATE))
         return;
     parcel_executor *executor = parcel_open(IN_PROCESSES(1, .verbose = -1));
     parcel_calls *calls = works(1);

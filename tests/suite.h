@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <parcel.h>
 #include <parcel/backend.h>
@@ -177,6 +178,15 @@ static inline UNUSED bool suite_loads_objects(void)
     if (!loads)
         puts("skipped: this program is static and loads no objects");
     return loads;
+}
+
+/* The same for one that a build of static libraries alone does not make. */
+static inline UNUSED bool suite_loads(const char *object)
+{
+    if (access(object, R_OK) == 0)
+        return suite_loads_objects();
+    printf("skipped: this build has no %s\n", object);
+    return false;
 }
 
 /* A place where calls wait for each other, so that a test sees them run at the same time. */

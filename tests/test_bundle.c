@@ -427,7 +427,7 @@ START_TEST(test_function_that_is_not_here)
     char *why = NULL;
     parcel_calls *(*make)(int);
     struct parcel__bundle bundle = {0}, large = {0};
-    if (!suite_loads_objects())
+    if (!suite_loads(LATE))
         return;
     void *object = dlopen(LATE, RTLD_NOW);
     ck_assert_ptr_nonnull(object);

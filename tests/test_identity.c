@@ -90,7 +90,7 @@ static struct parcel__identity read_identity(FILE *file)
 
 START_TEST(test_another_process)
 {
-    if (!suite_loads_objects())
+    if (!suite_loads(LATE))
         return;
     FILE *other = start_other();
     ck_assert_ptr_nonnull(other);
