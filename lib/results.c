@@ -758,6 +758,17 @@ size_t parcel__results_get_all(const parcel_results *results, void *array, size_
 
 /* ---- printing ---- */
 
+/* A message that begins with the word says it already. */
+static void put_failure(struct parcel__text *text, const char *word, const char *message)
+{
+    if (!message)
+        parcel__text_format(text, "<%s>", word);
+    else if (strncmp(message, word, strlen(word)) == 0)
+        parcel__text_format(text, "<%s>", message);
+    else
+        parcel__text_format(text, "<%s: %s>", word, message);
+}
+
 /* Adds what stands for the call in a printed list. */
 static void put_result(struct parcel__text *text, const parcel_results *results, size_t index)
 {
@@ -767,17 +778,14 @@ static void put_result(struct parcel__text *text, const parcel_results *results,
                                         [PARCEL_TIMED_OUT] = "timed out",
                                         [PARCEL_LOST] = "lost"};
     parcel_status status = parcel_results_status(results, index);
-    const char *message = parcel_results_message(results, index);
     if (results->are_elsewhere)
         parcel__text_put(text, "<on rank 0>");
     else if (!results->marks && !results->error)
         parcel__text_put(text, "<not kept>"); /* a stream, or on_result, had it */
     else if (status == PARCEL_OK)
         parcel__value_put(text, parcel_results_value(results, index));
-    else if (message)
-        parcel__text_format(text, "<%s: %s>", words[status], message);
     else
-        parcel__text_format(text, "<%s>", words[status]);
+        put_failure(text, words[status], parcel_results_message(results, index));
 }
 
 static bool write_text(struct parcel__text *text, FILE *file)

@@ -397,12 +397,12 @@ START_TEST(test_each_status_is_printed)
     parcel__results_fail(results, 1, PARCEL_FAILED, "no root");
     parcel__results_fail(results, 2, PARCEL_CANCELLED, "stopped");
     parcel__results_fail(results, 3, PARCEL_CANCELLED, NULL);
-    parcel__results_fail(results, 4, PARCEL_TIMED_OUT, "after 1 s");
+    parcel__results_fail(results, 4, PARCEL_TIMED_OUT, "timed out: 1 s");
     parcel__results_fail(results, 5, PARCEL_LOST, "worker died");
     write_int(results, 7, -1);
     parcel__results_mark(results, 7, 1, PARCEL_OK, (struct parcel__record){0, 1, 0, 0});
     check_printed(results, "[42, <failed: no root>, <cancelled: stopped>, <cancelled>, "
-                           "<timed out: after 1 s>, <lost: worker died>, <not run>, -1]\n");
+                           "<timed out: 1 s>, <lost: worker died>, <not run>, -1]\n");
     parcel_results_free(results);
 }
 END_TEST
