@@ -4,7 +4,7 @@
  *     ./compare [quick] [-o FILE] [QUESTION...]
  *
  * quick takes fewer rounds and fewer calls. -o writes the figures as a csv file too. Without a
- * question all are asked, which takes about ten minutes (quick: under two).
+ * question all are asked, which takes a quarter of an hour (quick: under four minutes).
  *
  * OpenMP, Parcel and the peers for C and C++ run in this process, on 2 threads: Parcel shares the
  * OpenMP team with the loops, and so is compared with them under the same conditions. Python's
