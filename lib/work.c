@@ -58,6 +58,13 @@ static bool keep_result(struct parcel__worker *worker, const unsigned char *argu
     return *string != NULL;
 }
 
+/* An attempt for which there is no memory is not late, however long it took to find that out. */
+static bool refuse_attempt(struct parcel__worker *worker)
+{
+    worker->current.started = 0;
+    return false;
+}
+
 /* Runs a call whose arguments or result need more than the thunk. Returns false when memory ran
  * out. */
 static bool run_boxed(struct parcel__worker *worker, const unsigned char *arguments, void *slot)
@@ -69,13 +76,13 @@ static bool run_boxed(struct parcel__worker *worker, const unsigned char *argume
     if (traits->has_writable_strings) {
         memcpy(copy, arguments, function->argument_bytes);
         if (!parcel__function_copy_content(function, copy, &worker->scratch, true))
-            return false;
+            return refuse_attempt(worker);
         arguments = copy;
     }
     if (!traits->is_inline) {
         place = parcel__arena_new(worker->arena, function->result.size, function->result.offset);
         if (!place)
-            return false;
+            return refuse_attempt(worker);
     }
     function->thunk(arguments, place);
     unsigned kind = function->result.kind;
@@ -250,6 +257,9 @@ static void check_time(struct parcel_job *job, struct parcel__worker *worker, si
 {
     struct parcel_current_call *current = &worker->current;
     const struct parcel__watcher *watcher = &job->options.watcher;
+    worker->is_late = false;
+    if (current->started <= 0)
+        return;
     double seconds = fmax(parcel__clock_now() - current->started, 0);
     double overran = atomic_load_explicit(&current->overran, memory_order_relaxed);
     double allowed = fmin(parcel__control_allowed(job->control), overran);

@@ -310,10 +310,8 @@ static bool is_right_status(const struct program *program, unsigned number, parc
     case PARCEL_LOST:
         return message && (crashes || program->has_faults);
     case PARCEL_TIMED_OUT:
-        /* A process may be killed in a call that has not come to count itself; and where there is
-         * no memory for a call's arguments, that can take too long, too. */
-        return message && program->may_time_out &&
-               (n_ran > 0 || program->is_isolated || program->has_faults);
+        /* A process may be killed in a call that has not come to count itself. */
+        return message && (n_ran > 0 || program->is_isolated) && program->may_time_out;
     case PARCEL_CANCELLED:
         return message && ends_badly;
     default:

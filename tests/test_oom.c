@@ -563,6 +563,33 @@ static bool run_limited(void)
     return complete;
 }
 
+static int n_edited;
+
+static char *edit_and_count(char *text)
+{
+    n_edited++;
+    return text;
+}
+DELAYED(char *, edit_and_count, char *);
+
+/* No call ends in time: one that has no memory to begin is none of them. */
+static bool run_late(void)
+{
+    parcel_calls *calls = parcel_calls_new();
+    for (int i = 0; i < SOME; i++)
+        (void)parcel_calls_add(calls, delayed(edit_and_count)("text"));
+    n_edited = 0;
+    parcel_results *results = parcel_run(
+        &(parcel_options){.n_jobs = 1, .timeout = 1e-9, .on_error = PARCEL_COLLECT}, calls);
+    int n_late = 0;
+    for (size_t i = 0; i < SOME; i++)
+        n_late += parcel_results_status(results, i) == PARCEL_TIMED_OUT;
+    ck_assert_int_le(n_late, n_edited);
+    parcel_results_free(results);
+    parcel_calls_free(calls);
+    return n_late == SOME;
+}
+
 /* What says why a run was stopped needs memory too; without it something shorter is said. */
 static bool run_cancelled(void)
 {
@@ -774,6 +801,7 @@ static const struct {
     {"explain", explain},
     {"watch", watch},
     {"limit", run_limited},
+    {"late", run_late},
     {"cancel", run_cancelled},
     {"generate", generate},
     {"push", push},
