@@ -464,7 +464,22 @@ static struct parcel__stream_block *pull_new(struct parcel__stream *stream,
     return block;
 }
 
-/* Calls that another worker gave back, which measured them: as many as last for a batch. */
+/* How many calls of a block that was given back a worker takes: as many as were asked for, or as
+ * last for a batch. */
+static size_t returned_length(const struct parcel__stream *stream,
+                              const struct parcel__stream_worker *worker, size_t count)
+{
+    const struct parcel__job_options *options = &stream->options.job;
+    if (options->batch_size > 0)
+        return options->batch_size;
+    if (options->schedule == PARCEL_DYNAMIC)
+        return 1;
+    return parcel__schedule_batch(parcel__schedule_bounded(count), count_workers(stream),
+                                  parcel__schedule_bounded(worker->last_count),
+                                  worker->seconds_per_call);
+}
+
+/* Calls that another worker gave back, which measured them. */
 static struct parcel__stream_block *pull_returned(struct parcel__stream *stream,
                                                   struct parcel__stream_worker *worker)
 {
@@ -473,10 +488,7 @@ static struct parcel__stream_block *pull_returned(struct parcel__stream *stream,
         return NULL;
     if (worker->seconds_per_call < block->seconds_per_call)
         worker->seconds_per_call = block->seconds_per_call;
-    cut(stream, block,
-        parcel__schedule_batch(parcel__schedule_bounded(block->results->count),
-                               count_workers(stream), parcel__schedule_bounded(worker->last_count),
-                               worker->seconds_per_call));
+    cut(stream, block, returned_length(stream, worker, block->results->count));
     return block;
 }
 

@@ -209,6 +209,42 @@ START_TEST(test_records)
 }
 END_TEST
 
+/* Some take long: others ask meanwhile for what their worker has not begun. */
+static int tarry(int i)
+{
+    if (i % 128 == 100)
+        parcel__port_sleep(5e-3);
+    return once(i);
+}
+DELAYED(int, tarry, int);
+
+static const parcel_options single_calls[] = {{.batch_size = 1, .timing = PARCEL_NO},
+                                              {.schedule = PARCEL_DYNAMIC, .timing = PARCEL_NO}};
+
+/* No call shares the time of its batch with another, also of those that ranks gave back, many at
+ * once. */
+static void run_single_calls(struct parcel__ranks *ranks, struct play *play)
+{
+    forget_calls();
+    parcel_calls *calls = parcel_calls_new();
+    for (size_t i = 0; i < MANY; i++)
+        parcel_calls_add(calls, delayed(tarry)((int)i));
+    parcel_results *results = run_calls(play, single_calls[play->at], calls);
+    parcel_calls_free(calls);
+    check_whole(ranks, results, MANY);
+    for (size_t i = 0; i < MANY && is_root(ranks); i++)
+        ck_assert(!parcel_results_estimated(results, i));
+    parcel_results_free(results);
+}
+
+START_TEST(test_single_calls)
+{
+    struct play play = play_of(_i, run_single_calls);
+    for (play.at = 0; play.at < 2; play.at++)
+        play_it(&play);
+}
+END_TEST
+
 /* ---- what workers wait for a cpu ---- */
 
 static _Thread_local double waited;
@@ -899,6 +935,7 @@ int main(int n_arguments, char **arguments)
     Suite *suite = suite_create("exchange");
     add(suite, "complete", test_complete);
     add(suite, "records", test_records);
+    add(suite, "single calls", test_single_calls);
     add(suite, "waits", test_waits);
     add(suite, "on_result", test_on_result);
     add(suite, "on_result refuses", test_on_result_refuses);
