@@ -17,7 +17,7 @@
 #include <string.h>
 
 #include "harness.h"
-#include "schedule.h"
+#include "job/schedule.h"
 
 enum { MOST_THREADS = 16, CLAIMS = 1 << 20, LINES = 128 };
 

@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <ucontext.h>
 
-#include "attendant.h"
-#include "servant.h"
+#include "processes/attendant.h"
+#include "processes/servant.h"
 
 enum { AREA = 4 << 20, STACK = 1 << 20 };
 

@@ -9,8 +9,8 @@
 
 #include "functions.h"
 #include "harness.h"
-#include "port.h"
-#include "schedule.h"
+#include "ground/port.h"
+#include "job/schedule.h"
 
 enum { TIMES = 9, STEPS = 20000, LINES = 128, N_PLACES = 256 };
 
@@ -34,7 +34,7 @@ static double measure_call(void)
     return bench_now() - start;
 }
 
-/* As lib/job.c claims. */
+/* As lib/job/job.c claims. */
 static double measure_claim(void)
 {
     atomic_uint_fast64_t *range = &places[0].word;

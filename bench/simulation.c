@@ -1,12 +1,12 @@
 /*
  * simulation.c: a run of very many workers, played by one thread from event to event.
  *
- * The ranges are cut and the batches sized by the functions of lib/schedule.h; who does what when
- * follows lib/job.c and lib/work.c. A scan for the longest range looks at some ranges in each
- * event, so that what it sees is out of date as it is in truth, and a theft may come too late. Who
- * changes a word last holds its cache line: others pay for the transfer, and wait for each other. A
- * worker that finds nothing to steal asks one that runs a batch, which then ends after the call
- * that runs.
+ * The ranges are cut and the batches sized by the functions of lib/job/schedule.h; who does what
+ * when follows lib/job/job.c and lib/job/work.c. A scan for the longest range looks at some ranges
+ * in each event, so that what it sees is out of date as it is in truth, and a theft may come too
+ * late. Who changes a word last holds its cache line: others pay for the transfer, and wait for
+ * each other. A worker that finds nothing to steal asks one that runs a batch, which then ends
+ * after the call that runs.
  */
 #include "simulation.h"
 
@@ -15,14 +15,15 @@
 #include <string.h>
 
 #include "harness.h"
-#include "schedule.h"
+#include "job/schedule.h"
 
 enum { SCANNED_AT_ONCE = 64, NOBODY = -1 };
 
-/* As in lib/work.c: a call of so many seconds has its own time, a rest of so many is given back. */
+/* As in lib/job/work.c: a call of so many seconds has its own time, a rest of so many is given
+ * back. */
 static const double timed_alone = 0.8e-6, worth = 2e-6;
 
-/* As in lib/job.c: who asks looks again at once for an instant, and then sleeps between. */
+/* As in lib/job/job.c: who asks looks again at once for an instant, and then sleeps between. */
 static const double instant = 20e-6, longest_sleep = 50e-3;
 
 /* ---- cache lines ---- */

@@ -1,11 +1,11 @@
 /* executor.c: a team and its memory, kept for several runs. */
 #include <parcel.h>
 
-#include "memory.h"
-#include "mutexes.h"
+#include "ground/memory.h"
+#include "ground/mutexes.h"
 #include "parallel.h"
-#include "port.h"
-#include "results.h"
+#include "ground/port.h"
+#include "results/results.h"
 
 /* Constant once it is open, but for the stream and whose it is, so that several threads may run it
  * at once. */

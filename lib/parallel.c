@@ -1,12 +1,12 @@
 /* parallel.c: check, resolve, choose a backend, run. */
 #include "parallel.h"
 
-#include "backend.h"
-#include "calls.h"
-#include "memory.h"
-#include "port.h"
-#include "spread.h"
-#include "threads.h"
+#include "options/backend.h"
+#include "calls/calls.h"
+#include "ground/memory.h"
+#include "ground/port.h"
+#include "ranks/spread.h"
+#include "ground/threads.h"
 
 #define TEXT_OF(number) TEXT_OF_(number)
 #define TEXT_OF_(number) #number

@@ -2,7 +2,7 @@
 #ifndef PARCEL__PARALLEL_H
 #define PARCEL__PARALLEL_H
 
-#include "run.h"
+#include "run/run.h"
 
 /* Runs the calls. The plan is borrowed, and may serve several runs at once, as may the team.
  * streaming: of a team that is kept; NULL: the team is closed with the run. */

@@ -1,5 +1,5 @@
 /*
- * mpi_transport.c: the seam of lib/transport.h over MPI, by nonblocking two-sided messages.
+ * mpi_transport.c: the seam of lib/ranks/transport.h over MPI, by nonblocking two-sided messages.
  *
  * A message of one piece is one message of MPI, whose tag is its kind. A longer one is announced
  * by its size, with a tag above all kinds, and its bytes go as data, with that tag: they are
@@ -18,8 +18,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "memory.h"
-#include "port.h"
+#include "ground/memory.h"
+#include "ground/port.h"
 
 enum { ANNOUNCED = (PARCEL__MPI_HIGHEST_TAG + 1) / 2 };
 

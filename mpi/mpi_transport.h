@@ -4,7 +4,7 @@
 
 #include <mpi.h>
 
-#include "transport.h"
+#include "ranks/transport.h"
 
 /* The highest tag that is used. MPI promises 32767, and every MPI has many more. */
 enum { PARCEL__MPI_HIGHEST_TAG = 65535 };

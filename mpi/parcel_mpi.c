@@ -13,10 +13,10 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "identity.h"
+#include "calls/identity.h"
 #include "mpi_transport.h"
 #include "mpi_version.h"
-#include "spread.h"
+#include "ranks/spread.h"
 
 /* What keeps a rank from taking part. */
 enum problem { NONE, LIBRARY, LEVEL, TAGS, BUILD, MEMORY, N_PROBLEMS };

@@ -10,14 +10,14 @@ variables()
 }
 
 # Of the table a choice is {"word", "PARCEL_NAME"}; what is left in quotes are variables.
-expected=$(sed -n '/^} options_table/,/^};/p' "$TOP_SRCDIR/lib/config.c" | tr '\n' ' ' |
+expected=$(sed -n '/^} options_table/,/^};/p' "$TOP_SRCDIR/lib/options/config.c" | tr '\n' ' ' |
     sed 's/{"[^"]*", *"[^"]*"}//g' | grep -o '"PARCEL_[^"]*"' | variables)
-[ -n "$expected" ] || fail 'no variable was found in lib/config.c'
+[ -n "$expected" ] || fail 'no variable was found in lib/options/config.c'
 
 # compare WHAT NAMES
 compare()
 {
-    [ "$expected" = "$2" ] || fail "$1 does not name the variables of lib/config.c:
+    [ "$expected" = "$2" ] || fail "$1 does not name the variables of lib/options/config.c:
 $(printf '%s\n' "$expected" "$2" | sort | uniq -u)"
 }
 

@@ -5,8 +5,8 @@
 #ifndef LOOPBACK_H
 #define LOOPBACK_H
 
-#include "ranks.h"
-#include "transport.h"
+#include "ranks/ranks.h"
+#include "ranks/transport.h"
 
 struct loopback_options {
     int n_ranks;

@@ -8,11 +8,11 @@
  */
 #include "suite.h"
 
-#include "attendant.h"
-#include "calls.h"
-#include "port.h"
-#include "process.h"
-#include "servant.h"
+#include "processes/attendant.h"
+#include "calls/calls.h"
+#include "ground/port.h"
+#include "processes/process.h"
+#include "processes/servant.h"
 
 #include <limits.h>
 #include <math.h>

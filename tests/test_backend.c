@@ -1,8 +1,8 @@
 /* test_backend.c: the registry of backends. */
 #include "suite.h"
 
-#include "backend.h"
-#include "memory.h"
+#include "options/backend.h"
+#include "ground/memory.h"
 
 static void run_all(void *state, parcel_job *job, int n_workers)
 {

@@ -1,9 +1,9 @@
 /* test_calls.c: lists and maps, as they are written and as a run reads them. */
 #include "suite.h"
 
-#include "calls.h"
-#include "function.h"
-#include "memory.h"
+#include "calls/calls.h"
+#include "calls/function.h"
+#include "ground/memory.h"
 
 #include <stdint.h>
 

@@ -13,9 +13,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "clock.h"
-#include "control.h"
-#include "port.h"
+#include "ground/clock.h"
+#include "job/control.h"
+#include "ground/port.h"
 
 static _Atomic double *added; /* all tests add to it, one after the other */
 

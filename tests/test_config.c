@@ -1,8 +1,8 @@
 /* test_config.c: where each option comes from, and what is said of a wrong one. */
 #include "suite.h"
 
-#include "backend.h"
-#include "config.h"
+#include "options/backend.h"
+#include "options/config.h"
 
 #include <limits.h>
 #include <math.h>

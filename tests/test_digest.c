@@ -1,7 +1,7 @@
 /* test_digest.c: equal calls have equal digests, wherever they lie; others have not. */
 #include "suite.h"
 
-#include "digest.h"
+#include "calls/digest.h"
 
 #include <complex.h>
 

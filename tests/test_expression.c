@@ -1,7 +1,7 @@
 /* test_expression.c: arithmetic in the number of workers, with Python's answers for n_jobs = 4. */
 #include "suite.h"
 
-#include "expression.h"
+#include "ground/expression.h"
 
 #include <math.h>
 

@@ -1,7 +1,7 @@
 /* test_function.c: descriptors, the texts of calls, and calls that are boxed from values. */
 #include "suite.h"
 
-#include "function.h"
+#include "calls/function.h"
 
 #include <complex.h>
 #include <math.h>

@@ -6,8 +6,8 @@
  */
 #include "suite.h"
 
-#include "calls.h"
-#include "identity.h"
+#include "calls/calls.h"
+#include "calls/identity.h"
 
 #include <dlfcn.h>
 #include <inttypes.h>

@@ -9,7 +9,7 @@
  */
 #include "suite.h"
 
-#include "schedule.h"
+#include "job/schedule.h"
 
 #include <stdint.h>
 

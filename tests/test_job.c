@@ -4,9 +4,9 @@
  */
 #include "suite.h"
 
-#include "calls.h"
-#include "job.h"
-#include "port.h"
+#include "calls/calls.h"
+#include "job/job.h"
+#include "ground/port.h"
 
 #include <math.h>
 #include <sched.h>

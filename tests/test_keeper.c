@@ -4,11 +4,11 @@
  */
 #include "suite.h"
 
-#include "death.h"
-#include "keeper.h"
-#include "mutexes.h"
-#include "port.h"
-#include "process.h"
+#include "processes/death.h"
+#include "processes/keeper.h"
+#include "ground/mutexes.h"
+#include "ground/port.h"
+#include "processes/process.h"
 
 #include <errno.h>
 #include <math.h>

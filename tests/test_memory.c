@@ -1,7 +1,7 @@
 /* test_memory.c: allocations that fail on demand, the cache of blocks, and arenas. */
 #include "suite.h"
 
-#include "memory.h"
+#include "ground/memory.h"
 
 #include <stdint.h>
 

@@ -1,7 +1,7 @@
 /* test_mpi_transport.c: messages and data between ranks, in pieces of a thousand bytes. */
 #include "mpi_suite.h"
 
-#include "memory.h"
+#include "ground/memory.h"
 #include "mpi_transport.h"
 #include "mpi_version.h"
 

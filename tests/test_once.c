@@ -4,7 +4,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "once.h"
+#include "ground/once.h"
 
 enum { N_THREADS = 8 };
 

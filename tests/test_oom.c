@@ -10,12 +10,12 @@
 
 #include <signal.h>
 
-#include "backend.h"
-#include "bundle.h"
-#include "calls.h"
-#include "identity.h"
-#include "memory.h"
-#include "results.h"
+#include "options/backend.h"
+#include "wire/bundle.h"
+#include "calls/calls.h"
+#include "calls/identity.h"
+#include "ground/memory.h"
+#include "results/results.h"
 
 enum { MANY = 9000, SOME = 20, FEW = 4, MOST_ALLOCATIONS = 5000 };
 

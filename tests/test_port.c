@@ -1,7 +1,7 @@
 /* test_port.c: what the system is asked, with cgroups of a made-up folder tree. */
 #include "suite.h"
 
-#include "port.h"
+#include "ground/port.h"
 
 #include <ftw.h>
 #include <limits.h>

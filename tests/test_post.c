@@ -10,9 +10,9 @@
 #include <stdint.h>
 
 #include "loopback.h"
-#include "memory.h"
-#include "port.h"
-#include "post.h"
+#include "ground/memory.h"
+#include "ground/port.h"
+#include "ranks/post.h"
 
 enum { MOST_RANKS = 4, MOST_KEPT = 4096, LARGE = 1 << 20, SEEDS = 6, THREADS = 4, SOME = 300 };
 

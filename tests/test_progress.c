@@ -1,7 +1,7 @@
 /* test_progress.c: which numbers of completed calls are worth a line, and what it says. */
 #include "suite.h"
 
-#include "progress.h"
+#include "watchers/progress.h"
 
 /* ---- the rule ---- */
 

@@ -12,13 +12,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "calls.h"
-#include "digest.h"
+#include "calls/calls.h"
+#include "calls/digest.h"
 #include "loopback.h"
-#include "memory.h"
-#include "port.h"
-#include "ranks.h"
-#include "text.h"
+#include "ground/memory.h"
+#include "ground/port.h"
+#include "ranks/ranks.h"
+#include "ground/text.h"
 
 enum { MOST_RANKS = 7, RUNS = 3, SETTINGS = 18 };
 

@@ -1,9 +1,9 @@
 /* test_results.c: records, marks, and what is read from them. */
 #include "suite.h"
 
-#include "calls.h"
-#include "results.h"
-#include "waits.h"
+#include "calls/calls.h"
+#include "results/results.h"
+#include "ground/waits.h"
 
 #include <math.h>
 #include <stdint.h>

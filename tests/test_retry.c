@@ -1,8 +1,8 @@
 /* test_retry.c: how long a retry waits, and the median that a relative time limit needs. */
 #include "suite.h"
 
-#include "median.h"
-#include "retry.h"
+#include "ground/median.h"
+#include "options/retry.h"
 
 #include <math.h>
 

@@ -7,7 +7,7 @@
 #include "suite.h"
 
 #include "recorded_costs.h"
-#include "schedule.h"
+#include "job/schedule.h"
 
 #include <math.h>
 #include <stdint.h>

@@ -1,9 +1,9 @@
 /* test_shared.c: blocks and views that several processes see. */
 #include "suite.h"
 
-#include "memory.h"
-#include "results.h"
-#include "shared.h"
+#include "ground/memory.h"
+#include "results/results.h"
+#include "ground/shared.h"
 
 #include <limits.h>
 #include <stdint.h>

@@ -5,7 +5,7 @@
  */
 #include "suite.h"
 
-#include "signals.h"
+#include "ground/signals.h"
 
 #include <math.h>
 #include <signal.h>

@@ -1,7 +1,7 @@
 /* test_spelling.c: how far names are apart, against a definition that takes longer. */
 #include "suite.h"
 
-#include "spelling.h"
+#include "ground/spelling.h"
 
 static size_t distance(const char *one, const char *other)
 {

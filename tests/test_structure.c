@@ -1,8 +1,8 @@
 /* test_structure.c: how described structs are entered, found and forgotten. */
 #include "suite.h"
 
-#include "structure.h"
-#include "value.h"
+#include "values/structure.h"
+#include "values/value.h"
 
 struct point {
     int x, y;

@@ -1,8 +1,8 @@
 /* test_text.c: texts that grow, are cut, and run out of memory. */
 #include "suite.h"
 
-#include "memory.h"
-#include "text.h"
+#include "ground/memory.h"
+#include "ground/text.h"
 
 #include <wchar.h>
 

@@ -7,7 +7,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "threads.h"
+#include "ground/threads.h"
 
 static int n_made, most_made = INT_MAX;
 

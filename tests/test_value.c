@@ -1,8 +1,8 @@
 /* test_value.c: boxes, Python's texts, equality and hash. */
 #include "suite.h"
 
-#include "structure.h"
-#include "value.h"
+#include "values/structure.h"
+#include "values/value.h"
 
 #include <float.h>
 #include <limits.h>

@@ -5,9 +5,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "port.h"
-#include "results.h"
-#include "waits.h"
+#include "ground/port.h"
+#include "results/results.h"
+#include "ground/waits.h"
 
 /* ---- what the system says ---- */
 

@@ -1,7 +1,7 @@
 /* test_window.c: the order of blocks, and how many calls may be on their way. */
 #include "suite.h"
 
-#include "window.h"
+#include "stream/window.h"
 
 enum { BLOCKS = 7 };
 

@@ -6,10 +6,10 @@
  */
 #include "suite.h"
 
-#include "function.h"
-#include "memory.h"
-#include "shared.h"
-#include "wire.h"
+#include "calls/function.h"
+#include "ground/memory.h"
+#include "ground/shared.h"
+#include "wire/wire.h"
 
 #include <complex.h>
 #include <limits.h>

@@ -1,9 +1,9 @@
 /* test_wire_check.c: which calls may go to a process that does not share our memory. */
 #include "suite.h"
 
-#include "memory.h"
-#include "shared.h"
-#include "wire.h"
+#include "ground/memory.h"
+#include "ground/shared.h"
+#include "wire/wire.h"
 
 #include <limits.h>
 

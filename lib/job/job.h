@@ -1,0 +1,307 @@
+/* job.h: one run: who takes which calls (job.c), and how they are run and recorded (work.c). */
+#ifndef PARCEL__JOB_H
+#define PARCEL__JOB_H
+
+#include <parcel/backend.h>
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "job/control.h"
+#include "calls/current.h"
+#include "ground/floating.h"
+#include "calls/function.h"
+#include "ground/openmp.h"
+#include "results/results.h"
+#include "job/schedule.h"
+#include "job/states.h"
+#include "ground/waits.h"
+
+/* Two cache lines, since processors fetch lines in pairs. */
+enum { PARCEL__LINE = 128 };
+
+/* A worker's state. All is written by the thread that works as this worker; range by thieves too,
+ * and the events of current as it says. A short run pays for each cache line that goes from one
+ * cpu to another: the run's own thread writes and reads the first lines only. */
+struct parcel__worker {
+    /* Calls this worker has still to claim. Release on each change and acquire on each load: who
+     * reads a range that a thief published reads what the thief knew. */
+    _Alignas(PARCEL__LINE) _Atomic(parcel__range) range;
+
+    /* True while the worker runs a batch of several calls, and would give back what it has not
+     * begun if it were asked. Relaxed before the change of range that takes the batch, so that who
+     * sees the one sees the other; release when it ends, after what was given back. */
+    atomic_bool may_share;
+
+    /* Set by the worker's thread when it begins to work; relaxed, since it is only looked for. */
+    atomic_bool has_begun;
+
+    /* Who runs its calls elsewhere; NULL: they run here. Written before the run's other threads
+     * begin, release and acquire, as who stops the run may come at any time. */
+    _Atomic(const struct parcel__carrier *) carrier;
+
+    /* How often a thread ended to work as this worker. Release when it does, acquire when the job
+     * is closed: what it wrote is then seen whatever kind of join the backend has, and tools that
+     * do not know a runtime's see it too. */
+    atomic_int n_visits;
+
+    bool is_ready;       /* what follows below the sums is initialised */
+    bool has_handed_out; /* batches to a backend, which may forget one */
+    int n_threads;       /* of the team, as the first worker was told; 0: nobody knows */
+    size_t n_done;
+    size_t n_failed;
+    double total_time;
+    double waited; /* for a cpu, in seconds; NaN: it is not told */
+    double longest;
+    size_t slowest;
+
+    _Alignas(PARCEL__LINE) struct parcel_current_call current;
+    struct parcel__arena *arena;  /* what results point at */
+    struct parcel__arena scratch; /* private copies of char * arguments */
+    struct parcel__traits traits; /* of the function that ran last */
+    double clock;                 /* the end of the last batch, when the next follows at once */
+    struct parcel__wait wait;     /* since when it is not settled what the worker waited */
+    double seconds_per_call;      /* as measured last; 0 before */
+    size_t last_count;            /* calls of that measurement */
+    bool is_asked;                /* to give back what it has not begun */
+    size_t n_given;               /* calls of its batch that a carrier gave back */
+    bool is_late;                 /* the last attempt overran its time */
+    const struct parcel__openmp_settings *openmp; /* of the thread, when a call begins */
+    bool changes_modes; /* a call of its did, of the floating-point environment */
+};
+
+enum { PARCEL__FEW_WORKERS = 4 };
+
+/* Runs a worker's calls in another process. */
+struct parcel__carrier {
+    /* Deals with the job's calls from first on, at most count, and records them. Returns how many,
+     * fewer when the worker is asked or the run stops. Called by the worker's thread. */
+    size_t (*run)(const struct parcel__carrier *carrier, struct parcel_job *job,
+                  struct parcel__worker *worker, size_t first, size_t count);
+
+    /* Wakes the thread that waits in run, to look at what it was told. Threads: any. */
+    void (*poke)(const struct parcel__carrier *carrier);
+
+    /* Waits until that thread was woken, or so many seconds have passed. Threads: any. */
+    void (*linger)(const struct parcel__carrier *carrier, double seconds);
+};
+
+/* What became of a call that ran elsewhere. */
+struct parcel__outcome {
+    parcel_status status;
+    const char *message; /* of a failure; copied */
+    double start;        /* by the clock */
+    double duration;
+    int worker;
+    int pid;
+    int attempts;
+};
+
+/* Listens to a job. Called after each batch, by whichever thread ran it, with the calls that it
+ * completed. */
+struct parcel__watcher {
+    void (*completed)(void *state, size_t count);
+    void *state;
+    /* One call took too long; NULL when nobody asks. */
+    void (*overran)(void *state, size_t index, double seconds, double allowed);
+};
+
+struct parcel__job_options {
+    const parcel_calls *calls;
+    parcel_results *results;
+    size_t batch_size; /* 0: adaptive */
+    bool collect;      /* go on after a failure */
+    bool is_timed;     /* longer calls have each their own time */
+    parcel_schedule schedule;
+    int n_workers;
+    double start;                          /* of the run, as the clock had it; 0: now */
+    struct parcel__nest nest;              /* what each call's own runs may use */
+    struct parcel__floating floating;      /* the modes that calls begin with, */
+    struct parcel__openmp_settings openmp; /* and what holds for their regions; all 0: what does for
+                                            * the thread that runs them */
+    struct parcel__watcher watcher;        /* completed is NULL when nobody listens */
+    struct parcel__control *control;       /* NULL: the job has one of its own, */
+    const struct parcel__limits *limits;   /* with these, or none */
+    struct parcel__state_set *states;      /* of the workers; NULL: they have none */
+
+    /* Told of each call as soon as it returned, before anything is written of it. Only with
+     * recorded. */
+    void (*returned)(void);
+    /* Told of each call as soon as it is recorded, by the thread that ran it: its place in the
+     * results. False: the batch ends there. Each call then has its own time. NULL: nobody is told.
+     */
+    bool (*recorded)(void *state, size_t place);
+    void *recorded_state;
+
+    /* Told by a call that it stops the run, of which this job may be a part. NULL: nobody is told.
+     */
+    void (*stopped)(void *state);
+    void *stopped_state;
+
+    bool is_part; /* of a run that has other threads */
+
+    /* Takes the calls from that place on, which have not begun, off the job, whose worker was asked
+     * or has taken long: its batch ends there. False: they stay. Called by the worker's thread.
+     * NULL: workers share a job's calls by its ranges. */
+    bool (*give_back)(void *state, size_t place);
+    void *give_back_state;
+    size_t look; /* if so: calls between two looks at how long it takes */
+
+    const struct parcel__worker_limits *worker_limits; /* of processes; NULL: none */
+
+    /* What a worker does instead of taking batches; NULL when it takes them. */
+    void (*work)(void *state, int worker);
+    void *work_state;
+
+    /* Of a job that is one block of a stream; all 0 otherwise. */
+    size_t first_index;          /* the number of its first call in the run */
+    size_t first_call;           /* where that call stands in calls */
+    int first_worker;            /* the number of its only worker in the run */
+    struct parcel__arena *arena; /* what results point at; NULL: their own */
+};
+
+/* Constant while the run lasts, but for the members that say otherwise. */
+struct parcel_job {
+    struct parcel__job_options options;
+    size_t unit;      /* calls to a unit of the schedule */
+    bool may_share;   /* workers give back what they have not begun, when they are asked */
+    bool watches;     /* of control, here since workers look at it often */
+    bool is_careful;  /* the same */
+    double start;     /* of the run, by the clock */
+    int process;      /* that it is in */
+    bool is_cold;     /* the threads may be asleep */
+    int cpu;          /* if so, that of the thread that opened the job, */
+    pthread_t opener; /* and that thread, */
+    bool has_waited;  /* which waits once for the others; only it looks */
+    struct parcel__worker *workers;
+    void *memory;                       /* of many workers, not aligned; NULL: they are in few */
+    struct parcel_current_call *around; /* the call that the run is in, or NULL */
+    struct parcel__control *control;    /* why and when it stops */
+    struct parcel__control own_control;
+
+    /* Set once, by whoever stops the run, when all workers are told, and before they are told
+     * again: sequentially consistent. Relaxed to look: it is only a hint to stop early. */
+    _Alignas(PARCEL__LINE) atomic_bool is_stopped;
+
+    /* Counts thefts, between the thief's BUSY and its compare-and-swap, and what is given back,
+     * once it stands in its range: who finds all ranges empty looks again if the count has changed
+     * meanwhile, since work may have moved behind its back. Acquire and release, so that who sees
+     * a victim's new range sees the count too. */
+    atomic_uint n_thefts;
+
+    /* Release when the job is opened, acquire when a thread begins to work: so it sees the job
+     * whatever kind of fork the backend has. */
+    atomic_bool is_open;
+
+    struct parcel__worker few[PARCEL__FEW_WORKERS]; /* a short run should allocate little */
+};
+
+/* False when memory ran out. */
+bool parcel__job_open(struct parcel_job *job, const struct parcel__job_options *options);
+
+/* Initialises what only the worker's own thread needs, if nobody did. */
+void parcel__job_make_ready(struct parcel_job *job, struct parcel__worker *worker);
+
+/* parcel_job_work, in a thread that nobody can cancel meanwhile. */
+void parcel__job_work(struct parcel_job *job, int worker);
+
+/* The backend has so many threads, which may be fewer than the workers. Called by the thread that
+ * works as the first, before it does. */
+void parcel__job_note_team(struct parcel_job *job, int n_threads);
+
+/* Takes the next batch for a worker, which is ready; false when nothing is left for it, or the run
+ * stops. */
+bool parcel__job_take(struct parcel_job *job, int worker, parcel_batch *batch);
+
+/* After a batch, or the part of it that ran: gives the count calls from first on back, so that
+ * they are handed out again. False: they stay with the worker. */
+bool parcel__job_give_back(struct parcel_job *job, struct parcel__worker *worker, size_t first,
+                           size_t count);
+
+/* Nothing is handed out any more, and each worker is told. Threads: any. */
+void parcel__job_stop(struct parcel_job *job, enum parcel__reason reason);
+
+/* The same for a call that stops its run. */
+void parcel__job_stop_run(struct parcel_job *job);
+
+/* Counts calls that ended. Why the run is to stop by them, or PARCEL__GOES_ON. Threads: any. */
+enum parcel__reason parcel__job_weigh(const struct parcel_job *job, size_t failed,
+                                      size_t succeeded);
+
+/* The same, and stops the run if it is to stop. Threads: any. */
+void parcel__job_count(struct parcel_job *job, size_t failed, size_t succeeded);
+
+/* Stops the run when something outside wants it to. Returns whether it does. */
+bool parcel__job_heed(struct parcel_job *job);
+
+/* Who runs the worker's calls elsewhere, or NULL. Threads: any. */
+static inline const struct parcel__carrier *parcel__job_carrier(const struct parcel__worker *worker)
+{
+    return atomic_load_explicit(&worker->carrier, memory_order_acquire);
+}
+
+static inline bool parcel__job_is_stopped(const struct parcel_job *job)
+{
+    return atomic_load_explicit(&job->is_stopped, memory_order_relaxed);
+}
+
+/* The same, and looks whether something outside wants the run to stop, which then stops it. */
+static inline bool parcel__job_must_stop(struct parcel_job *job)
+{
+    if (parcel__job_is_stopped(job))
+        return true;
+    return job->watches && parcel__job_heed(job);
+}
+
+bool parcel__job_has_worker(const struct parcel_job *job, int worker);
+
+/* True when the backend, which has returned, asked for batches by its own hand. */
+bool parcel__job_was_asked_for_batches(const struct parcel_job *job);
+
+/* Who runs the worker's calls from now on. */
+void parcel__job_carry(struct parcel_job *job, int worker, const struct parcel__carrier *carrier);
+
+/* ---- calls that run elsewhere ---- */
+
+/* What the worker was told since it looked last: true when it is asked for what has not begun. */
+bool parcel__job_listen(struct parcel__worker *worker);
+
+/* Tells a job with one worker, which runs in another process and lies in shared memory, to stop.
+ * Reads nothing of it. */
+void parcel__job_tell(struct parcel_job *job, enum parcel__reason reason);
+
+/* Records a call of the worker; when it succeeded its value stands in its slot. One that is
+ * cancelled did not end: it counts neither as run nor as failed. */
+void parcel__job_record(struct parcel_job *job, struct parcel__worker *worker, size_t place,
+                        const struct parcel__outcome *outcome);
+
+/* Tells who watches the job that so many calls were recorded. */
+void parcel__job_tell_watcher(const struct parcel_job *job, size_t count);
+
+/* Of the seconds of a worker's calls, those in which it waited for a cpu; NaN: it is not told. */
+double parcel__job_waited(const struct parcel__worker *worker);
+
+/* True when a failed call is to be tried again: then the time before that has passed. */
+bool parcel__job_retries(struct parcel_job *job, size_t index,
+                         const struct parcel__outcome *outcome);
+
+/* Behind a fork in a user's function: ends the process, with nothing flushed, if it is the child of
+ * the fork and has none of the threads that the job needs. */
+void parcel__job_end_copy(const struct parcel_job *job);
+
+/* Asks the worker of a job with one for what it has not begun. Threads: any. */
+void parcel__job_ask(struct parcel_job *job);
+
+/* Makes the state of the worker of a job with one, which is ready, and has states. Threads: the one
+ * that is to run its calls. */
+void parcel__job_start_worker(struct parcel_job *job);
+
+/* Runs all calls of a job with one worker in this thread, which works for a job already. */
+void parcel__job_run_block(struct parcel_job *job);
+
+/* The message of calls of which the backend said nothing. */
+extern const char parcel__job_dropped[];
+
+/* After the backend returned: records what it lost, and adds the workers' sums to the results. */
+void parcel__job_close(struct parcel_job *job);
+
+#endif

@@ -1,0 +1,794 @@
+/*
+ * work.c: what a worker does with a batch: runs its calls and records them.
+ *
+ * A call of a few nanoseconds must not pay for what it does not use. So calls of one function that
+ * lie side by side are run by one loop, which looks at one word between two calls, and a record is
+ * written for each stretch; only calls that are long against a reading of the clock have their own.
+ */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "calls/calls.h"
+#include "ground/clock.h"
+#include "job/job.h"
+#include "ground/memory.h"
+#include "ground/openmp.h"
+#include "ground/port.h"
+#include "options/scope.h"
+
+/* Calls of so many seconds are timed each on its own: reading the ticks, 10 ns, and writing the
+ * record then cost about one percent. */
+static const double timed_alone = 0.8e-6;
+
+static const char out_of_memory[] = "out of memory";
+
+/* Events are rare, so each call's path ends at one load and one branch. */
+static unsigned pending_events(const struct parcel__worker *worker)
+{
+    return __atomic_load_n(&worker->current.running.events, __ATOMIC_RELAXED);
+}
+
+/* Copies what the result points at to where it lives as long as the results, or, when it is to be
+ * taken, makes sure that it is not one of the call's own arguments. */
+static bool keep_result(struct parcel__worker *worker, const unsigned char *arguments, void *place)
+{
+    const parcel_function *function = worker->traits.function;
+    if (function->result.kind == PARCEL_VALUE)
+        return parcel__function_copy_value(place, worker->arena);
+    if (function->result.kind == PARCEL_ARRAY) {
+        parcel_array *array = place;
+        size_t size = array->count * array->element_size;
+        if (!parcel__function_argument_holds(function, arguments, array->data))
+            return true;
+        void *copy = parcel__memory_new(size);
+        if (copy && size > 0)
+            memcpy(copy, array->data, size);
+        array->data = copy;
+        return copy != NULL;
+    }
+    char **string = place;
+    if (!*string)
+        return true;
+    if (function->result.kind == PARCEL_STRING)
+        *string = parcel__arena_copy(worker->arena, *string);
+    else if (parcel__function_argument_holds(function, arguments, *string))
+        *string = parcel__memory_copy_string(*string);
+    return *string != NULL;
+}
+
+/* An attempt for which there is no memory is not late, however long it took to find that out. */
+static bool refuse_attempt(struct parcel__worker *worker)
+{
+    worker->current.started = 0;
+    return false;
+}
+
+/* Runs a call whose arguments or result need more than the thunk. Returns false when memory ran
+ * out. */
+static bool run_boxed(struct parcel__worker *worker, const unsigned char *arguments, void *slot)
+{
+    _Alignas(16) unsigned char copy[PARCEL_MAX_ARGUMENT_BYTES];
+    const struct parcel__traits *traits = &worker->traits;
+    const parcel_function *function = traits->function;
+    void *place = slot;
+    if (traits->has_writable_strings) {
+        memcpy(copy, arguments, function->argument_bytes);
+        if (!parcel__function_copy_content(function, copy, &worker->scratch, true))
+            return refuse_attempt(worker);
+        arguments = copy;
+    }
+    if (!traits->is_inline) {
+        place = parcel__arena_new(worker->arena, function->result.size, function->result.offset);
+        if (!place)
+            return refuse_attempt(worker);
+    }
+    function->thunk(arguments, place);
+    unsigned kind = function->result.kind;
+    bool is_kept = (kind != PARCEL_STRING && kind != PARCEL_WRITABLE_STRING &&
+                    kind != PARCEL_ARRAY && kind != PARCEL_VALUE) ||
+                   (pending_events(worker) & PARCEL__EVENT_FAILED) ||
+                   keep_result(worker, arguments, place);
+    if (!traits->is_inline)
+        memcpy(slot, &place, sizeof place);
+    if (traits->has_writable_strings)
+        parcel__arena_reset(&worker->scratch);
+    return is_kept;
+}
+
+static void fail(struct parcel_job *job, struct parcel__worker *worker, size_t place,
+                 parcel_status status, const char *message)
+{
+    const char *kept = message ? parcel__arena_copy(worker->arena, message) : NULL;
+    parcel__results_fail(job->options.results, place, status, kept ? kept : out_of_memory);
+}
+
+static void record_failure(struct parcel_job *job, struct parcel__worker *worker, size_t place,
+                           parcel_status status, const char *message)
+{
+    fail(job, worker, place, status, message);
+    worker->n_failed++;
+    parcel__job_count(job, 1, 0);
+}
+
+static void note_failure(struct parcel_job *job, struct parcel__worker *worker)
+{
+    struct parcel_current_call *current = &worker->current;
+    char *message = parcel__current_take_message(current);
+    record_failure(job, worker, current->running.index - job->options.first_index,
+                   worker->is_late ? PARCEL_TIMED_OUT : PARCEL_FAILED, message);
+    parcel__memory_free(message);
+    worker->is_late = false;
+}
+
+void parcel__job_end_copy(const struct parcel_job *job)
+{
+    if (job->process != parcel__port_pid() && (job->options.n_workers > 1 || job->options.is_part))
+        _exit(EXIT_FAILURE);
+}
+
+/* Looks at what the call that just ran left behind. */
+static void handle_events(struct parcel_job *job, struct parcel__worker *worker)
+{
+    struct parcel_current_call *current = &worker->current;
+    unsigned events = __atomic_exchange_n(&current->running.events, 0, __ATOMIC_ACQUIRE);
+    parcel__scope_close_all(current->scopes);
+    current->scopes = NULL;
+    if (events & PARCEL__EVENT_FORKED)
+        parcel__job_end_copy(job);
+    if (events & PARCEL__EVENT_ASKED)
+        worker->is_asked = true;
+    if (events & PARCEL__EVENT_FAILED)
+        note_failure(job, worker);
+    while (events & PARCEL__EVENT_STOP && !parcel__job_is_stopped(job))
+        parcel__port_yield(); /* who stops it tells the other workers first */
+}
+
+static void note_longest(struct parcel__worker *worker, size_t index, double duration)
+{
+    if (duration <= worker->longest)
+        return;
+    worker->longest = duration;
+    worker->slowest = index;
+}
+
+/* True while the worker has no reason to end its batch early. */
+static bool goes_on(struct parcel_job *job, const struct parcel__worker *worker)
+{
+    return !worker->is_asked && !parcel__job_must_stop(job);
+}
+
+/* Records that the worker ran count calls from first on, from its clock to now. */
+static void record(struct parcel_job *job, struct parcel__worker *worker, size_t first,
+                   size_t count)
+{
+    double start = worker->clock;
+    worker->clock = parcel__port_now();
+    double duration = worker->clock - start;
+    const struct parcel__record time = {start - job->start, duration, worker->current.worker, 0};
+    parcel__results_mark(job->options.results, first, count, PARCEL_OK, time);
+    worker->n_done += count;
+    worker->total_time += duration;
+    note_longest(worker, first, duration / (double)count);
+    if (pending_events(worker))
+        handle_events(job, worker);
+}
+
+/* Turns the records of count calls, which hold ticks of all that passed since the worker's clock
+ * was read, into seconds. One reading of the clock serves them all. */
+static void settle(struct parcel_job *job, struct parcel__worker *worker, size_t first,
+                   size_t count, uint64_t passed)
+{
+    struct parcel__record *records = &job->options.results->records[first];
+    double clock = worker->clock;
+    worker->clock = parcel__port_now();
+    double scale = passed > 0 ? (worker->clock - clock) / (double)passed : 0;
+    for (size_t i = 0; i < count; i++) {
+        records[i].start = clock - job->start + scale * records[i].start;
+        records[i].duration *= scale;
+        note_longest(worker, first + i, records[i].duration);
+    }
+    worker->n_done += count;
+    worker->total_time += worker->clock - clock;
+}
+
+/* The calls of the span, from its i-th on, that have one function: all of a map, and of a list as
+ * many as follow each other. */
+static parcel_stretch find_stretch(const struct parcel_job *job, struct parcel__worker *worker,
+                                   const struct parcel__span *span, size_t first, size_t i)
+{
+    const parcel_results *results = job->options.results;
+    const unsigned char *record = span->first + i * span->stride;
+    const parcel_function *function = parcel__calls_function_in(span, record);
+    size_t count = 1;
+    if (function != worker->traits.function)
+        parcel__function_traits(&worker->traits, function);
+    if (results->function)
+        count = span->count - i;
+    else
+        while (i + count < span->count && results->functions[first + i + count] == function)
+            count++;
+    return (parcel_stretch){.arguments =
+                                span->mapped ? record : record + worker->traits.argument_offset,
+                            .stride = span->stride,
+                            .results = results->slots + (first + i) * results->slot_size,
+                            .result_stride = results->slot_size,
+                            .first = job->options.first_index + first + i,
+                            .count = count};
+}
+
+/* What a call changed of its thread's modes and OpenMP settings is not for the next one. Called
+ * before each call that is timed alone, and else before each batch: to look costs as much as a
+ * short call. So where a call was found that changes modes, each is timed alone from then on; and
+ * settings are looked at where calls are long enough to open a region, unless who is told of each
+ * call does that behind it. */
+static void put_right(const struct parcel_job *job, struct parcel__worker *worker)
+{
+    worker->changes_modes |= parcel__floating_set(&job->options.floating);
+    bool is_long = worker->seconds_per_call > PARCEL__OPENMP_SHORTEST && !job->options.recorded;
+    if (job->is_careful || is_long)
+        parcel__openmp_renew(worker->openmp);
+}
+
+/* Runs the stretch's i-th call. */
+static void run_call(struct parcel__worker *worker, const parcel_stretch *stretch, size_t i)
+{
+    const struct parcel__traits *traits = &worker->traits;
+    const unsigned char *arguments = stretch->arguments + i * stretch->stride;
+    unsigned char *slot = stretch->results + i * stretch->result_stride;
+    worker->current.running.index = stretch->first + i;
+    if (traits->is_plain)
+        traits->function->thunk(arguments, slot);
+    else if (!run_boxed(worker, arguments, slot))
+        parcel_fail_in(&worker->current, "%s", out_of_memory);
+}
+
+static void fail_late(struct parcel_current_call *current, double seconds, double allowed)
+{
+    struct parcel__text why = {0};
+    parcel__text_format(&why, "timed out: %.3g s, %.3g s allowed", seconds, allowed);
+    parcel_fail_in(current, "%s", why.failed ? out_of_memory : why.bytes);
+    parcel__text_free(&why);
+}
+
+/* Marks an attempt that took too long as failed, whatever it says itself. */
+static void check_time(struct parcel_job *job, struct parcel__worker *worker, size_t index)
+{
+    struct parcel_current_call *current = &worker->current;
+    const struct parcel__watcher *watcher = &job->options.watcher;
+    worker->is_late = false;
+    if (current->started <= 0)
+        return;
+    double seconds = fmax(parcel__clock_now() - current->started, 0);
+    double overran = atomic_load_explicit(&current->overran, memory_order_relaxed);
+    double allowed = fmin(parcel__control_allowed(job->control), overran);
+    bool has_failed = pending_events(worker) & PARCEL__EVENT_FAILED;
+    worker->is_late = seconds > allowed;
+    if (!worker->is_late && !has_failed)
+        parcel__control_note(job->control, seconds);
+    if (!worker->is_late)
+        return;
+    if (!has_failed)
+        parcel__results_free_taken(job->options.results, index - job->options.first_index);
+    parcel__memory_free(parcel__current_take_message(current));
+    fail_late(current, seconds, allowed);
+    if (watcher->overran)
+        watcher->overran(watcher->state, index, seconds, allowed);
+}
+
+/* True when a call that failed is to be tried again. */
+static bool wants_retry(struct parcel_job *job, size_t index, int attempts, bool is_late,
+                        const char *message)
+{
+    const struct parcel__retry *retry = &job->control->limits->retry;
+    if (attempts > retry->most || parcel__job_must_stop(job))
+        return false;
+    if (!retry->wanted)
+        return !is_late;
+    return retry->wanted(retry->state, index, message ? message : out_of_memory, attempts);
+}
+
+/* The same of the call that the worker ran. */
+static bool wants_another(struct parcel_job *job, const struct parcel__worker *worker, size_t index,
+                          int attempts)
+{
+    return (pending_events(worker) & PARCEL__EVENT_FAILED) &&
+           wants_retry(job, index, attempts, worker->is_late,
+                       atomic_load_explicit(&worker->current.message, memory_order_relaxed));
+}
+
+/* Waits before the next attempt. False: the run stops meanwhile. */
+static bool await_retry(struct parcel_job *job, size_t index, int attempts)
+{
+    static const double look = 0.5e-3; /* what stops the run may be a signal: nothing wakes us */
+    double delay = parcel__retry_delay(job->control->limits->retry.delay, index, attempts);
+    double now = parcel__port_now(), end = now + delay;
+    for (; now < end; now = parcel__port_now()) {
+        if (parcel__job_must_stop(job))
+            return false;
+        parcel__port_sleep(end - now < look ? end - now : look);
+    }
+    return true;
+}
+
+/* Forgets what a failed attempt left behind. */
+static void clear_attempt(struct parcel__worker *worker)
+{
+    struct parcel_current_call *current = &worker->current;
+    __atomic_fetch_and(&current->running.events, ~(unsigned)PARCEL__EVENT_FAILED, __ATOMIC_ACQUIRE);
+    parcel__memory_free(parcel__current_take_message(current));
+    parcel__scope_close_all(current->scopes);
+    current->scopes = NULL;
+}
+
+static void run_single(const struct parcel_job *job, struct parcel__worker *worker,
+                       const parcel_stretch *stretch, size_t i)
+{
+    put_right(job, worker);
+    run_call(worker, stretch, i);
+    if (job->options.returned)
+        job->options.returned();
+}
+
+/* Runs the stretch's i-th call within its limits, and again if it is to be retried. */
+static void run_limited(struct parcel_job *job, struct parcel__worker *worker,
+                        const parcel_stretch *stretch, size_t i)
+{
+    size_t index = stretch->first + i;
+    for (int attempts = 1;; attempts++) {
+        atomic_store_explicit(&worker->current.overran, INFINITY, memory_order_relaxed);
+        worker->current.started = parcel__clock_now();
+        run_single(job, worker, stretch, i);
+        check_time(job, worker, index);
+        worker->current.started = 0;
+        parcel__results_note_attempts(job->options.results, index - job->options.first_index,
+                                      attempts);
+        if (!wants_another(job, worker, index, attempts) || !await_retry(job, index, attempts))
+            return;
+        clear_attempt(worker);
+    }
+}
+
+/* Runs one call of the stretch after the other, until one leaves an event behind or the run
+ * stops. Returns how many ran. */
+static size_t run_stretch(struct parcel__worker *worker, const parcel_stretch *stretch)
+{
+    const struct parcel__traits *traits = &worker->traits;
+    size_t i = 0;
+    if (traits->is_plain && traits->function->loop)
+        return traits->function->loop(stretch, &worker->current.running);
+    do
+        run_call(worker, stretch, i++);
+    while (i < stretch->count && !pending_events(worker));
+    return i;
+}
+
+/* Runs calls that lie side by side, until one leaves an event behind or the run stops, as one
+ * record. Returns how many ran. */
+static size_t run_together(struct parcel_job *job, struct parcel__worker *worker, size_t first,
+                           const struct parcel__span *span)
+{
+    size_t i = 0;
+    while (i < span->count && !pending_events(worker)) {
+        parcel_stretch stretch = find_stretch(job, worker, span, first, i);
+        i += run_stretch(worker, &stretch);
+    }
+    if (i > 0)
+        record(job, worker, first, i);
+    return i;
+}
+
+/* Runs the stretch's calls one by one, each with a record of its own, in ticks: passed is how many
+ * did before it and, in the end, after it. Returns how many ran. */
+static size_t run_one_by_one(struct parcel_job *job, struct parcel__worker *worker,
+                             const parcel_stretch *stretch, uint64_t begin, uint64_t *passed)
+{
+    parcel_results *results = job->options.results;
+    size_t first = stretch->first - job->options.first_index, i = 0;
+    do {
+        if (job->is_careful)
+            run_limited(job, worker, stretch, i);
+        else
+            run_single(job, worker, stretch, i);
+        uint64_t now = parcel__port_ticks() - begin;
+        now = now > *passed && now <= INT64_MAX ? now : *passed; /* those of two cpus may differ */
+        results->marks[first + i] = (unsigned char)PARCEL_OK | PARCEL__MARK_FIRST;
+        results->records[first + i] = (struct parcel__record){
+            (double)*passed, (double)(now - *passed), worker->current.worker, 0};
+        *passed = now;
+        i++;
+        size_t n_failed = worker->n_failed;
+        if (pending_events(worker))
+            handle_events(job, worker);
+        if (job->is_careful && worker->n_failed == n_failed)
+            parcel__job_count(job, 0, 1);
+        if (job->options.recorded &&
+            !job->options.recorded(job->options.recorded_state, first + i - 1))
+            worker->is_asked = true;
+    } while (i < stretch->count && goes_on(job, worker));
+    return i;
+}
+
+/* Runs calls that lie side by side, each with a record of its own. Returns how many ran. */
+static size_t run_apart(struct parcel_job *job, struct parcel__worker *worker, size_t first,
+                        const struct parcel__span *span)
+{
+    worker->clock = parcel__port_now();
+    /* Behind the clock, as settle reads it behind the ticks: a thread that loses its cpu between
+     * the two then makes calls look longer, and none shorter than it was. */
+    uint64_t begin = parcel__port_ticks(), passed = 0;
+    size_t i = 0;
+    while (i < span->count && goes_on(job, worker)) {
+        parcel_stretch stretch = find_stretch(job, worker, span, first, i);
+        i += run_one_by_one(job, worker, &stretch, begin, &passed);
+    }
+    if (i > 0)
+        settle(job, worker, first, i, passed);
+    return i;
+}
+
+/* Runs calls from the worker's clock on, and measures them. Returns how many ran. */
+static size_t run_measured(struct parcel_job *job, struct parcel__worker *worker, size_t first,
+                           size_t count)
+{
+    double start = worker->clock;
+    put_right(job, worker);
+    bool apart = job->is_careful || job->options.recorded || worker->changes_modes ||
+                 (count > 1 && job->options.is_timed && worker->seconds_per_call > timed_alone);
+    size_t ran = 0;
+    while (ran < count && goes_on(job, worker)) {
+        struct parcel__span span = parcel__calls_span(
+            job->options.calls, job->options.first_call + first + ran, count - ran);
+        if (pending_events(worker)) /* somebody asks: nothing would run before it is heard */
+            handle_events(job, worker);
+        else
+            ran += apart ? run_apart(job, worker, first + ran, &span)
+                         : run_together(job, worker, first + ran, &span);
+    }
+    if (ran > 0) {
+        worker->seconds_per_call = (worker->clock - start) / (double)ran;
+        worker->last_count = ran;
+    }
+    return ran;
+}
+
+void parcel__job_tell_watcher(const struct parcel_job *job, size_t count)
+{
+    if (count > 0 && job->options.watcher.completed)
+        job->options.watcher.completed(job->options.watcher.state, count);
+}
+
+/* ---- calls that run elsewhere ---- */
+
+bool parcel__job_listen(struct parcel__worker *worker)
+{
+    struct parcel_current_call *current = &worker->current;
+    if (pending_events(worker) &&
+        (__atomic_exchange_n(&current->running.events, 0, __ATOMIC_ACQUIRE) & PARCEL__EVENT_ASKED))
+        worker->is_asked = true;
+    return worker->is_asked;
+}
+
+bool parcel__job_retries(struct parcel_job *job, size_t index,
+                         const struct parcel__outcome *outcome)
+{
+    return wants_retry(job, index, outcome->attempts, outcome->status == PARCEL_TIMED_OUT,
+                       outcome->message) &&
+           await_retry(job, index, outcome->attempts);
+}
+
+static void tell_of_overrun(const struct parcel_job *job, size_t index, double seconds)
+{
+    const struct parcel__watcher *watcher = &job->options.watcher;
+    if (watcher->overran)
+        watcher->overran(watcher->state, index, seconds, parcel__control_allowed(job->control));
+}
+
+void parcel__job_record(struct parcel_job *job, struct parcel__worker *worker, size_t place,
+                        const struct parcel__outcome *outcome)
+{
+    const struct parcel__record record = {outcome->start - job->start, outcome->duration,
+                                          outcome->worker, outcome->pid};
+    parcel__results_mark(job->options.results, place, 1, outcome->status, record);
+    parcel__results_note_attempts(job->options.results, place, outcome->attempts);
+    if (outcome->status == PARCEL_CANCELLED) {
+        fail(job, worker, place, outcome->status, outcome->message);
+        return;
+    }
+    worker->n_done++;
+    worker->total_time += outcome->duration;
+    note_longest(worker, place, outcome->duration);
+    if (outcome->status == PARCEL_TIMED_OUT)
+        tell_of_overrun(job, job->options.first_index + place, outcome->duration);
+    if (outcome->status != PARCEL_OK) {
+        record_failure(job, worker, place, outcome->status, outcome->message);
+        return;
+    }
+    parcel__control_note_call(job->control, outcome->duration, job->options.first_index + place,
+                              outcome->attempts);
+    if (job->is_careful)
+        parcel__job_count(job, 0, 1);
+}
+
+/* How many of the calls left in a batch are measured together. A long batch that somebody asked
+ * for goes in pieces as large as adaptive batches are: its longer calls then have their own time.
+ */
+static size_t piece_length(const struct parcel_job *job, const struct parcel__worker *worker,
+                           size_t left)
+{
+    if (job->options.give_back && left > job->options.look)
+        left = job->options.look;
+    if (!job->options.is_timed && !job->watches)
+        return left;
+    return parcel__schedule_batch(parcel__schedule_bounded(left), 1,
+                                  parcel__schedule_bounded(worker->last_count),
+                                  worker->seconds_per_call);
+}
+
+/* Runs a piece of what is left of a batch, or all of it. Who gives calls of a block back runs one
+ * first: else they could go from rank to rank for ever, and a state be made for nothing. */
+static size_t run_some(struct parcel_job *job, struct parcel__worker *worker, size_t first,
+                       size_t left)
+{
+    size_t ran = run_measured(job, worker, first, piece_length(job, worker, left));
+    while (ran == 0 && job->options.give_back && !parcel__job_must_stop(job)) {
+        worker->is_asked = false;
+        ran = run_measured(job, worker, first, 1);
+        worker->is_asked = true;
+    }
+    return ran;
+}
+
+/* True when the calls of a block take so much longer than a block should that others, and who
+ * waits for its results, are not to wait for all of them. */
+static bool is_slow(const struct parcel_job *job, const struct parcel__worker *worker, double begin)
+{
+    static const double slow = 1e-3;
+    return job->options.give_back && worker->clock - begin > slow;
+}
+
+/* Answers who asked: gives back what is left of the batch, unless it is too little to be worth a
+ * theft. */
+static bool give_back(struct parcel_job *job, struct parcel__worker *worker, size_t first,
+                      size_t count)
+{
+    static const double worth = 2e-6;
+    worker->is_asked = false;
+    if (job->options.give_back)
+        return count > 0 && job->options.give_back(job->options.give_back_state, first);
+    return count > 1 && (double)count * worker->seconds_per_call > worth &&
+           parcel__job_give_back(job, worker, first, count);
+}
+
+/* Work begins, or goes on behind a gap. */
+static void begin_work(struct parcel__worker *worker)
+{
+    worker->clock = parcel__port_now();
+    worker->wait = parcel__waits_begin(worker->clock);
+}
+
+/* Makes the worker's state. False: the user's function failed. */
+static bool start_worker(struct parcel_job *job, struct parcel__worker *worker,
+                         struct parcel__worker_state *state)
+{
+    const struct parcel__callbacks *callbacks = &job->options.states->callbacks;
+    struct parcel_current_call *current = &worker->current;
+    current->running.index = SIZE_MAX; /* it is no call */
+    (void)parcel__floating_set(&job->options.floating);
+    state->value = callbacks->start ? callbacks->start(callbacks->state, current->worker) : NULL;
+    state->is_started = !(pending_events(worker) & PARCEL__EVENT_FAILED);
+    if (!state->is_started) {
+        parcel__control_stop_at_worker(job->control, current->worker,
+                                       parcel__current_take_message(current));
+        parcel__job_stop(job, PARCEL__BY_WORKER);
+    }
+    clear_attempt(worker);
+    worker->clock = parcel__port_now();
+    return state->is_started;
+}
+
+/* True when the worker has its state, which it makes before its first call. */
+static bool has_state(struct parcel_job *job, struct parcel__worker *worker)
+{
+    struct parcel__state_set *states = job->options.states;
+    struct parcel__worker_state *state = &states->of[worker->current.worker - states->first_worker];
+    if (!state->is_started && (parcel__job_is_stopped(job) || !start_worker(job, worker, state)))
+        return false;
+    worker->current.worker_state = state->value;
+    return true;
+}
+
+static void run_batch(struct parcel_job *job, struct parcel__worker *worker, parcel_batch *batch)
+{
+    size_t done = 0;
+    const struct parcel__carrier *carrier = parcel__job_carrier(worker);
+    worker->is_asked = false;
+    bool may_run = carrier || !job->options.states || has_state(job, worker);
+    if (worker->last_count == 0) /* it may have waited for what it took from another */
+        begin_work(worker);
+    double begin = worker->clock;
+    while (may_run && done < batch->count && !parcel__job_must_stop(job)) {
+        size_t first = batch->first + done, left = batch->count - done;
+        done += carrier ? carrier->run(carrier, job, worker, first, left)
+                        : run_some(job, worker, first, left);
+        batch->count -= worker->n_given;
+        worker->n_given = 0;
+        if ((worker->is_asked || (!carrier && is_slow(job, worker, begin))) &&
+            (job->options.recorded ||
+             give_back(job, worker, batch->first + done, batch->count - done)))
+            break;
+    }
+    batch->count = 0;
+    if (carrier)
+        return;
+    worker->waited += parcel__waits_since(&worker->wait, worker->clock);
+    parcel__job_tell_watcher(job, done);
+}
+
+/* What a thread keeps while it works as a worker. */
+struct surroundings {
+    struct parcel_current_call *before;
+    struct parcel__floating floating;
+    struct parcel__openmp_settings openmp, openmp_of_calls;
+};
+
+static void enter(struct parcel_job *job, struct parcel__worker *worker,
+                  struct surroundings *surroundings)
+{
+    parcel__job_make_ready(job, worker);
+    surroundings->floating = parcel__floating_read();
+    parcel__openmp_read(&surroundings->openmp);
+    (void)parcel__floating_set(&job->options.floating);
+    bool is_known = parcel__openmp_begin(&surroundings->openmp_of_calls, &surroundings->openmp,
+                                         &job->options.openmp);
+    worker->openmp = is_known ? &surroundings->openmp_of_calls : &surroundings->openmp;
+    surroundings->before = parcel__current_enter(&worker->current);
+}
+
+static void leave(struct parcel__worker *worker, const struct surroundings *surroundings)
+{
+    parcel__current_leave(surroundings->before);
+    parcel__openmp_set(&surroundings->openmp);
+    (void)parcel__floating_set(&surroundings->floating);
+    atomic_fetch_add_explicit(&worker->n_visits, 1, memory_order_release);
+}
+
+/* ---- threads that were asleep ---- */
+
+static bool all_have_begun(const struct parcel_job *job)
+{
+    for (int i = 0; i < job->options.n_workers; i++)
+        if (!atomic_load_explicit(&job->workers[i].has_begun, memory_order_relaxed))
+            return false;
+    return true;
+}
+
+/* Lets the others begin, for so many seconds at most. */
+static void await_others(const struct parcel_job *job, double patience)
+{
+    double start = parcel__port_now();
+    while (!all_have_begun(job) && parcel__port_now() - start < patience)
+        parcel__port_yield();
+}
+
+/* The kernel often wakes a thread on the cpu of who woke it, where it waits for milliseconds while
+ * that thread works, or spins until it comes. So that one makes way for an instant, and the thread
+ * that was woken moves to another cpu. */
+static void begin_cold(const struct parcel_job *job)
+{
+    static const double patience = 50e-6;
+    bool is_opener = pthread_equal(pthread_self(), job->opener);
+    if (is_opener && !job->has_waited)
+        await_others(job, patience);
+    else if (!is_opener && parcel__port_cpu() == job->cpu)
+        parcel__port_leave_cpu(job->cpu);
+}
+
+/* Once: the workers that have not begun then may be the opener's own, one after the other. */
+static void end_cold(struct parcel_job *job)
+{
+    static const double patience = 1e-3;
+    if (!pthread_equal(pthread_self(), job->opener) || job->has_waited)
+        return;
+    await_others(job, patience);
+    job->has_waited = true;
+}
+
+/* In a short run a worker mostly waits for what the run's own thread wrote: better for all of it
+ * at once. */
+static void fetch_early(const struct parcel_job *job, int worker)
+{
+    const struct parcel__job_options *options = &job->options;
+    __builtin_prefetch(&job->workers[worker], 1);
+    __builtin_prefetch(options->results);
+    __builtin_prefetch(options->calls);
+    __builtin_prefetch(&job->is_stopped);
+}
+
+void parcel__job_work(struct parcel_job *job, int worker)
+{
+    struct surroundings surroundings;
+    parcel_batch batch;
+    if (!parcel__job_has_worker(job, worker))
+        return;
+    bool is_cold = job->is_cold && !parcel__job_carrier(&job->workers[worker]);
+    fetch_early(job, worker);
+    atomic_store_explicit(&job->workers[worker].has_begun, true, memory_order_relaxed);
+    enter(job, &job->workers[worker], &surroundings);
+    if (is_cold)
+        begin_cold(job);
+    if (job->options.work)
+        job->options.work(job->options.work_state, worker);
+    while (parcel__job_take(job, worker, &batch))
+        run_batch(job, &job->workers[worker], &batch);
+    if (is_cold)
+        end_cold(job);
+    leave(&job->workers[worker], &surroundings); /* after it nothing of the job may be read */
+}
+
+void parcel_job_work(parcel_job *job, int worker)
+{
+    int cancel = parcel__port_hold_cancel();
+    parcel__job_work(job, worker);
+    parcel__port_release_cancel(cancel);
+}
+
+void parcel__job_start_worker(struct parcel_job *job)
+{
+    struct parcel__worker *worker = &job->workers[0];
+    struct parcel_current_call *before = parcel__current_enter(&worker->current);
+    (void)has_state(job, worker); /* who fails has stopped the job */
+    parcel__current_leave(before);
+}
+
+void parcel__job_run_block(struct parcel_job *job)
+{
+    struct parcel__worker *worker = &job->workers[0];
+    parcel_batch batch = {0, job->options.results->count, 0};
+    struct parcel_current_call *before = parcel__current_enter(&worker->current);
+    begin_work(worker);
+    run_batch(job, worker, &batch);
+    parcel__current_leave(before);
+}
+
+/* False when the batch is not one of this job's, or was dealt with before. */
+static bool is_batch(const struct parcel_job *job, const parcel_batch *batch)
+{
+    return job && batch && batch->count > 0 && parcel__job_has_worker(job, batch->worker) &&
+           batch->first < job->options.results->count &&
+           batch->count <= job->options.results->count - batch->first &&
+           parcel_results_status(job->options.results, batch->first) == PARCEL_NOT_RUN;
+}
+
+void parcel_job_execute(parcel_job *job, parcel_batch *batch)
+{
+    struct surroundings surroundings;
+    if (!is_batch(job, batch))
+        return;
+    int cancel = parcel__port_hold_cancel();
+    parcel__results_take_back(job->options.results, batch->first);
+    enter(job, &job->workers[batch->worker], &surroundings);
+    begin_work(&job->workers[batch->worker]);
+    run_batch(job, &job->workers[batch->worker], batch);
+    leave(&job->workers[batch->worker], &surroundings);
+    parcel__port_release_cancel(cancel);
+}
+
+void parcel_job_lost(parcel_job *job, parcel_batch *batch, const char *why)
+{
+    if (!is_batch(job, batch))
+        return;
+    struct parcel__worker *worker = &job->workers[batch->worker];
+    parcel__job_make_ready(job, worker);
+    const char *message = parcel__arena_copy(worker->arena, why ? why : parcel__job_dropped);
+    parcel__results_take_back(job->options.results, batch->first);
+    for (size_t i = 0; i < batch->count; i++)
+        parcel__results_fail(job->options.results, batch->first + i, PARCEL_LOST,
+                             message ? message : out_of_memory);
+    worker->n_failed += batch->count;
+    worker->n_done += batch->count;
+    parcel__job_count(job, batch->count, 0);
+    parcel__job_tell_watcher(job, batch->count);
+    batch->count = 0;
+}

@@ -1,0 +1,26 @@
+/* backend.h: the known backends. */
+#ifndef PARCEL__BACKEND_H
+#define PARCEL__BACKEND_H
+
+#include <parcel/backend.h>
+
+#include "ground/text.h"
+
+/* The backend of that name or alias, or NULL. */
+const parcel_backend *parcel__backend_find(const char *name);
+
+/* What runs when nobody names a backend, and what runs where that one cannot. */
+const parcel_backend *parcel__backend_default(void);
+const parcel_backend *parcel__backend_fallback(void);
+
+/* True for the one whose runs are made by several ranks together. */
+bool parcel__backend_spans_ranks(const parcel_backend *backend);
+
+/* What such a rank runs its own part on. */
+const parcel_backend *parcel__backend_threads(void);
+extern const parcel_backend parcel__backend_processes;
+
+/* Adds "['sequential', 'threading']". */
+void parcel__backend_put_names(struct parcel__text *text);
+
+#endif

@@ -1,0 +1,34 @@
+/* exchange.h: one run on several ranks, as one of them has a part in it: calls go down the tree of
+ * ranks, results come up. */
+#ifndef PARCEL__EXCHANGE_H
+#define PARCEL__EXCHANGE_H
+
+#include "ranks/ranks.h"
+#include "stream/stream.h"
+
+struct parcel__exchange;
+
+/* Opens the part of this rank. The terms are borrowed. */
+struct parcel__exchange *parcel__exchange_open(struct parcel__ranks *ranks,
+                                               const struct parcel__terms *terms);
+void parcel__exchange_close(struct parcel__exchange *exchange);
+
+/* Gives the options of a stream, before it is opened, what concerns the exchange; and lets the
+ * stream have its part, while it runs. */
+void parcel__exchange_prepare(struct parcel__exchange *exchange,
+                              struct parcel__stream_options *options);
+void parcel__exchange_begin(struct parcel__exchange *exchange, struct parcel__stream *stream);
+void parcel__exchange_end(struct parcel__exchange *exchange);
+
+/* This rank cannot have its part: the run stops. In place of begin and end. */
+void parcel__exchange_give_up(struct parcel__exchange *exchange);
+
+/* On rank 0, when the run is over: tells all ranks what became of it, and gives them the results if
+ * the terms say so. False: they could not have all, since memory ran out. */
+bool parcel__exchange_tell_end(struct parcel__exchange *exchange, parcel_results *results);
+
+/* On the others: waits for that, and writes it into the results, which were made for the same calls
+ * if they are to have values; NULL: nowhere. False: memory ran out. */
+bool parcel__exchange_await_end(struct parcel__exchange *exchange, parcel_results *results);
+
+#endif

@@ -1,0 +1,57 @@
+/* post.h: messages and large data on their way between ranks, and who sees to them. */
+#ifndef PARCEL__POST_H
+#define PARCEL__POST_H
+
+#include "ranks/transport.h"
+
+struct parcel__post;
+
+struct parcel__message {
+    struct parcel__message *next;
+    int rank; /* to whom, or from whom */
+    int kind;
+    size_t size;
+    unsigned char *bytes; /* owned; aligned as memory is */
+    struct parcel__transfer *transfer;
+};
+
+/* Deals with a message that has arrived; what it does not take out of it (bytes, by setting it to
+ * NULL) is freed behind it. Called with the post held: no other message is dealt with meanwhile. */
+typedef void parcel__post_handler(void *context, struct parcel__message *message);
+
+/* Data have been sent or received. Called with the post held. */
+typedef void parcel__post_done(void *context, void *data);
+
+/* NULL: out of memory. The transport is borrowed. */
+struct parcel__post *parcel__post_open(const struct parcel__transport *transport);
+/* Waits until all is sent. */
+void parcel__post_close(struct parcel__post *post);
+
+/* Sends a message, whose bytes (of parcel__memory_new) are taken. Threads: any. */
+void parcel__post_send(struct parcel__post *post, int to, int kind, void *bytes, size_t size);
+
+/* The same for bytes that are copied. */
+void parcel__post_tell(struct parcel__post *post, int to, int kind, const void *bytes, size_t size);
+
+/* Begins to send or to receive data, borrowed until done is called. Only while the post is held, by
+ * a handler or a done. */
+void parcel__post_send_data(struct parcel__post *post, int to, int tag, void *bytes, size_t size,
+                            parcel__post_done *done, void *context);
+void parcel__post_receive_data(struct parcel__post *post, int from, int tag, void *bytes,
+                               size_t size, parcel__post_done *done, void *context);
+
+/* Sees to all that can be done now, unless another thread is just doing so. Threads: any. */
+void parcel__post_poll(struct parcel__post *post, parcel__post_handler *handler, void *context);
+
+/* Holds the post, as a handler finds it. Threads: any. */
+void parcel__post_hold(struct parcel__post *post);
+void parcel__post_let_go(struct parcel__post *post);
+
+/* When all was seen to last, by the clock; and whether data are on their way. Threads: any. */
+double parcel__post_last_poll(const struct parcel__post *post);
+bool parcel__post_has_data(const struct parcel__post *post);
+
+/* True when nothing waits to be sent. Threads: any. */
+bool parcel__post_is_empty(const struct parcel__post *post);
+
+#endif

@@ -1,0 +1,443 @@
+/*
+ * supply.c: the calls that a rank was given by the one above it, and their results on the way back.
+ *
+ * Portions are used from the front, and given back from the end: so what is left of a block, as the
+ * rank above knows it, is always its end. Every call is answered once, whatever becomes of it.
+ */
+#include "ranks/supply.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "ground/memory.h"
+#include "ground/port.h"
+
+/* Results are sent when they fill so many bytes, or are so many seconds old. */
+enum { FULL = 32 << 10, MOST_BYTES = 1 << 20 };
+static const double old = 0.5e-3;
+
+/* Calls that were given together, freed by who lets go of them last. */
+struct parcel__shipment {
+    atomic_size_t n_holds; /* release to let go, acquire before it is freed */
+    unsigned block;        /* as the rank above knows them, */
+    size_t end;            /* up to there: less once some were given back; under the mutex */
+    parcel_calls *list;    /* those that came as bytes; its arrays point into what follows */
+    unsigned char *bytes;
+    unsigned char **data; /* of large arrays */
+    size_t n_data;
+    size_t n_arriving; /* of these; with the post held */
+    struct parcel__portion *portion;
+    struct parcel__supply *supply;
+};
+
+struct parcel__portion {
+    struct parcel__portion *next;
+    struct parcel__shipment *shipment;
+    size_t offset; /* of the first in the block */
+    size_t first;  /* its number in the run */
+    size_t place;  /* where it stands in the list */
+    size_t count;
+};
+
+void parcel__supply_open(struct parcel__supply *supply)
+{
+    pthread_mutex_init(&supply->mutex, NULL);
+    pthread_mutex_init(&supply->out_mutex, NULL);
+}
+
+void parcel__supply_close(struct parcel__supply *supply)
+{
+    parcel__bundle_free(&supply->out);
+    pthread_mutex_destroy(&supply->mutex);
+    pthread_mutex_destroy(&supply->out_mutex);
+}
+
+static void answer_unrun(const struct parcel__supply *supply, unsigned block, size_t offset,
+                         size_t count, const char *why)
+{
+    const struct parcel__unrun unrun = {block, offset, count};
+    parcel__messages_tell(supply->post, supply->above, PARCEL__SAYS_NOT_RUN, &unrun, sizeof unrun,
+                          why);
+}
+
+/* ---- shipments ---- */
+
+static void hold(struct parcel__shipment *shipment)
+{
+    atomic_fetch_add_explicit(&shipment->n_holds, 1, memory_order_relaxed);
+}
+
+static void let_go(struct parcel__shipment *shipment)
+{
+    if (atomic_fetch_sub_explicit(&shipment->n_holds, 1, memory_order_acq_rel) > 1)
+        return;
+    for (size_t i = 0; i < shipment->n_data; i++)
+        free(shipment->data[i]);
+    parcel__memory_free(shipment->data);
+    parcel_calls_free(shipment->list);
+    parcel__memory_free(shipment->bytes);
+    parcel__memory_free(shipment);
+}
+
+static struct parcel__shipment *new_shipment(struct parcel__supply *supply,
+                                             const struct parcel__work *work)
+{
+    struct parcel__shipment *shipment = parcel__memory_await(sizeof *shipment);
+    *shipment = (struct parcel__shipment){
+        .block = work->block, .end = work->offset + work->count, .supply = supply};
+    atomic_init(&shipment->n_holds, 1);
+    return shipment;
+}
+
+/* Finds room for the large arrays of the calls. False: there is not enough. */
+static bool find_room(struct parcel__shipment *shipment, const struct parcel__bundle *large)
+{
+    shipment->data = parcel__memory_new(large->n_large * sizeof *shipment->data);
+    for (size_t i = 0; shipment->data && i < large->n_large; i++) {
+        unsigned char *data = parcel__offers_room(large->large[i].size);
+        if (!data)
+            return false;
+        shipment->data[shipment->n_data++] = data;
+        memcpy(large->large[i].where, &data, sizeof data);
+    }
+    return shipment->data != NULL;
+}
+
+static void put_in(struct parcel__supply *supply, struct parcel__portion *portion);
+
+static void arrive(void *context, void *data)
+{
+    struct parcel__shipment *shipment = context;
+    (void)data;
+    if (--shipment->n_arriving == 0)
+        put_in(shipment->supply, shipment->portion);
+}
+
+static void want_data(struct parcel__shipment *shipment, const struct parcel__bundle *large,
+                      size_t first_offer)
+{
+    const struct parcel__supply *supply = shipment->supply;
+    shipment->n_arriving = large->n_large;
+    for (size_t i = 0; i < large->n_large; i++)
+        parcel__offers_want(supply->offers, supply->above, first_offer + i, shipment->data[i],
+                            large->large[i].size, arrive, shipment);
+}
+
+static void decline_data(const struct parcel__supply *supply, const struct parcel__bundle *large,
+                         size_t first_offer)
+{
+    for (size_t i = 0; i < large->n_large; i++)
+        parcel__offers_decline(supply->offers, supply->above, first_offer + i);
+}
+
+/* Reads the calls behind the work, whose bytes it takes, and asks for their large arrays. False:
+ * *why is a new sentence that says why not, or NULL: out of memory. */
+static bool unpack(struct parcel__shipment *shipment, const struct parcel__work *work,
+                   struct parcel__message *message, char **why)
+{
+    const size_t head = parcel__messages_padded(sizeof *work);
+    struct parcel__bundle large = {0};
+    struct parcel__text text = {0};
+    shipment->bytes = message->bytes;
+    message->bytes = NULL;
+    shipment->list = parcel_calls_new();
+    bool is_read = shipment->list && message->size >= head &&
+                   parcel__bundle_get_calls(shipment->bytes + head, message->size - head,
+                                            work->count, shipment->list, &large, why);
+    bool has_room = !is_read || large.n_large == 0 || find_room(shipment, &large);
+    if (!has_room) {
+        parcel__text_format(&text, "its arguments do not fit the memory of rank %d",
+                            shipment->supply->rank);
+        *why = parcel__text_take(&text);
+    }
+    if (is_read && has_room)
+        want_data(shipment, &large, work->first_offer);
+    else
+        decline_data(shipment->supply, &large, work->first_offer);
+    parcel__bundle_free(&large);
+    return is_read && has_room;
+}
+
+/* ---- portions ---- */
+
+static void free_portion(struct parcel__portion *portion)
+{
+    let_go(portion->shipment);
+    parcel__memory_free(portion);
+}
+
+/* Whoever drains it since the run stops has told so before. */
+static void drain_if_stopped(struct parcel__supply *supply)
+{
+    if (atomic_load_explicit(supply->is_stopped, memory_order_relaxed))
+        parcel__supply_drain(supply);
+}
+
+static void put_in(struct parcel__supply *supply, struct parcel__portion *portion)
+{
+    pthread_mutex_lock(&supply->mutex);
+    portion->next = NULL;
+    if (supply->first)
+        supply->last->next = portion;
+    else
+        supply->first = portion;
+    supply->last = portion;
+    supply->count += portion->count;
+    pthread_mutex_unlock(&supply->mutex);
+    drain_if_stopped(supply);
+}
+
+void parcel__supply_drain(struct parcel__supply *supply)
+{
+    pthread_mutex_lock(&supply->mutex);
+    struct parcel__portion *portion = supply->first;
+    supply->first = NULL;
+    supply->count = 0;
+    pthread_mutex_unlock(&supply->mutex);
+    while (portion) {
+        struct parcel__portion *next = portion->next;
+        answer_unrun(supply, portion->shipment->block, portion->offset, portion->count, NULL);
+        free_portion(portion);
+        portion = next;
+    }
+}
+
+void parcel__supply_hear_work(struct parcel__supply *supply, struct parcel__message *message)
+{
+    struct parcel__work work;
+    char *why = NULL;
+    memcpy(&work, message->bytes, sizeof work);
+    struct parcel__portion *portion = parcel__memory_await(sizeof *portion);
+    struct parcel__shipment *shipment = new_shipment(supply, &work);
+    *portion = (struct parcel__portion){
+        .shipment = shipment, .offset = work.offset, .first = work.first, .count = work.count};
+    shipment->portion = portion;
+    if (supply->is_sent && !unpack(shipment, &work, message, &why)) {
+        answer_unrun(supply, work.block, work.offset, work.count, why ? why : "out of memory");
+        parcel__memory_free(why);
+        free_portion(portion);
+    } else if (shipment->n_arriving == 0) {
+        put_in(supply, portion);
+    }
+}
+
+/* Removes a portion, which is empty. Called with the mutex held. */
+static void remove_portion(struct parcel__supply *supply, struct parcel__portion *portion)
+{
+    struct parcel__portion *before = NULL;
+    for (struct parcel__portion *at = supply->first; at != portion; at = at->next)
+        before = at;
+    if (before)
+        before->next = portion->next;
+    else
+        supply->first = portion->next;
+    if (supply->last == portion)
+        supply->last = before;
+    free_portion(portion);
+}
+
+/* Only the end of a block can be given back: the last portion that is one, or NULL. Called with the
+ * mutex held. */
+static struct parcel__portion *find_end(const struct parcel__supply *supply)
+{
+    struct parcel__portion *found = NULL;
+    for (struct parcel__portion *at = supply->first; at; at = at->next)
+        found = at->offset + at->count == at->shipment->end ? at : found;
+    return found;
+}
+
+/* Half of what has not begun goes back; what is left keeps this rank busy meanwhile. */
+bool parcel__supply_hear_recall(struct parcel__supply *supply)
+{
+    struct parcel__unrun given = {0};
+    pthread_mutex_lock(&supply->mutex);
+    struct parcel__portion *portion = find_end(supply);
+    if (portion) {
+        size_t wanted = (supply->count + 1) / 2;
+        size_t count = portion->count < wanted ? portion->count : wanted;
+        portion->count -= count;
+        supply->count -= count;
+        portion->shipment->end -= count;
+        given = (struct parcel__unrun){portion->shipment->block, portion->shipment->end, count};
+        if (portion->count == 0)
+            remove_portion(supply, portion);
+    }
+    pthread_mutex_unlock(&supply->mutex);
+    parcel__post_tell(supply->post, supply->above, PARCEL__SAYS_RETURN, &given, sizeof given);
+    return given.count > 0;
+}
+
+/* ---- what the stream asks for ---- */
+
+size_t parcel__supply_room(struct parcel__supply *supply)
+{
+    pthread_mutex_lock(&supply->mutex);
+    size_t count = supply->count;
+    pthread_mutex_unlock(&supply->mutex);
+    return count;
+}
+
+void parcel__supply_share(struct parcel__stream_block *to, const struct parcel__stream_block *from,
+                          size_t at)
+{
+    to->origin = from->origin;
+    to->origin.offset += at;
+    hold(to->origin.shipment);
+}
+
+/* The block gets the calls at the front of the portion, which may be all. */
+static void cut(struct parcel__portion *portion, struct parcel__stream_block *block, size_t count)
+{
+    block->first = portion->first;
+    block->origin = (struct parcel__origin){portion->offset, portion->shipment};
+    if (portion->shipment->list)
+        block->list = portion->shipment->list;
+    block->first_call = portion->shipment->list ? portion->place : portion->first;
+    hold(portion->shipment);
+    portion->first += count;
+    portion->offset += count;
+    portion->place += count;
+    portion->count -= count;
+}
+
+size_t parcel__supply_fill(struct parcel__supply *supply, struct parcel__stream_block *block,
+                           size_t most)
+{
+    struct parcel__portion *used = NULL;
+    size_t count = 0;
+    pthread_mutex_lock(&supply->mutex);
+    struct parcel__portion *portion = supply->first;
+    if (portion) {
+        count = portion->count < most ? portion->count : most;
+        if (count > 0)
+            cut(portion, block, count);
+        supply->count -= count;
+        if (portion->count == 0) {
+            used = portion;
+            supply->first = portion->next;
+        }
+    }
+    pthread_mutex_unlock(&supply->mutex);
+    if (used)
+        free_portion(used);
+    return count;
+}
+
+/* The portion that the calls of a block from at on are. */
+static struct parcel__portion restore(const struct parcel__stream_block *block, size_t at)
+{
+    return (struct parcel__portion){.shipment = block->origin.shipment,
+                                    .offset = block->origin.offset + at,
+                                    .first = block->first + at,
+                                    .place = block->first_call + at,
+                                    .count = block->results->count - at};
+}
+
+/* They go to the front; where they belong to what stands there, the two are one again. */
+void parcel__supply_put_back(struct parcel__supply *supply, struct parcel__stream_block *block,
+                             size_t at)
+{
+    struct parcel__portion *portion = parcel__memory_await(sizeof *portion);
+    *portion = restore(block, at);
+    hold(portion->shipment);
+    pthread_mutex_lock(&supply->mutex);
+    struct parcel__portion *next = supply->first;
+    supply->count += portion->count;
+    if (next && next->shipment == portion->shipment &&
+        next->offset == portion->offset + portion->count) {
+        portion->count += next->count;
+        remove_portion(supply, next);
+    }
+    portion->next = supply->first;
+    supply->first = portion;
+    if (!portion->next)
+        supply->last = portion;
+    pthread_mutex_unlock(&supply->mutex);
+    drain_if_stopped(supply);
+}
+
+void parcel__supply_drop(struct parcel__supply *supply, struct parcel__stream_block *block)
+{
+    answer_unrun(supply, block->origin.shipment->block, block->origin.offset, block->results->count,
+                 "out of memory");
+    let_go(block->origin.shipment);
+}
+
+/* ---- results ---- */
+
+/* Called with out_mutex held. */
+static void send_out(struct parcel__supply *supply)
+{
+    struct parcel__bundle *out = &supply->out;
+    if (out->used > 0)
+        parcel__post_send(supply->post, supply->above, PARCEL__SAYS_RESULTS, out->bytes, out->used);
+    else
+        parcel__memory_free(out->bytes);
+    parcel__memory_free(out->large);
+    *out = (struct parcel__bundle){0};
+}
+
+/* Undoes what was packed since the bundle was that long; large arrays in it are freed. */
+static void unpack_results(struct parcel__bundle *out, size_t used, size_t n_large)
+{
+    for (size_t i = n_large; i < out->n_large; i++)
+        free(out->large[i].data);
+    out->n_large = n_large;
+    out->used = used;
+    out->failed = false;
+}
+
+/* Packs results of the block from at on, or answers for them if memory runs out. Returns how many.
+ */
+static size_t pack(struct parcel__supply *supply, const struct parcel__stream_block *block,
+                   size_t at)
+{
+    struct parcel__bundle *out = &supply->out;
+    size_t start = out->used, n_large = out->n_large;
+    struct parcel__piece piece = {.block = block->origin.shipment->block,
+                                  .offset = block->origin.offset + at,
+                                  .sums = {.longest = -1}};
+    if (at == 0)
+        piece.sums = block->sums;
+    bool is_packed = parcel__bundle_put(out, &piece, sizeof piece);
+    size_t head = out->used;
+    if (is_packed)
+        piece.count = parcel__bundle_put_results(out, block->results, at,
+                                                 block->results->count - at, MOST_BYTES);
+    if (piece.count > 0)
+        piece.first_offer = parcel__offers_add(supply->offers, out, n_large, true);
+    if (piece.count > 0 && piece.first_offer < SIZE_MAX) {
+        piece.size = out->used - head;
+        memcpy(out->bytes + start, &piece, sizeof piece);
+        return piece.count;
+    }
+    unpack_results(out, start, n_large);
+    piece.count = piece.count > 0 ? piece.count : 1;
+    answer_unrun(supply, piece.block, piece.offset, piece.count, "out of memory");
+    return piece.count;
+}
+
+void parcel__supply_give(struct parcel__supply *supply, struct parcel__stream_block *block)
+{
+    pthread_mutex_lock(&supply->out_mutex);
+    if (supply->out.used == 0)
+        supply->out_since = parcel__port_now();
+    for (size_t at = 0; at < block->results->count;) {
+        at += pack(supply, block, at);
+        if (supply->out.used >= FULL || supply->out.n_large > 0)
+            send_out(supply);
+    }
+    pthread_mutex_unlock(&supply->out_mutex);
+    let_go(block->origin.shipment);
+}
+
+/* At once when this rank needs new calls soon. One that hands out has few itself, and what it would
+ * send at once is better put together. */
+void parcel__supply_send(struct parcel__supply *supply, bool are_last)
+{
+    bool is_low = are_last || parcel__supply_room(supply) < supply->n_in_need;
+    pthread_mutex_lock(&supply->out_mutex);
+    if (supply->out.used > 0 && (is_low || parcel__port_now() - supply->out_since >= old))
+        send_out(supply);
+    pthread_mutex_unlock(&supply->out_mutex);
+}

@@ -1,0 +1,542 @@
+/* run.c: a run of a plan on a team: attach the watchers, run the job or the stream, report. */
+#include "run/run.h"
+
+#include <limits.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+
+#include "options/backend.h"
+#include "ground/blas.h"
+#include "calls/calls.h"
+#include "ground/clock.h"
+#include "stream/crew.h"
+#include "job/job.h"
+#include "ground/memory.h"
+#include "ground/once.h"
+#include "ground/openmp.h"
+#include "stream/pulled.h"
+#include "ground/threads.h"
+#include "wire/wire.h"
+
+/* True when calls flow in blocks: they are generated, or their results go elsewhere than into a
+ * list. */
+bool parcel__run_is_streamed(const struct parcel__plan *plan, const parcel_calls *calls)
+{
+    return plan->on_result || plan->return_as != PARCEL_LIST || parcel__calls_are_generated(calls);
+}
+
+/* ---- reporting ---- */
+
+/* "1 of 10 calls failed; first: call 3, root(-1): root of a negative number: -1" */
+static void put_failures(struct parcel__text *text, const parcel_results *results,
+                         const parcel_calls *calls)
+{
+    size_t first = parcel__results_first_failure(results);
+    parcel__text_format(text, "%zu of %zu call%s failed; first: ", results->failures,
+                        results->count, results->count == 1 ? "" : "s");
+    parcel__calls_put_call(text, calls, first, first);
+    parcel__text_format(text, ": %s", parcel_results_message(results, first));
+}
+
+/* What calls that did not run say, when the run was stopped. */
+static void note_why_not_run(parcel_results *results, const struct parcel__control *control)
+{
+    struct parcel__text why = {0};
+    if (results->why_not_run) /* a stream that ran out of memory */
+        return;
+    parcel__text_put(&why, "not started: ");
+    if (parcel__control_put_reason(&why, control)) {
+        const char *kept = why.failed ? NULL : parcel__arena_copy(results->arenas, why.bytes);
+        results->why_not_run = kept ? kept : "not started: the run was stopped";
+    }
+    parcel__text_free(&why);
+}
+
+/* Says why calls did not run, when the run was stopped; "cancelled by SIGINT: 12 of 100 calls had
+ * run", when that is an error. */
+static void put_stop(struct parcel__text *text, parcel_results *results,
+                     const struct parcel__control *control)
+{
+    if (results->n_ran == results->count)
+        return;
+    note_why_not_run(results, control);
+    if (!parcel__control_is_error(control))
+        return;
+    parcel__control_put_stop(text, control, results->n_ran, results->count);
+}
+
+/* A number that holds the workers down does what it was told, but the user should know. */
+static void note_bound(struct parcel__text *text, const char *name, size_t most, int n_workers)
+{
+    if (most < (size_t)n_workers)
+        parcel__text_format(text, "%s lets %zu call%s run at once: fewer than the %d workers\n",
+                            name, most, most == 1 ? "" : "s", n_workers);
+}
+
+static void note_bounds(struct parcel__text *text, const struct parcel__plan *plan,
+                        const parcel_calls *calls, int n_workers)
+{
+    note_bound(text, "window", plan->window, n_workers);
+    if (parcel__calls_are_generated(calls))
+        note_bound(text, "pre_dispatch", plan->pre_dispatch, n_workers);
+}
+
+/* Limits that mean nothing where workers are threads should not seem to hold. */
+static void note_vain_limits(struct parcel__text *text, const struct parcel__plan *plan,
+                             const parcel_backend *backend)
+{
+    const struct parcel__worker_limits *limits = &plan->worker_limits;
+    if (plan->isolate && !(backend->capabilities & (PARCEL_SURVIVES_CRASH | PARCEL_MANY_HOSTS)))
+        parcel__text_format(text, "isolate is for ranks: backend %s has none\n", backend->name);
+    if (backend->capabilities & PARCEL_SURVIVES_CRASH)
+        return;
+    if (limits->max_calls > 0)
+        parcel__text_format(text, "max_calls_per_worker is for processes: backend %s has none\n",
+                            backend->name);
+    if (limits->max_memory > 0)
+        parcel__text_format(text, "max_worker_memory is for processes: backend %s has none\n",
+                            backend->name);
+}
+
+void parcel__run_put_warnings(struct parcel__text *text, const struct parcel__plan *plan,
+                              const struct parcel__team *team, const parcel_calls *calls,
+                              int n_workers)
+{
+    if (plan->warnings.length > 0)
+        parcel__text_put(text, plan->warnings.bytes);
+    if (parcel__run_is_streamed(plan, calls))
+        note_bounds(text, plan, calls, n_workers);
+    note_vain_limits(text, plan, team->backend);
+}
+
+static bool has_unlimited_stack;
+static struct parcel__once stack_once;
+
+static void read_stack_limit(void)
+{
+    struct rlimit stack;
+    has_unlimited_stack = getrlimit(RLIMIT_STACK, &stack) == 0 && stack.rlim_cur == RLIM_INFINITY;
+}
+
+/* glibc gives threads 2 MB where the stack has no limit as the program starts, and libgomp asks for
+ * none of its own. */
+static void note_small_stacks(struct parcel__text *text, const struct parcel__team *team,
+                              int n_workers)
+{
+    if (n_workers == 1 || team->backend != parcel__backend_threads())
+        return;
+    parcel__once_run(&stack_once, read_stack_limit);
+    if (has_unlimited_stack && !getenv("OMP_STACKSIZE") && !getenv("GOMP_STACKSIZE") &&
+        !parcel__openmp_has_libomp())
+        parcel__text_put(text, "ulimit -s is unlimited, which gives the workers' threads stacks of "
+                               "2 MB: OMP_STACKSIZE=64M gives them 64 MB\n");
+}
+
+/* What the user of this run should know: the plan's warnings, and too few threads or cpus for the
+ * workers that were wanted. */
+static void note_warnings(parcel_results *results, const struct parcel__plan *plan,
+                          const struct parcel__team *team, const parcel_calls *calls, int wanted)
+{
+    struct parcel__text text = {0};
+    parcel__run_put_warnings(&text, plan, team, calls, results->n_workers);
+    if (results->n_workers < wanted)
+        parcel__text_format(&text,
+                            "the run has %d worker%s instead of %d: no more threads could be "
+                            "started safely\n",
+                            results->n_workers, results->n_workers == 1 ? "" : "s", wanted);
+    note_small_stacks(&text, team, results->n_workers);
+    if (!parcel__current_get())
+        parcel__results_put_sharing(&text, results->n_workers);
+    if (text.bytes)
+        parcel__results_warn(results, &text);
+}
+
+static void report(parcel_results *results, const parcel_calls *calls,
+                   const struct parcel__control *control)
+{
+    const char *refused = parcel_calls_error(calls);
+    struct parcel__text text = {0};
+    put_stop(&text, results, control);
+    if (results->failures > 0) {
+        parcel__text_put(&text, text.length > 0 ? "; " : "");
+        put_failures(&text, results, calls);
+    }
+    if (text.length > 0 || text.failed)
+        parcel__results_set_error(results, parcel__text_take(&text));
+    if (refused)
+        parcel__results_set_error(results, parcel__memory_copy_string(refused));
+}
+
+parcel_results *parcel__run_cancel(const struct parcel__control *control,
+                                   struct parcel__text *error, const parcel_calls *calls)
+{
+    bool is_list = !parcel__calls_check(calls) && !parcel__calls_are_generated(calls);
+    parcel_results *results = is_list ? parcel__results_new(calls, 1) : NULL;
+    if (!results)
+        return parcel__run_refuse(error, calls);
+    note_why_not_run(results, control);
+    if (results->count > 0)
+        parcel__results_set_error(results, parcel__text_take(error));
+    else
+        parcel__text_free(error); /* all has run */
+    return results;
+}
+
+parcel_results *parcel__run_refuse(struct parcel__text *error, const parcel_calls *calls)
+{
+    parcel_results *results = parcel__results_of_error(
+        error->failed || !error->bytes ? "out of memory" : error->bytes, parcel_calls_count(calls));
+    parcel__text_free(error);
+    return results;
+}
+
+/* ---- running ---- */
+
+/* True when results are taken one by one, while the calls run in a thread of their own. */
+static bool is_pulled(const struct parcel__plan *plan)
+{
+    return !plan->on_result && plan->return_as != PARCEL_LIST;
+}
+
+/* One job asked for is the plain loop in the calling thread, in order, whatever backend would run
+ * it; but for one that does more than to be fast. */
+static bool is_plain_loop(const struct parcel__plan *plan, const struct parcel__team *team)
+{
+    return plan->n_jobs == 1 && !team->ranks &&
+           !(team->backend->capabilities & (PARCEL_SURVIVES_CRASH | PARCEL_MANY_HOSTS));
+}
+
+/* Runs the job on the team, with the BLAS libraries held to the calls' share. Workers elsewhere see
+ * to their own. */
+static void run_job(struct parcel_job *job, const struct parcel__plan *plan,
+                    const struct parcel__team *team)
+{
+    const struct parcel__nest *nest = &job->options.nest;
+    bool limits_blas = !nest->sees_outside && (team->backend->capabilities & PARCEL_SHARES_MEMORY);
+    if (is_plain_loop(plan, team)) {
+        parcel__job_work(job, 0);
+        return;
+    }
+    if (limits_blas)
+        parcel__blas_limit(nest->threads);
+    team->backend->run(team->state, job, job->options.n_workers);
+    if (limits_blas)
+        parcel__blas_restore();
+}
+
+/* A run whose stream is pulled: it outlives the call that started it, and what that had. */
+struct pulled_run {
+    struct parcel__run run;
+    struct parcel__plan plan;
+    struct parcel__team team;
+};
+
+static void open_progress(struct parcel__run *run)
+{
+    const struct parcel__plan *plan = run->plan;
+    run->progress = (struct parcel__progress){
+        .n_jobs = plan->n_jobs_asked,
+        .verbose = plan->verbose,
+        .total = parcel_calls_count(run->calls),
+        .calls = parcel__calls_are_generated(run->calls) ? NULL : run->calls,
+        .sink = plan->sink,
+        .sink_state = plan->sink_state};
+    if (plan->verbose > 0)
+        parcel__progress_open(&run->progress, run->results->backend, run->results->n_workers,
+                              run->results->warnings);
+}
+
+static void close_progress(struct parcel__run *run)
+{
+    if (run->plan->verbose > 0)
+        parcel__progress_close(&run->progress);
+}
+
+static bool has_time_limits(const struct parcel__plan *plan)
+{
+    const struct parcel__limits *limits = &plan->limits;
+    return limits->deadline > 0 || limits->timeout > 0 || limits->timeout_factor > 0;
+}
+
+/* Opens what stops the run, inside of the call around it or of none. False: out of memory. */
+bool parcel__run_open_control(struct parcel__run *run, const parcel_current_call *around)
+{
+    size_t count = run->terms ? run->terms->count : parcel_calls_count(run->calls);
+    if (has_time_limits(run->plan))
+        parcel__clock_watch();
+    bool opened = parcel__control_open(&run->control, &run->plan->limits, count, around);
+    if (run->catches_signals)
+        run->control.signals_before = run->signals_before;
+    run->states = run->team->states
+                      ? parcel__states_take(run->team->states, run->first_worker, run->n_workers)
+                      : NULL;
+    return opened && (!run->team->states || run->states);
+}
+
+void parcel__run_close_control(struct parcel__run *run)
+{
+    if (run->states)
+        parcel__states_give_back(run->team->states, run->states);
+    parcel__control_close(&run->control);
+    if (has_time_limits(run->plan))
+        parcel__clock_unwatch();
+}
+
+/* True when the calls do not run in the thread that is here, or may not. */
+static bool is_elsewhere(const struct parcel__run *run)
+{
+    return !is_plain_loop(run->plan, run->team) || is_pulled(run->plan);
+}
+
+/* Written in place: it is large against a short run. */
+static void set_job_options(struct parcel__job_options *options, struct parcel__run *run)
+{
+    const struct parcel__plan *plan = run->plan;
+    *options = (struct parcel__job_options){
+        .calls = run->calls,
+        .results = run->results,
+        .batch_size = plan->batch_size,
+        .collect = plan->collect,
+        .is_timed = plan->is_timed,
+        .schedule = plan->schedule,
+        .n_workers = run->n_workers,
+        .start = run->start,
+        .control = &run->control,
+        .states = run->states,
+        .worker_limits = &plan->worker_limits,
+    };
+    options->nest = parcel__config_nest(parcel__current_get(), run->n_jobs, run->n_workers);
+    options->floating = run->terms ? run->terms->floating : parcel__floating_read();
+    if (options->nest.threads > 0 || is_elsewhere(run))
+        parcel__openmp_read_for_calls(&options->openmp, options->nest.threads);
+    if (plan->verbose > 0) {
+        options->watcher.completed = parcel__progress_completed;
+        options->watcher.overran = parcel__progress_overran;
+        options->watcher.state = &run->progress;
+    }
+}
+
+/* Runs the calls into results. False: out of memory. */
+static bool run_into(struct parcel__run *run)
+{
+    struct parcel_job job;
+    bool opened = parcel__run_open_control(run, parcel__current_get());
+    struct parcel__job_options options;
+    set_job_options(&options, run);
+    open_progress(run);
+    opened = opened &&
+             (run->plan->limits.retry.most == 0 || parcel__results_keep_attempts(run->results)) &&
+             parcel__job_open(&job, &options);
+    if (opened && run->results->count > 0)
+        run_job(&job, run->plan, run->team);
+    if (opened)
+        parcel__job_close(&job);
+    if (opened)
+        report(run->results, run->calls, &run->control);
+    if (opened)
+        parcel__results_tell_absent(run->results);
+    parcel__run_close_control(run);
+    close_progress(run);
+    return opened;
+}
+
+void parcel__run_on_team(void *context, struct parcel_job *job)
+{
+    const struct parcel__run *run = context;
+    if (run->exchange)
+        parcel__exchange_begin(run->exchange, job->options.work_state);
+    run_job(job, run->plan, run->team);
+    if (run->exchange)
+        parcel__exchange_end(run->exchange);
+}
+
+struct parcel__stream_options parcel__run_stream_options(struct parcel__run *run)
+{
+    const struct parcel__plan *plan = run->plan;
+    struct parcel__stream_options options = {
+        .calls = run->calls,
+        .window = plan->window,
+        .pre_dispatch = parcel__calls_are_generated(run->calls) ? plan->pre_dispatch : SIZE_MAX,
+        .in_order = plan->return_as != PARCEL_GENERATOR_UNORDERED &&
+                    (plan->on_result || plan->return_as == PARCEL_GENERATOR),
+        .is_pulled = is_pulled(plan),
+        .on_result = plan->on_result,
+        .on_result_state = plan->on_result_state,
+    };
+    set_job_options(&options.job, run);
+    if (run->exchange)
+        parcel__exchange_prepare(run->exchange, &options);
+    return options;
+}
+
+/* Runs the calls as a stream, and waits. False: out of memory. */
+static bool run_stream(struct parcel__run *run)
+{
+    struct parcel__stream stream;
+    bool opened = parcel__run_open_control(run, parcel__current_get());
+    const struct parcel__stream_options options = parcel__run_stream_options(run);
+    run->results->keeps_attempts = run->plan->limits.retry.most > 0;
+    opened = opened && parcel__stream_open(&stream, &options);
+    if (opened) {
+        open_progress(run);
+        parcel__crew_run(&stream, parcel__run_on_team, run);
+        close_progress(run);
+        parcel__stream_settle(&stream, run->results);
+        note_why_not_run(run->results, &run->control);
+        parcel__results_tell_absent(run->results);
+        parcel__stream_close(&stream);
+    }
+    parcel__run_close_control(run);
+    return opened;
+}
+
+const char parcel__run_already_streaming[] =
+    "this executor is already running a stream: take its results to the end, or close it, first";
+
+/* NULL when the calls can be run now, else why not. */
+const char *parcel__run_check(const struct parcel__plan *plan, const parcel_calls *calls)
+{
+    const char *fault = parcel__calls_check(calls);
+    if (plan && parcel__calls_are_generated(calls) && plan->limits.halt.is_percent)
+        return "halt asks for a percentage of the calls, but nobody knows how many a generator "
+               "gives: a number is allowed";
+    if (!fault && parcel__calls_are_generated(calls) && !parcel__calls_start(calls))
+        return "the generator was run before: it is exhausted, and each run needs a new one";
+    return fault;
+}
+
+/* How many of so many workers there can be. */
+static int count_startable(const struct parcel__plan *plan, const struct parcel__team *team,
+                           int wanted)
+{
+    if (has_time_limits(plan))
+        parcel__clock_expect();
+    if (team->backend != parcel__backend_threads())
+        return parcel__threads_startable(wanted);
+    return parcel__threads_for_region(wanted, is_pulled(plan));
+}
+
+/* New results for a run, which may have n_jobs workers. NULL: out of memory. */
+parcel_results *parcel__run_new_results(const struct parcel__plan *plan,
+                                        const struct parcel__team *team, const parcel_calls *calls,
+                                        int n_jobs)
+{
+    size_t count = parcel_calls_count(calls);
+    bool is_bounded = !parcel__calls_are_generated(calls) && count < (size_t)n_jobs;
+    int wanted = is_bounded ? (int)count : n_jobs;
+    wanted = wanted > 0 ? wanted : 1;
+    int n_workers = count_startable(plan, team, wanted);
+    parcel_results *results = parcel__run_is_streamed(plan, calls)
+                                  ? parcel__results_new_empty(n_workers)
+                                  : parcel__results_new(calls, n_workers);
+    if (!results)
+        return NULL;
+    results->backend = team->backend->name;
+    note_warnings(results, plan, team, calls, wanted);
+    return results;
+}
+
+/* ---- pulled streams ---- */
+
+/* Other ranks have what became of the run, and the warnings of its results. */
+static void conclude(void *context, parcel_results *ending)
+{
+    struct parcel__run *run = &((struct pulled_run *)context)->run;
+    if (!run->conclude)
+        return;
+    if (run->results->warnings)
+        ending->warnings = parcel__memory_copy_string(run->results->warnings);
+    run->conclude(run, ending);
+}
+
+/* The stream has ended: what it held is free for others. */
+static void end_pulled(void *context)
+{
+    struct pulled_run *pulled = context;
+    close_progress(&pulled->run);
+    parcel__run_close_control(&pulled->run);
+    parcel__calls_end_run(pulled->run.calls);
+    if (pulled->run.streaming)
+        atomic_store_explicit(pulled->run.streaming, NULL, memory_order_release);
+    else
+        parcel__team_close(&pulled->team);
+    parcel__memory_free(pulled);
+}
+
+/* A run of its own, with nothing borrowed but the calls. */
+static struct pulled_run *new_pulled(const struct parcel__run *run)
+{
+    struct pulled_run *pulled = parcel__memory_new(sizeof *pulled);
+    if (!pulled)
+        return NULL;
+    *pulled = (struct pulled_run){*run, *run->plan, *run->team};
+    pulled->plan.warnings = (struct parcel__text){0};
+    pulled->run.plan = &pulled->plan;
+    pulled->run.team = &pulled->team;
+    return pulled;
+}
+
+/* Starts the stream; NULL, or why not. A call that the stream was started in may end before it:
+ * so its calls see nothing of that but its part of the workers. */
+static const char *start_pulled(const struct parcel__run *run)
+{
+    struct pulled_run *pulled = new_pulled(run);
+    if (!pulled)
+        return "out of memory";
+    bool opened = parcel__run_open_control(&pulled->run, NULL);
+    struct parcel__stream_options options = parcel__run_stream_options(&pulled->run);
+    const struct parcel__pulled_owner owner = {parcel__run_on_team, conclude, end_pulled, pulled};
+    options.job.nest.sees_outside = options.job.nest.sees_outside && !parcel__current_get();
+    open_progress(&pulled->run);
+    const char *fault =
+        opened ? parcel__pulled_start(run->results, &options, &owner) : "out of memory";
+    if (!fault)
+        return NULL;
+    close_progress(&pulled->run);
+    parcel__run_close_control(&pulled->run);
+    parcel__memory_free(pulled);
+    return fault;
+}
+
+/* ---- a run ---- */
+
+/* Starts a stream on a team that no other has. */
+static const char *claim_and_start(const struct parcel__run *run)
+{
+    parcel_results *none = NULL;
+    if (run->streaming &&
+        !atomic_compare_exchange_strong_explicit(run->streaming, &none, run->results,
+                                                 memory_order_acquire, memory_order_relaxed))
+        return parcel__run_already_streaming;
+    const char *fault = start_pulled(run);
+    if (fault && run->streaming)
+        atomic_store_explicit(run->streaming, NULL, memory_order_release);
+    return fault;
+}
+
+/* Runs the calls into the run's results, or starts to. NULL, or why not. */
+const char *parcel__run_execute(struct parcel__run *run)
+{
+    bool pulls = is_pulled(run->plan);
+    bool is_stream = run->exchange || parcel__run_is_streamed(run->plan, run->calls);
+    parcel__calls_begin_run(run->calls);
+    const char *fault = pulls                                           ? claim_and_start(run)
+                        : (is_stream ? run_stream(run) : run_into(run)) ? NULL
+                                                                        : "out of memory";
+    if (!pulls || fault)
+        parcel__calls_end_run(run->calls);
+    return fault;
+}
+
+/* False: the calls cannot go to the team's workers, which do not share our memory; *why is as
+ * parcel__wire_check leaves it. Generated calls are looked at one by one as they come. */
+bool parcel__run_check_pointers(const struct parcel__run *run, char **why)
+{
+    unsigned capabilities = run->team->backend->capabilities;
+    const struct parcel__wire_target target = {UINT_MAX, !(capabilities & PARCEL_MANY_HOSTS),
+                                               run->plan->worker_limits.read_only, false, false};
+    if (capabilities & PARCEL_SHARES_MEMORY || is_plain_loop(run->plan, run->team) ||
+        parcel__calls_are_generated(run->calls))
+        return true;
+    return parcel__wire_check(run->calls, 0, parcel_calls_count(run->calls), &target, why);
+}

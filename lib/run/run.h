@@ -1,0 +1,85 @@
+/* run.h: a run of a plan on a team. */
+#ifndef PARCEL__RUN_H
+#define PARCEL__RUN_H
+
+#include "ranks/exchange.h"
+#include "watchers/progress.h"
+#include "stream/stream.h"
+#include "run/team.h"
+
+/* The results of the stream that is pulled from a team, or NULL; release when it ends, acquire
+ * before the team is used otherwise. */
+typedef _Atomic(parcel_results *) parcel__streaming;
+
+struct parcel__run {
+    const struct parcel__plan *plan;
+    const struct parcel__team *team;
+    const parcel_calls *calls;
+    parcel_results *results;
+    int n_jobs;    /* workers that it might have in this process, */
+    int n_workers; /* and that it has */
+    struct parcel__progress progress;
+    struct parcel__control control;
+    struct parcel__state_set *states; /* of the workers; NULL: they have none */
+    parcel__streaming *streaming;     /* of a team that is kept, or NULL */
+
+    /* Of a run on several ranks; all 0 otherwise. */
+    struct parcel__terms *terms;
+    struct parcel__exchange *exchange;
+    int first_worker;                /* the number of this rank's first */
+    bool catches_signals;            /* since this rank came to the run, */
+    unsigned signals_before;         /* when there had been so many */
+    double start;                    /* when the ranks were told to begin, by the clock */
+    struct parcel__control *waiting; /* what stops the run while ranks are waited for */
+    /* Called when a stream that is pulled is over. */
+    void (*conclude)(struct parcel__run *run, parcel_results *ending);
+};
+
+extern const char parcel__run_already_streaming[];
+
+/* True when calls flow in blocks: they are generated, or their results go elsewhere than into a
+ * list. */
+bool parcel__run_is_streamed(const struct parcel__plan *plan, const parcel_calls *calls);
+
+/* NULL when the calls can be run now, which uses a generator up; else why not. Without a plan, by
+ * one that is not known. */
+const char *parcel__run_check(const struct parcel__plan *plan, const parcel_calls *calls);
+
+/* False: the calls cannot go to the team's workers, which do not share our memory; *why is as
+ * parcel__wire_check leaves it. Generated calls are looked at one by one as they come. */
+bool parcel__run_check_pointers(const struct parcel__run *run, char **why);
+
+/* New results for a run, which may have n_jobs workers. NULL: out of memory. */
+parcel_results *parcel__run_new_results(const struct parcel__plan *plan,
+                                        const struct parcel__team *team, const parcel_calls *calls,
+                                        int n_jobs);
+
+/* Adds what the user of a run with so many workers should know: the plan's warnings, bounds that
+ * hold the workers down, and limits that hold nothing. */
+void parcel__run_put_warnings(struct parcel__text *text, const struct parcel__plan *plan,
+                              const struct parcel__team *team, const parcel_calls *calls,
+                              int n_workers);
+
+/* New results of a run that control has stopped before it began; the error is taken. */
+parcel_results *parcel__run_cancel(const struct parcel__control *control,
+                                   struct parcel__text *error, const parcel_calls *calls);
+
+/* Results that report the error, which is taken. */
+parcel_results *parcel__run_refuse(struct parcel__text *error, const parcel_calls *calls);
+
+/* Runs the calls into the run's results, or starts to. NULL, or why not. */
+const char *parcel__run_execute(struct parcel__run *run);
+
+/* ---- its parts, for a run that is another rank's ---- */
+
+/* Opens what stops the run, inside of the call around it or of none. False: out of memory; it is to
+ * be closed all the same. */
+bool parcel__run_open_control(struct parcel__run *run, const parcel_current_call *around);
+void parcel__run_close_control(struct parcel__run *run);
+
+struct parcel__stream_options parcel__run_stream_options(struct parcel__run *run);
+
+/* Runs a job of the run, which is the context, on the team. */
+void parcel__run_on_team(void *run, struct parcel_job *job);
+
+#endif

@@ -1,0 +1,274 @@
+/*
+ * stream.c: a run whose calls flow in blocks.
+ *
+ * The intake takes the next calls into a block, the crew runs it, and the delivery gives its
+ * results away. Here stands what the three share: how the run ends early, how the user's functions
+ * are called, and what became of the run.
+ */
+#include "stream/stream.h"
+
+#include <string.h>
+
+#include "calls/calls.h"
+#include "ground/memory.h"
+#include "ground/port.h"
+#include "options/scope.h"
+
+/* ---- ending early ---- */
+
+/* The team last: a call in a block sees the team's stop, too, and when it ends because of that its
+ * worker must know that no other is to begin. */
+void parcel__stream_stop_locked(struct parcel__stream *stream)
+{
+    stream->is_stopped = true;
+    for (int i = 0; i < stream->options.job.n_workers; i++)
+        if (stream->workers[i].block)
+            parcel__job_stop(stream->workers[i].block, PARCEL__BY_STREAM);
+    if (stream->team)
+        parcel__job_stop(stream->team, PARCEL__BY_STREAM);
+    pthread_cond_broadcast(&stream->has_room);
+}
+
+void parcel__stream_stop(struct parcel__stream *stream)
+{
+    pthread_mutex_lock(&stream->mutex);
+    parcel__stream_stop_locked(stream);
+    pthread_mutex_unlock(&stream->mutex);
+}
+
+void parcel__stream_ask_locked(struct parcel__stream *stream)
+{
+    for (int i = 0; i < stream->options.job.n_workers; i++)
+        if (stream->workers[i].block && stream->workers[i].block->options.results->count > 1)
+            parcel__job_ask(stream->workers[i].block);
+}
+
+/* A call stops the run: of its block it has done so. */
+static void hear_stop(void *state)
+{
+    parcel__stream_stop(state);
+}
+
+void parcel__stream_note_error(struct parcel__stream *stream, struct parcel__text *text)
+{
+    char *error = parcel__text_take(text);
+    pthread_mutex_lock(&stream->mutex);
+    bool is_first = !stream->error && !stream->is_out_of_memory;
+    if (is_first) {
+        stream->error = error;
+        stream->is_out_of_memory = !error;
+    }
+    pthread_mutex_unlock(&stream->mutex);
+    if (!is_first)
+        parcel__memory_free(error);
+}
+
+void parcel__stream_run_out_of_memory(struct parcel__stream *stream)
+{
+    pthread_mutex_lock(&stream->mutex);
+    stream->is_out_of_memory = true;
+    parcel__stream_stop_locked(stream);
+    pthread_mutex_unlock(&stream->mutex);
+}
+
+bool parcel__stream_must_stop(struct parcel__stream *stream)
+{
+    struct parcel__control *control = stream->options.job.control;
+    enum parcel__reason reason = control->watches ? parcel__control_due(control) : PARCEL__GOES_ON;
+    pthread_mutex_lock(&stream->mutex);
+    if (reason != PARCEL__GOES_ON && !stream->is_stopped) {
+        parcel__control_stop(control, reason);
+        parcel__stream_stop_locked(stream);
+    }
+    bool is_stopped = stream->is_stopped;
+    pthread_mutex_unlock(&stream->mutex);
+    return is_stopped;
+}
+
+/* ---- the user's functions ---- */
+
+struct parcel_current_call *parcel__stream_enter(struct parcel_current_call *current)
+{
+    current->around = parcel__current_get();
+    current->worker = parcel_worker();
+    (void)parcel__floating_set(&current->job->options.floating);
+    return parcel__current_enter(current);
+}
+
+char *parcel__stream_leave(struct parcel_current_call *current, struct parcel_current_call *before,
+                           bool *failed)
+{
+    unsigned events = __atomic_exchange_n(&current->running.events, 0, __ATOMIC_ACQUIRE);
+    parcel__current_leave(before);
+    parcel__scope_close_all(current->scopes);
+    current->scopes = NULL;
+    if (events & PARCEL__EVENT_FORKED)
+        parcel__job_end_copy(current->job);
+    *failed = events & PARCEL__EVENT_FAILED;
+    return *failed ? parcel__current_take_message(current) : NULL;
+}
+
+/* ---- blocks ---- */
+
+static void free_block(struct parcel__stream_block *block)
+{
+    parcel__stream_release(block->lender);
+    parcel_calls_free(block->calls);
+    parcel__results_free(block->results);
+    parcel__memory_free(block);
+}
+
+void parcel__stream_release(struct parcel__stream_block *block)
+{
+    if (block && atomic_fetch_sub_explicit(&block->holds, 1, memory_order_acq_rel) == 1)
+        free_block(block);
+}
+
+/* ---- opening and closing ---- */
+
+static void initialise_current(struct parcel__stream *stream, struct parcel_current_call *current)
+{
+    *current = (struct parcel_current_call){.control = stream->options.job.control,
+                                            .nest = &stream->options.job.nest};
+    atomic_init(&current->message, NULL);
+}
+
+bool parcel__stream_open(struct parcel__stream *stream,
+                         const struct parcel__stream_options *options)
+{
+    size_t n_workers = (size_t)options->job.n_workers;
+    *stream = (struct parcel__stream){.options = *options,
+                                      .is_generated = parcel__calls_are_generated(options->calls),
+                                      .count = parcel_calls_count(options->calls),
+                                      .window = {.in_order = options->in_order,
+                                                 .most_waiting = options->window,
+                                                 .most_ahead = options->pre_dispatch},
+                                      .longest = -1,
+                                      .first_failure = SIZE_MAX};
+    stream->options.job.stopped = hear_stop;
+    stream->options.job.stopped_state = stream;
+    stream->options.job.is_part = n_workers > 1 || options->is_pulled || options->exchange;
+    initialise_current(stream, &stream->asking);
+    initialise_current(stream, &stream->delivering);
+    pthread_mutex_init(&stream->pull_mutex, NULL);
+    pthread_mutex_init(&stream->keep_mutex, NULL);
+    pthread_mutex_init(&stream->mutex, NULL);
+    parcel__port_open_condition(&stream->has_room);
+    pthread_cond_init(&stream->has_news, NULL);
+    atomic_init(&stream->has_ended,
+                !parcel__stream_supplier(stream) && !stream->is_generated && stream->count == 0);
+    stream->workers = parcel__memory_new(n_workers * sizeof *stream->workers);
+    stream->totals = parcel__results_new_empty(options->job.n_workers);
+    if (stream->workers && stream->totals) {
+        memset(stream->workers, 0, n_workers * sizeof *stream->workers);
+        return true;
+    }
+    parcel__stream_close(stream);
+    return false;
+}
+
+static void free_queue(struct parcel__queue *queue)
+{
+    struct parcel__place *place;
+    while ((place = parcel__window_unqueue(queue)) != NULL)
+        parcel__stream_release((void *)place);
+}
+
+void parcel__stream_close(struct parcel__stream *stream)
+{
+    free_queue(&stream->window.running);
+    free_queue(&stream->window.ready);
+    free_queue(&stream->window.idle);
+    pthread_mutex_destroy(&stream->pull_mutex);
+    pthread_mutex_destroy(&stream->keep_mutex);
+    pthread_mutex_destroy(&stream->mutex);
+    pthread_cond_destroy(&stream->has_room);
+    pthread_cond_destroy(&stream->has_news);
+    parcel__memory_free(stream->workers);
+    parcel__results_free(stream->totals);
+    parcel__memory_free(stream->failure);
+    parcel__memory_free(stream->error);
+}
+
+/* ---- what became of the run ---- */
+
+size_t parcel__stream_missing(const struct parcel__stream *stream)
+{
+    return (stream->is_generated ? parcel__stream_count_pulled(stream) : stream->count) -
+           stream->n_ran;
+}
+
+/* "cancelled by SIGINT: 12 of 100 calls had run", when something stopped the run that is an error.
+ * Of a generator nobody knows how many calls it would have given. */
+static void put_stop(struct parcel__text *text, const struct parcel__stream *stream, size_t count)
+{
+    const struct parcel__control *control = stream->options.job.control;
+    if (!parcel__control_is_error(control) ||
+        (parcel__stream_has_ended(stream) && stream->n_ran == count))
+        return;
+    parcel__control_put_stop(text, control, stream->n_ran, stream->is_generated ? SIZE_MAX : count);
+}
+
+/* "out of memory: 12 of 100 calls had run" */
+static void put_shortage(struct parcel__text *text, const struct parcel__stream *stream)
+{
+    parcel__text_format(text, "out of memory: %zu", stream->n_ran);
+    if (!stream->is_generated)
+        parcel__text_format(text, " of %zu", stream->count);
+    parcel__text_format(text, " call%s had run",
+                        stream->n_ran == 1 && stream->is_generated ? "" : "s");
+}
+
+/* The error that ended the run, else what became of its calls. */
+static void report(struct parcel__stream *stream, parcel_results *results)
+{
+    struct parcel__text text = {0};
+    size_t failures = stream->totals->failures;
+    if (stream->error) {
+        parcel__results_set_error(results, stream->error);
+        stream->error = NULL;
+        return;
+    }
+    if (stream->is_out_of_memory)
+        put_shortage(&text, stream);
+    else
+        put_stop(&text, stream, results->count);
+    if (failures > 0)
+        parcel__text_format(&text, "%s%zu of %zu call%s failed; first: %s",
+                            text.length > 0 ? "; " : "", failures, results->count,
+                            results->count == 1 ? "" : "s",
+                            stream->failure ? stream->failure : "out of memory");
+    if (text.length > 0 || text.failed)
+        parcel__results_set_error(results, parcel__text_take(&text));
+}
+
+void parcel__stream_settle(struct parcel__stream *stream, parcel_results *results)
+{
+    const parcel_results *totals = stream->totals;
+    size_t count = stream->is_generated ? parcel__stream_count_pulled(stream) : stream->count;
+    bool is_whole = !parcel__stream_collects(stream) || parcel__results_extend(results, count);
+    if (!is_whole)
+        stream->is_out_of_memory = true;
+    if (is_whole || !results->marks) /* else those that have no record did not run */
+        results->count = count;
+    if (stream->is_out_of_memory)
+        results->why_not_run = "not started: out of memory";
+    results->failures = totals->failures;
+    results->slowest = totals->slowest;
+    results->total_time = totals->total_time;
+    results->waited = totals->waited;
+    results->wall_time = totals->wall_time;
+    results->n_absent = totals->n_absent;
+    report(stream, results);
+}
+
+bool parcel__stream_is_around(struct parcel__stream *stream)
+{
+    bool found = false;
+    pthread_mutex_lock(&stream->mutex);
+    const struct parcel_current_call *current = parcel__current_get();
+    for (; current && !found && stream->team; current = current->around)
+        found = current->is_stopped == &stream->team->is_stopped;
+    pthread_mutex_unlock(&stream->mutex);
+    return found;
+}

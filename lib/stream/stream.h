@@ -1,0 +1,245 @@
+/* stream.h: a run whose calls flow in blocks from where they come from (intake.h) through the
+ * workers (crew.h) to who takes the results (delivery.h), and what these three share. */
+#ifndef PARCEL__STREAM_H
+#define PARCEL__STREAM_H
+
+#include <pthread.h>
+
+#include "wire/bundle.h"
+#include "job/job.h"
+#include "ranks/messages.h"
+#include "stream/window.h"
+
+struct parcel__exchange;
+
+/* Of calls that another rank handed out: what they came with, and where in that they are. */
+struct parcel__origin {
+    size_t offset;
+    struct parcel__shipment *shipment;
+};
+
+/* Some calls on their way, with their results. */
+struct parcel__stream_block {
+    struct parcel__place place;          /* first, so that a place of ours is a block */
+    parcel_calls *calls;                 /* of its own, when they are generated, else NULL */
+    const parcel_calls *list;            /* where its calls stand, */
+    size_t first_call;                   /* the first of them there */
+    struct parcel__stream_block *lender; /* the list is this one's own, which is held; or NULL */
+    double seconds_per_call; /* as who gave these calls back measured the others; 0: nobody did */
+    parcel_results *results;
+    struct parcel__sums sums;
+    struct parcel__origin origin; /* the exchange's own, */
+    size_t n_missing;             /* of a block on another rank: calls without an answer, */
+    size_t n_arriving;            /* and arrays on their way */
+    struct parcel__stream_block *next_returned;
+    size_t first;             /* the number of its first call in the run */
+    size_t next;              /* the next result to be pulled */
+    struct parcel__walk walk; /* of who takes the results */
+
+    /* The stream holds it, and each result that was pulled from it; who lets go last frees it.
+     * Release to let go, acquire before it is freed or used again: what holders wrote is seen. */
+    atomic_size_t holds;
+};
+
+/* What a stream that has a part in a run of several ranks leaves to their exchange. */
+struct parcel__exchange_functions {
+    /* How many calls there are for this rank now, and fills a block with at most so many; called by
+     * one thread at a time. NULL: the stream's calls are its own. */
+    size_t (*room)(struct parcel__exchange *exchange);
+    size_t (*fill)(struct parcel__exchange *exchange, struct parcel__stream_block *block,
+                   size_t most);
+
+    /* Takes the calls of a block from at on back, which were not run. NULL: they are handed out
+     * again here. */
+    void (*put_back)(struct parcel__exchange *exchange, struct parcel__stream_block *block,
+                     size_t at);
+
+    /* Takes note that a block that was filled cannot run. */
+    void (*drop)(struct parcel__exchange *exchange, struct parcel__stream_block *block);
+
+    /* The calls of a block from at on become those of another one. */
+    void (*share)(struct parcel__stream_block *to, const struct parcel__stream_block *from,
+                  size_t at);
+
+    /* Takes the results of a block, before they are released; called by one thread at a time.
+     * NULL: they stay here. */
+    void (*give)(struct parcel__exchange *exchange, struct parcel__stream_block *block);
+
+    /* Called by a worker after each block (n_idle is 0), and each time that it finds none (then it
+     * counts them), which waits an instant. False: there will be none. */
+    bool (*attend)(struct parcel__exchange *exchange, unsigned n_idle);
+};
+
+struct parcel__stream_options {
+    const parcel_calls *calls;
+    struct parcel__job_options job; /* of each block, and of the team */
+    size_t window;
+    size_t pre_dispatch;
+    bool in_order;
+    int n_workers;                                      /* of the whole run, on whatever ranks */
+    struct parcel__exchange *exchange;                  /* with other ranks; NULL: there are none */
+    const struct parcel__exchange_functions *functions; /* of it */
+    bool may_travel; /* calls of the generator: one that cannot is refused wherever it would run */
+    bool is_pulled;  /* results wait for parcel__delivery_next; else they go to on_result, */
+    parcel_on_result *on_result;
+    void *on_result_state; /* or, when that is NULL, into the results of job */
+};
+
+/* What the stream knows of a worker of its team. */
+struct parcel__stream_worker {
+    struct parcel_job *block; /* the one it runs, or NULL; protected by the stream's mutex */
+
+    /* Of the worker alone: what it has not begun of a block that no other may run, or NULL; how
+     * many calls it has run since one was slow; and what it measured of its last block. */
+    struct parcel__stream_block *rest;
+    size_t n_quick;
+    size_t last_count;
+    double seconds_per_call;
+    double last_pull;
+    double seconds_to_pull; /* the same for each call */
+};
+
+struct parcel__stream {
+    struct parcel__stream_options options; /* constant */
+    bool is_generated;                     /* constant */
+    size_t count;                          /* of a list or a map; constant */
+
+    /* Held by who hands calls out, so also while the generator is asked. Others only look at the
+     * two: relaxed. */
+    pthread_mutex_t pull_mutex;
+    atomic_size_t n_pulled;
+    atomic_bool has_ended;             /* there are no more calls */
+    size_t n_from_end;                 /* of those that were pulled; by who hands out */
+    bool is_end_next;                  /* the same */
+    struct parcel__bundle_found found; /* the same: functions of calls that may travel */
+    struct parcel_current_call asking;
+
+    /* Whoever set is_delivering, under mutex, gives results away until none is ready. */
+    bool is_refused; /* on_result wants no more */
+    struct parcel_current_call delivering;
+
+    /* Held while results are placed among those that are kept, or room is made for them. */
+    pthread_mutex_t keep_mutex;
+
+    /* Protects all below. Taken after pull_mutex, and never held while user's code runs. */
+    pthread_mutex_t mutex;
+    pthread_cond_t has_room;
+    pthread_cond_t has_news; /* for who pulls results: one is ready, or the run is over */
+    struct parcel__window window;
+    struct parcel__stream_block *returned; /* to be handed out again */
+    atomic_size_t n_returned; /* calls in them; relaxed to look whether there are any */
+    atomic_int n_waiting;     /* workers without calls; see end_turn in intake.c */
+    bool is_delivering;
+    bool is_stopped;
+    bool has_begun; /* some worker worked */
+    bool is_over;
+    struct parcel_job *team; /* while it runs */
+    struct parcel__stream_worker *workers;
+    parcel_results *totals; /* of all blocks so far */
+    size_t n_ran;
+    size_t n_used; /* results that were pulled */
+    double longest;
+    size_t first_failure;  /* the lowest call that failed, SIZE_MAX when there is none, */
+    char *failure;         /* and its sentence */
+    char *error;           /* why the run ended early; static when it is the next */
+    bool is_out_of_memory; /* there is no memory for the results, or for an error */
+};
+
+/* False: out of memory. */
+bool parcel__stream_open(struct parcel__stream *stream,
+                         const struct parcel__stream_options *options);
+void parcel__stream_close(struct parcel__stream *stream);
+
+/* Nothing new is handed out, and running calls are told. Threads: any. */
+void parcel__stream_stop(struct parcel__stream *stream);
+
+/* True when the stream was stopped. Looks for what stops the run from outside. */
+bool parcel__stream_must_stop(struct parcel__stream *stream);
+
+/* True when a worker that has no calls may be given some of another's. Who asked for a size or a
+ * schedule has each block run by one. */
+static inline bool parcel__stream_shares(const struct parcel__stream *stream)
+{
+    const struct parcel__job_options *options = &stream->options.job;
+    bool is_adaptive = options->schedule == PARCEL_ADAPTIVE ||
+                       (stream->is_generated && options->schedule != PARCEL_DYNAMIC);
+    return stream->options.exchange ||
+           (is_adaptive && options->batch_size == 0 && options->n_workers > 1);
+}
+
+/* Lets go of a block. Threads: any. */
+void parcel__stream_release(struct parcel__stream_block *block);
+
+/* Writes the sums and the error of the run, which is over, into the results. */
+void parcel__stream_settle(struct parcel__stream *stream, parcel_results *results);
+
+/* Calls of the stream that did not run. */
+size_t parcel__stream_missing(const struct parcel__stream *stream);
+
+/* True in the stream's own calls. */
+bool parcel__stream_is_around(struct parcel__stream *stream);
+
+/* ---- for intake, crew and delivery ---- */
+
+/* The same as stop. Called with the mutex held. */
+void parcel__stream_stop_locked(struct parcel__stream *stream);
+
+/* Asks the workers for what they have not begun. Called with the mutex held. */
+void parcel__stream_ask_locked(struct parcel__stream *stream);
+
+/* Notes why the run ends; the text is taken. The first error holds. */
+void parcel__stream_note_error(struct parcel__stream *stream, struct parcel__text *text);
+
+/* Stops the run, as there is no memory for it. */
+void parcel__stream_run_out_of_memory(struct parcel__stream *stream);
+
+/* The generator and on_result run as if they were a call, asking or delivering: parcel_fail is
+ * theirs, and runs inside them have that call's part of the workers. What enter returned is given
+ * to leave, which returns the message of its parcel_fail, owned, when *failed. */
+struct parcel_current_call *parcel__stream_enter(struct parcel_current_call *current);
+char *parcel__stream_leave(struct parcel_current_call *current, struct parcel_current_call *before,
+                           bool *failed);
+
+/* How many calls were handed out. */
+static inline size_t parcel__stream_count_pulled(const struct parcel__stream *stream)
+{
+    return atomic_load_explicit(&stream->n_pulled, memory_order_relaxed);
+}
+
+/* True when there are no more calls. */
+static inline bool parcel__stream_has_ended(const struct parcel__stream *stream)
+{
+    return atomic_load_explicit(&stream->has_ended, memory_order_relaxed);
+}
+
+/* True when the function of the user that runs as this call has failed. A process that it forked
+ * may end here. */
+static inline bool parcel__stream_has_failed(const struct parcel_current_call *current)
+{
+    unsigned events = __atomic_load_n(&current->running.events, __ATOMIC_RELAXED);
+    if (events & PARCEL__EVENT_FORKED)
+        parcel__job_end_copy(current->job);
+    return events & PARCEL__EVENT_FAILED;
+}
+
+/* The exchange with other ranks, if it is where the calls come from. */
+static inline struct parcel__exchange *parcel__stream_supplier(const struct parcel__stream *stream)
+{
+    return stream->options.exchange && stream->options.functions->fill ? stream->options.exchange
+                                                                       : NULL;
+}
+
+/* True when the exchange takes the results. */
+static inline bool parcel__stream_gives(const struct parcel__stream *stream)
+{
+    return stream->options.exchange && stream->options.functions->give;
+}
+
+/* True when the results of the job take them. */
+static inline bool parcel__stream_collects(const struct parcel__stream *stream)
+{
+    return !stream->options.is_pulled && !stream->options.on_result &&
+           !parcel__stream_gives(stream);
+}
+
+#endif
