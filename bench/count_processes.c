@@ -9,19 +9,19 @@
 #include <stdlib.h>
 #include <ucontext.h>
 
-#include "processes/attendant.h"
-#include "processes/servant.h"
+#include "processes/proxy.h"
+#include "processes/worker_main.h"
 
 enum { AREA = 4 << 20, STACK = 1 << 20 };
 
 void __wrap_parcel__process_wait(atomic_uint *word, unsigned value, double seconds);
 void __wrap_parcel__process_ring(atomic_uint *word);
-bool __wrap_parcel__keeper_is_alive(struct parcel__keeper *keeper, int worker);
-pid_t __wrap_parcel__keeper_pid(const struct parcel__keeper *keeper, int worker);
+bool __wrap_parcel__forkserver_is_alive(struct parcel__forkserver *forkserver, int worker);
+pid_t __wrap_parcel__forkserver_pid(const struct parcel__forkserver *forkserver, int worker);
 void __real_parcel__process_wait(atomic_uint *word, unsigned value, double seconds);
 void __real_parcel__process_ring(atomic_uint *word);
-bool __real_parcel__keeper_is_alive(struct parcel__keeper *keeper, int worker);
-pid_t __real_parcel__keeper_pid(const struct parcel__keeper *keeper, int worker);
+bool __real_parcel__forkserver_is_alive(struct parcel__forkserver *forkserver, int worker);
+pid_t __real_parcel__forkserver_pid(const struct parcel__forkserver *forkserver, int worker);
 
 static ucontext_t program_end, worker_end;
 static bool is_here; /* the worker is on its stack here, and no process */
@@ -50,19 +50,19 @@ void __wrap_parcel__process_ring(atomic_uint *word)
         __real_parcel__process_ring(word);
 }
 
-bool __wrap_parcel__keeper_is_alive(struct parcel__keeper *keeper, int worker)
+bool __wrap_parcel__forkserver_is_alive(struct parcel__forkserver *forkserver, int worker)
 {
-    return is_here || __real_parcel__keeper_is_alive(keeper, worker);
+    return is_here || __real_parcel__forkserver_is_alive(forkserver, worker);
 }
 
-pid_t __wrap_parcel__keeper_pid(const struct parcel__keeper *keeper, int worker)
+pid_t __wrap_parcel__forkserver_pid(const struct parcel__forkserver *forkserver, int worker)
 {
-    return is_here ? 1 : __real_parcel__keeper_pid(keeper, worker);
+    return is_here ? 1 : __real_parcel__forkserver_pid(forkserver, worker);
 }
 
 static void work(void)
 {
-    parcel__servant_work(&mail);
+    parcel__worker_main_work(&mail);
 }
 
 /* The calls by a list that the worker has. */
@@ -82,7 +82,7 @@ static bool run(const parcel_calls *calls, parcel_results *results, const parcel
 {
     static const struct parcel__worker_limits no_limits = {.kill_after = 1};
     static struct parcel_job job;
-    struct parcel__attendant attendant = {0};
+    struct parcel__proxy proxy = {0};
     const struct parcel__snapshot snapshot = {.calls = known};
     struct parcel__job_options options = {.calls = calls,
                                           .results = results,
@@ -97,13 +97,13 @@ static bool run(const parcel_calls *calls, parcel_results *results, const parcel
     parcel__openmp_read_for_calls(&options.openmp, options.nest.threads);
     if (!parcel__job_open(&job, &options))
         return false;
-    parcel__attendant_open_all(&attendant, 1, &mail, NULL, &snapshot);
-    parcel__job_carry(&job, 0, &attendant.carrier);
+    parcel__proxy_open_all(&proxy, 1, &mail, NULL, &snapshot);
+    parcel__job_carry(&job, 0, &proxy.carrier);
     is_here = true;
     count(&job);
     is_here = false;
     parcel__job_close(&job);
-    parcel__attendant_close_all(&attendant, 1);
+    parcel__proxy_close_all(&proxy, 1);
     size_t last = parcel_calls_count(calls) - 1;
     return parcel_get(results, last, int) == (int)last + 1;
 }

@@ -817,10 +817,10 @@ void parcel_close(parcel_executor *executor);
  * With .backend = "processes" the calls run in worker processes of this machine. A call that
  * crashes, ends its process, is killed or never returns costs its own record and no more.
  *
- * What a worker is. A run starts one process, the keeper, which forks the workers when they are
+ * What a worker is. A run starts one process, the forkserver, which forks the workers when they are
  * needed; an executor keeps them for its next runs. All workers are copies of the program as it was
- * when the keeper was forked, with the thread that ran as their only one. What the program writes
- * to its memory later they do not see, not even a global that it sets between two runs of an
+ * when the forkserver was forked, with the thread that ran as their only one. What the program
+ * writes to its memory later they do not see, not even a global that it sets between two runs of an
  * executor (let it be an argument), and what a call writes to its memory is the worker's own: it is
  * there for that worker's next calls, and not in the program. A call may cancel its run's token
  * (parcel_cancel), which is then cancelled in the program; others of the program it does not reach.
@@ -852,19 +852,19 @@ void parcel_close(parcel_executor *executor);
  * does so with .retries only. Where the system gives fewer processes than asked for, those that
  * there are run the calls. When on_worker_start crashes, when three processes in a row die before a
  * call of theirs began, or when none can be started, the run ends with an error. Workers dump no
- * core unless .core_dumps is set. Whatever ends the program ends the keeper and the workers, and so
- * does, within a second, the execution of another program in it.
+ * core unless .core_dumps is set. Whatever ends the program ends the forkserver and the workers,
+ * and so does, within a second, the execution of another program in it.
  *
  * Limits. The call is asked first, then its worker is killed: see timeout and kill_after. The
  * message then says so: "timed out: 1.5 s, 1 s allowed; its worker was killed". A call that is
  * killed because its run is stopped is PARCEL_CANCELLED. The kernel's kill for want of memory is
  * guessed: "worker killed by SIGKILL, likely out of memory: 3.1 GiB resident, limit 4 GiB".
  *
- * Files. stdio is flushed before the keeper is forked, behind each call of 20 us and more, at the
- * end of each batch and by exit; what a crash finds in a buffer is lost, and short calls that print
- * more than a buffer holds may have a line torn by another worker's. When another thread waits for
- * input, only stdout and stderr are flushed. Open files are those of the program and so are
- * their offsets: two calls that read one file by turns move each other's place. Parcel needs no
+ * Files. stdio is flushed before the forkserver is forked, behind each call of 20 us and more, at
+ * the end of each batch and by exit; what a crash finds in a buffer is lost, and short calls that
+ * print more than a buffer holds may have a line torn by another worker's. When another thread
+ * waits for input, only stdout and stderr are flushed. Open files are those of the program and so
+ * are their offsets: two calls that read one file by turns move each other's place. Parcel needs no
  * file descriptors: a call may close all.
  *
  * Locks. A mutex that any thread of the program holds at the fork stays locked in the workers; that
@@ -882,19 +882,19 @@ void parcel_close(parcel_executor *executor);
  * Programs that calls start, by system, by fork or in whatever way, are killed when their worker
  * crashes, exits in a call or is killed. What a call leaves behind that returns goes on, and is
  * killed when the run ends, in an executor with parcel_close, or the program does; in a session of
- * its own (setsid) it lives on. When its own parent ended, the keeper is its parent. They are known
- * by a mark that they inherit: their soft limit RLIMIT_RTTIME is some 4.6e18 microseconds, and must
- * be left so.
+ * its own (setsid) it lives on. When its own parent ended, the forkserver is its parent. They are
+ * known by a mark that they inherit: their soft limit RLIMIT_RTTIME is some 4.6e18 microseconds,
+ * and must be left so.
  *
  * Signals. SIGINT and SIGTERM from elsewhere do nothing to workers: the program decides. Their
  * handlers and those of SIGSEGV, SIGBUS, SIGFPE, SIGILL and SIGABRT are replaced in the workers by
  * handlers which note what happened; all of these but SIGINT are unblocked there. All others, and
  * the rest of the mask, are as in the program, in which nothing is changed.
  *
- * Children. The program has one more child while workers live, the keeper: wait() waits for it too,
- * and a loop until waitpid(-1) finds no child ends only when the executor is closed. A crash of a
- * worker causes no SIGCHLD in the program, the end of the keeper does. A SIGCHLD that is ignored,
- * and a handler that waits for all, do no harm.
+ * Children. The program has one more child while workers live, the forkserver: wait() waits for it
+ * too, and a loop until waitpid(-1) finds no child ends only when the executor is closed. A crash
+ * of a worker causes no SIGCHLD in the program, the end of the forkserver does. A SIGCHLD that is
+ * ignored, and a handler that waits for all, do no harm.
  *
  * Costs. To fork takes time in proportion to the memory that is resident: some 20 ms a GB in pages
  * of 4 kB, some 1 ms a GB in huge ones (madvise with MADV_HUGEPAGE, or transparent huge pages), and

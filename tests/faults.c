@@ -1,9 +1,9 @@
 /*
  * faults.c: runs in worker processes while things go wrong at random places: calls that crash,
- * exit, hang, or take their process's memory or descriptors away, workers and their keeper killed
- * from outside, programs killed while they run, systems that fork no more. After each run: every
- * call has its result or a record that says why not, none ran more often than its record says, no
- * process and no mapping is left.
+ * exit, hang, or take their process's memory or descriptors away, workers and their forkserver
+ * killed from outside, programs killed while they run, systems that fork no more. After each run:
+ * every call has its result or a record that says why not, none ran more often than its record
+ * says, no process and no mapping is left.
  *
  *     faults [injections [seed]]
  */
@@ -168,7 +168,7 @@ static struct shared {
     atomic_int begun[MOST_CALLS]; /* how often each call did */
     atomic_int ended[MOST_CALLS];
     atomic_int n_begun;
-    atomic_int keeper;          /* the parent of the workers */
+    atomic_int forkserver;      /* the parent of the workers */
     atomic_int pids[MOST_JOBS]; /* the workers' */
 } * shared;
 
@@ -176,7 +176,7 @@ static struct shared {
 static bool begin(int i, int fault, int times)
 {
     int n = atomic_fetch_add(&shared->begun[i], 1);
-    atomic_store(&shared->keeper, getppid());
+    atomic_store(&shared->forkserver, getppid());
     atomic_store(&shared->pids[parcel_worker() % MOST_JOBS], getpid());
     atomic_fetch_add(&shared->n_begun, 1);
     if (n >= times)
@@ -245,17 +245,17 @@ static struct round {
     int batch_size;
     int retries;
     bool collects;
-    bool is_warm;      /* the workers stood before the calls */
-    bool is_streamed;  /* results go to on_result */
-    bool has_limit;    /* of time */
-    int n_kills;       /* that are sent from outside, */
-    bool kills_keeper; /* to the keeper too, */
-    atomic_int killed; /* and how many workers they may have met */
+    bool is_warm;          /* the workers stood before the calls */
+    bool is_streamed;      /* results go to on_result */
+    bool has_limit;        /* of time */
+    int n_kills;           /* that are sent from outside, */
+    bool kills_forkserver; /* to the forkserver too, */
+    atomic_int killed;     /* and how many workers they may have met */
     atomic_bool is_over;
     struct planned calls[MOST_CALLS];
 } run;
 
-static int injected[N_FAULTS], n_injected, n_outside, n_keepers;
+static int injected[N_FAULTS], n_injected, n_outside, n_forkservers;
 
 static uint64_t random_state;
 
@@ -328,7 +328,7 @@ static void plan_round(int number)
     if (random_below(3) > 0)
         return;
     run.n_kills = 1 + random_below(2);
-    run.kills_keeper = random_below(8) == 0 && !SUITE_IS_SANITIZED;
+    run.kills_forkserver = random_below(8) == 0 && !SUITE_IS_SANITIZED;
     run.collects = true;
 }
 
@@ -351,14 +351,14 @@ static int parent_of(int pid)
 
 static void kill_one(uint64_t *state)
 {
-    int keeper = atomic_load(&shared->keeper);
+    int forkserver = atomic_load(&shared->forkserver);
     int worker = atomic_load(&shared->pids[random_of(state, MOST_JOBS)]);
-    if (keeper == 0 || parent_of(keeper) != getpid())
+    if (forkserver == 0 || parent_of(forkserver) != getpid())
         return;
-    if (run.kills_keeper && random_of(state, 2) == 0) {
+    if (run.kills_forkserver && random_of(state, 2) == 0) {
         atomic_fetch_add(&run.killed, run.n_jobs);
-        n_keepers += kill(keeper, SIGKILL) == 0;
-    } else if (worker > 0 && parent_of(worker) == keeper) {
+        n_forkservers += kill(forkserver, SIGKILL) == 0;
+    } else if (worker > 0 && parent_of(worker) == forkserver) {
         atomic_fetch_add(&run.killed, 1);
         n_outside += kill(worker, SIGKILL) == 0;
     }
@@ -694,8 +694,8 @@ static void run_crowded(rlim_t n_tasks)
     _exit(EXIT_SUCCESS);
 }
 
-/* Room for the program, its keeper, three threads and at least one worker. A sanitizer has threads
- * of its own. False: not here. */
+/* Room for the program, its forkserver, three threads and at least one worker. A sanitizer has
+ * threads of its own. False: not here. */
 static bool crowd_system(int number)
 {
     int status, ends[2];
@@ -717,10 +717,10 @@ static void report(int n_rounds, int n_programs, int n_crowds)
 {
     for (int i = 1; i < N_FAULTS; i++)
         printf("%6d %s\n", injected[i], faults[i].name);
-    printf("%6d workers killed from outside\n%6d keepers killed\n", n_outside, n_keepers);
+    printf("%6d workers killed from outside\n%6d forkservers killed\n", n_outside, n_forkservers);
     printf("%6d programs killed\n%6d systems with too few processes\n", n_programs, n_crowds);
     printf("%6d injections in %d runs\n",
-           n_injected + n_outside + n_keepers + n_programs + n_crowds, n_rounds);
+           n_injected + n_outside + n_forkservers + n_programs + n_crowds, n_rounds);
 }
 
 int main(int n_arguments, char **arguments)
@@ -732,7 +732,7 @@ int main(int n_arguments, char **arguments)
     fflush(stdout);
     random_state = seed;
     shared = parcel_shared_alloc(sizeof *shared);
-    while (n_injected + n_outside + n_keepers + n_programs + n_crowds < wanted) {
+    while (n_injected + n_outside + n_forkservers + n_programs + n_crowds < wanted) {
         random_round(++n_rounds);
         if (n_rounds % 10 == 0 && ++n_programs)
             kill_program();

@@ -355,7 +355,7 @@ static void hear(int number)
     n_heard++;
 }
 
-/* Workers are the keeper's children, and die unheard. */
+/* Workers are the forkserver's children, and die unheard. */
 START_TEST(the_death_of_a_worker_is_no_signal_to_the_program)
 {
     struct sigaction action = {.sa_handler = hear, .sa_flags = SA_RESTART};
@@ -509,7 +509,7 @@ static void *open_and_run(void *argument)
     return run_often(crowded);
 }
 
-/* The keeper was forked by a thread that is no more. */
+/* The forkserver was forked by a thread that is no more. */
 START_TEST(an_executor_outlives_the_thread_that_opened_it)
 {
     pthread_t thread;

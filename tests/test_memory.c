@@ -129,7 +129,7 @@ START_TEST(test_oldest_blocks_give_way)
 }
 END_TEST
 
-START_TEST(test_keepers_lift_the_bound)
+START_TEST(test_forkservers_lift_the_bound)
 {
     parcel_trim();
     parcel__memory_keep_all(true);
@@ -139,7 +139,7 @@ START_TEST(test_keepers_lift_the_bound)
     parcel__memory_keep_all(false);
     ck_assert_int_eq(take_all(3, 60 * MIB), 3);
     give_all_back(3);
-    parcel__memory_keep_all(false); /* the last keeper leaves: the bound holds again */
+    parcel__memory_keep_all(false); /* the last forkserver leaves: the bound holds again */
     ck_assert_int_eq(take_all(3, 60 * MIB), 2);
     give_all_back(3);
     parcel_trim();
@@ -268,7 +268,7 @@ int main(void)
     tcase_add_test(tests, test_small_blocks);
     tcase_add_test(tests, test_cache_is_bounded);
     tcase_add_test(tests, test_oldest_blocks_give_way);
-    tcase_add_test(tests, test_keepers_lift_the_bound);
+    tcase_add_test(tests, test_forkservers_lift_the_bound);
     tcase_add_test(tests, test_trim_empties);
     tcase_add_test(tests, test_impossible_sizes);
     tcase_add_test(tests, test_arenas_align);

@@ -1008,18 +1008,18 @@ START_TEST(what_is_passed_on_comes_to_each_rank_once)
 }
 END_TEST
 
-struct parcel__exchange {
+struct parcel__rank_run {
     int n_heard;
     size_t last_offer;
 };
 
-static void hear(struct parcel__exchange *exchange, struct parcel__message *message)
+static void hear(struct parcel__rank_run *rank_run, struct parcel__message *message)
 {
     struct parcel__wish wish;
     ck_assert_int_eq(message->kind, PARCEL__SAYS_WANT);
     memcpy(&wish, message->bytes, sizeof wish);
-    exchange->n_heard++;
-    exchange->last_offer = wish.offer;
+    rank_run->n_heard++;
+    rank_run->last_offer = wish.offer;
 }
 
 static void say_wish(size_t offer)
@@ -1031,19 +1031,19 @@ static void say_wish(size_t offer)
 START_TEST(messages_of_a_run_that_has_not_begun_are_kept_in_order)
 {
     enum { EARLY = 20 };
-    struct parcel__exchange exchange = {0};
+    struct parcel__rank_run rank_run = {0};
     size_t n_kept = 0;
     open_group(2);
     for (size_t i = 0; i < EARLY; i++)
         say_wish(i);
     parcel__ranks_poll(group[1]);
-    group[1]->exchange = &exchange;
+    group[1]->rank_run = &rank_run;
     group[1]->handle = hear;
     say_wish(EARLY);
     parcel__ranks_poll(group[1]);
-    group[1]->exchange = NULL;
-    ck_assert_int_eq(exchange.n_heard, 1);
-    ck_assert_uint_eq(exchange.last_offer, EARLY);
+    group[1]->rank_run = NULL;
+    ck_assert_int_eq(rank_run.n_heard, 1);
+    ck_assert_uint_eq(rank_run.last_offer, EARLY);
     for (struct parcel__message *message = group[1]->early; message; message = message->next) {
         struct parcel__wish wish;
         memcpy(&wish, message->bytes, sizeof wish);

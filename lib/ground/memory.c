@@ -27,7 +27,7 @@ static struct {
     struct parcel__block blocks[CACHE_SLOTS];
     size_t count;
     size_t bytes;
-    size_t keepers; /* open executors; while there are any, the cache has no bound */
+    size_t n_keeping; /* open executors: while there are any, the cache has no bound */
 } cache;
 
 /* Written by tests and by whoever allocates; relaxed, since only the count matters. */
@@ -141,8 +141,8 @@ static bool take_cached(struct parcel__block *block, size_t size, bool sparse)
 static bool put_into_cache(const struct parcel__block *block)
 {
     parcel__mutexes_lock(PARCEL__MUTEX_CACHE);
-    bool is_kept = cache.keepers > 0 || block->size <= CACHE_LIMIT;
-    if (is_kept && cache.keepers == 0)
+    bool is_kept = cache.n_keeping > 0 || block->size <= CACHE_LIMIT;
+    if (is_kept && cache.n_keeping == 0)
         shrink_cache(CACHE_LIMIT - block->size);
     if (is_kept && cache.count == CACHE_SLOTS)
         shrink_cache(cache.bytes - 1);
@@ -193,8 +193,8 @@ void parcel__memory_keep_all(bool keep)
 {
     parcel__mutexes_lock(PARCEL__MUTEX_CACHE);
     if (keep)
-        cache.keepers++;
-    else if (--cache.keepers == 0)
+        cache.n_keeping++;
+    else if (--cache.n_keeping == 0)
         shrink_cache(CACHE_LIMIT);
     parcel__mutexes_unlock(PARCEL__MUTEX_CACHE);
 }

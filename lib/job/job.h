@@ -13,7 +13,7 @@
 #include "ground/openmp.h"
 #include "results/results.h"
 #include "job/schedule.h"
-#include "job/states.h"
+#include "job/worker_states.h"
 #include "ground/waits.h"
 
 /* Two cache lines, since processors fetch lines in pairs. */

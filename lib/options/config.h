@@ -7,7 +7,7 @@
 #include "job/control.h"
 #include "calls/current.h"
 #include "ground/port.h"
-#include "job/states.h"
+#include "job/worker_states.h"
 #include "ground/text.h"
 
 /* Where a value came from. */

@@ -1,14 +1,14 @@
 /*
  * backend_processes.c: processes of this machine, so that a call which crashes loses only itself.
  *
- * Workers are forked by a keeper, a process of its own that is forked when a run begins. Each has a
- * mailbox in memory that all of them share, and in this process a thread that attends to it: that
- * thread works for the job like any worker, and has its calls run by the process. Such a pool
- * serves one run at a time, and is kept for the next. Calls that stood when the keeper was forked
- * are in the workers' memory; later ones are packed. A run with pointers to memory that warm
+ * Workers are forked by a forkserver, a process of its own that is forked when a run begins. Each
+ * has a mailbox in memory that all of them share, and in this process a thread that attends to it:
+ * that thread works for the job like any worker, and has its calls run by the process. Such a pool
+ * serves one run at a time, and is kept for the next. Calls that stood when the forkserver was
+ * forked are in the workers' memory; later ones are packed. A run with pointers to memory that warm
  * workers do not have gets new ones.
  *
- * Limits: a worker is a copy of the thread that called, as it was when the keeper was forked.
+ * Limits: a worker is a copy of the thread that called, as it was when the forkserver was forked.
  * Locks that other threads held then stay locked in it. What it writes to memory is its own.
  */
 #include <math.h>
@@ -17,20 +17,20 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "processes/attendant.h"
+#include "processes/proxy.h"
 #include "calls/calls.h"
 #include "ground/memory.h"
 #include "ground/mutexes.h"
 #include "ground/objects.h"
 #include "ground/port.h"
 #include "processes/process.h"
-#include "processes/servant.h"
+#include "processes/worker_main.h"
 #include "ground/shared.h"
 #include "wire/wire.h"
 
 struct pool;
 
-/* A thread that attends to a worker; the first attendant is the thread that runs the job. */
+/* A thread that attends to a worker; the first proxy is the thread that runs the job. */
 struct seat {
     pthread_t thread;
     struct pool *pool;
@@ -44,13 +44,13 @@ struct pool {
     struct pool *next; /* of those that no run uses */
     pid_t owner;       /* the process that made it */
     int n_workers;
-    struct parcel__objects *objects; /* what was loaded when the keeper was forked */
+    struct parcel__objects *objects; /* what was loaded when the forkserver was forked */
     struct parcel__snapshot snapshot;
-    struct parcel__keeper *keeper;
+    struct parcel__forkserver *forkserver;
     void *pages;
     size_t size;
     struct parcel__mail *mails;
-    struct parcel__attendant *attendants;
+    struct parcel__proxy *proxies;
     struct seat *seats;
     int n_seated; /* threads that were started */
 
@@ -171,12 +171,12 @@ static void await_threads(struct pool *pool)
 
 /* ---- pools ---- */
 
-static void serve(void *context, struct parcel__keeper *keeper, int worker)
+static void serve(void *context, struct parcel__forkserver *forkserver, int worker)
 {
     const struct pool *pool = context;
     struct parcel__mail mail = pool->mails[worker];
-    mail.bell = parcel__keeper_bell(keeper, worker);
-    parcel__servant_work(&mail);
+    mail.bell = parcel__forkserver_bell(forkserver, worker);
+    parcel__worker_main_work(&mail);
 }
 
 static void end_threads(struct pool *pool)
@@ -190,9 +190,9 @@ static void end_threads(struct pool *pool)
 static void end_workers(struct pool *pool)
 {
     for (int i = 0; i < pool->n_workers; i++)
-        parcel__attendant_dismiss(&pool->attendants[i]);
+        parcel__proxy_dismiss(&pool->proxies[i]);
     for (int i = 0; i < pool->n_workers; i++)
-        parcel__attendant_await(&pool->attendants[i]);
+        parcel__proxy_await(&pool->proxies[i]);
 }
 
 /* In a process that was forked from its owner's there is nothing of a pool but its memory. */
@@ -201,17 +201,17 @@ static void close_pool(struct pool *pool)
     bool is_owner = pool->owner == getpid();
     if (is_owner)
         end_threads(pool);
-    if (is_owner && pool->keeper)
+    if (is_owner && pool->forkserver)
         end_workers(pool);
-    if (pool->keeper) {
-        parcel__keeper_close(pool->keeper);
-        parcel__attendant_close_all(pool->attendants, pool->n_workers);
+    if (pool->forkserver) {
+        parcel__forkserver_close(pool->forkserver);
+        parcel__proxy_close_all(pool->proxies, pool->n_workers);
     }
     if (pool->pages)
         parcel__process_unshare(pool->pages, pool->size);
     parcel__objects_free(pool->objects);
     parcel__memory_free(pool->mails);
-    parcel__memory_free(pool->attendants);
+    parcel__memory_free(pool->proxies);
     parcel__memory_free(pool->seats);
     parcel__memory_free(pool);
 }
@@ -224,10 +224,10 @@ static struct pool *new_pool(int n_workers)
         return NULL;
     *pool = (struct pool){.owner = getpid(), .n_workers = n_workers};
     pool->mails = parcel__memory_new(count * sizeof *pool->mails);
-    pool->attendants = parcel__memory_new(count * sizeof *pool->attendants);
+    pool->proxies = parcel__memory_new(count * sizeof *pool->proxies);
     pool->seats = parcel__memory_new(count * sizeof *pool->seats);
     pool->objects = parcel__objects_list();
-    if (pool->mails && pool->attendants && pool->seats && pool->objects && map_pages(pool))
+    if (pool->mails && pool->proxies && pool->seats && pool->objects && map_pages(pool))
         return pool;
     close_pool(pool);
     return NULL;
@@ -240,15 +240,15 @@ static struct pool *open_pool(int n_workers, const parcel_job *job, char *why, s
     snprintf(why, why_size, "out of memory");
     if (!pool)
         return NULL;
-    const struct parcel__keeper_options options = {.n_workers = n_workers,
-                                                   .work = serve,
-                                                   .context = pool,
-                                                   .n_started = job->options.n_workers,
-                                                   .dumps_core =
-                                                       job->options.worker_limits->dumps_core};
+    const struct parcel__forkserver_options options = {.n_workers = n_workers,
+                                                       .work = serve,
+                                                       .context = pool,
+                                                       .n_started = job->options.n_workers,
+                                                       .dumps_core =
+                                                           job->options.worker_limits->dumps_core};
     pool->snapshot.serial = parcel__shared_serial();
-    pool->keeper = parcel__keeper_open(&options, why, why_size);
-    if (!pool->keeper) {
+    pool->forkserver = parcel__forkserver_open(&options, why, why_size);
+    if (!pool->forkserver) {
         close_pool(pool);
         return NULL;
     }
@@ -256,12 +256,12 @@ static struct pool *open_pool(int n_workers, const parcel_job *job, char *why, s
      * not. A list may lie on the stack of this thread, which a child of another may use itself. */
     pool->snapshot.has_memory =
         !parcel__calls_are_generated(job->options.calls) || job->options.worker_limits->read_only;
-    if (parcel__keeper_has_stack(pool->keeper))
+    if (parcel__forkserver_has_stack(pool->forkserver))
         pool->snapshot.calls = job->options.calls;
     for (int i = 0; i < n_workers; i++)
-        pool->mails[i].bell = parcel__keeper_bell(pool->keeper, i);
-    parcel__attendant_open_all(pool->attendants, n_workers, pool->mails, pool->keeper,
-                               &pool->snapshot);
+        pool->mails[i].bell = parcel__forkserver_bell(pool->forkserver, i);
+    parcel__proxy_open_all(pool->proxies, n_workers, pool->mails, pool->forkserver,
+                           &pool->snapshot);
     return pool;
 }
 
@@ -349,7 +349,7 @@ static void run_pool(struct pool *pool, parcel_job *job, int n_workers)
 {
     n_workers = seat_all(pool, n_workers);
     for (int i = 0; i < n_workers; i++)
-        parcel__job_carry(job, i, &pool->attendants[i].carrier);
+        parcel__job_carry(job, i, &pool->proxies[i].carrier);
     call_in(pool, job, n_workers - 1);
     parcel_job_work(job, 0);
     await_threads(pool);

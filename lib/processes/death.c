@@ -24,7 +24,7 @@ enum { N_FAULTS = sizeof faults / sizeof *faults };
 static struct {
     struct parcel__death *death;
     pid_t pid;
-    pid_t keeper;
+    pid_t forkserver;
     bool is_copy; /* a process that a call forked */
 } worker;         /* constant once it watches, but for is_copy; pid is 0 in other processes */
 
@@ -55,10 +55,10 @@ static void note_fault(int number, siginfo_t *info, void *context)
 }
 
 /* A batch system sends SIGTERM to all processes at once. */
-static void end_if_keeper_says(int number, siginfo_t *info, void *context)
+static void end_if_forkserver_says(int number, siginfo_t *info, void *context)
 {
     (void)context;
-    if (!is_worker() || (info->si_code == SI_USER && info->si_pid == worker.keeper))
+    if (!is_worker() || (info->si_code == SI_USER && info->si_pid == worker.forkserver))
         die_by(number);
 }
 
@@ -88,7 +88,7 @@ static void watch_interrupts(void)
     sigaction(SIGINT, NULL, &before);
     if (before.sa_handler != SIG_IGN)
         sigaction(SIGINT, &action, NULL);
-    action.sa_sigaction = end_if_keeper_says;
+    action.sa_sigaction = end_if_forkserver_says;
     action.sa_flags |= SA_SIGINFO;
     sigaction(SIGTERM, &action, NULL);
 }
@@ -106,10 +106,10 @@ static void note_copy(void)
     worker.is_copy = true;
 }
 
-void parcel__death_watch(struct parcel__death *death, pid_t keeper, const sigset_t *mask)
+void parcel__death_watch(struct parcel__death *death, pid_t forkserver, const sigset_t *mask)
 {
     worker.death = death;
-    worker.keeper = keeper;
+    worker.forkserver = forkserver;
     worker.pid = getpid();
     worker.is_copy = false;
     pthread_atfork(NULL, NULL, note_copy); /* asking for the pid behind each call costs more */
@@ -251,7 +251,7 @@ void parcel__death_put(struct parcel__text *text, const struct parcel__death *de
 {
     if (!death->has_ended)
         parcel__text_put(text, "has not ended");
-    else if (death->lost_keeper)
+    else if (death->lost_forkserver)
         parcel__text_put(text, "killed with the process that keeps the workers");
     else if (WIFSIGNALED(death->status))
         put_killed(text, death);

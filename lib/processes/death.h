@@ -22,8 +22,8 @@ struct parcel__death {
 
     /* Written by who waited for the worker, before it says that it ended. */
     bool has_ended;
-    bool lost_keeper; /* it was killed because the keeper was gone; nothing else is known */
-    bool was_told;    /* to end, by the signal that ended it */
+    bool lost_forkserver; /* it was killed because the forkserver was gone; nothing else is known */
+    bool was_told;        /* to end, by the signal that ended it */
     bool out_of_memory;
     int status;      /* as of wait */
     double resident; /* bytes, at most */
@@ -31,9 +31,9 @@ struct parcel__death {
 };
 
 /* In a worker: from now on its handlers write last words, and it ends by SIGTERM only when the
- * keeper sends it. SIGINT does nothing: the program decides what it means. Then sets the mask, but
- * for the signals of these handlers, which are not blocked. */
-void parcel__death_watch(struct parcel__death *death, pid_t keeper, const sigset_t *mask);
+ * forkserver sends it. SIGINT does nothing: the program decides what it means. Then sets the mask,
+ * but for the signals of these handlers, which are not blocked. */
+void parcel__death_watch(struct parcel__death *death, pid_t forkserver, const sigset_t *mask);
 
 /* Ends a worker whose work is done. */
 _Noreturn void parcel__death_leave(void);

@@ -6,7 +6,7 @@
 #include "job/job.h"
 #include "wire/wire.h"
 
-/* Calls to run. Written by the attendant while the worker waits. */
+/* Calls to run. Written by the proxy while the worker waits. */
 struct parcel__order {
     bool is_last;              /* there are no calls: the worker ends itself */
     const parcel_calls *calls; /* the list, which the worker's memory has; NULL: they are packed */
@@ -53,17 +53,17 @@ enum parcel__phase {
  */
 struct parcel__mailbox {
     /* Orders so far, on which the worker waits. Release when an order is written, acquire when it
-     * is read. Written by the attendant. */
+     * is read. Written by the proxy. */
     _Alignas(PARCEL__LINE) atomic_uint n_orders;
     struct parcel__order order;
 
     /* The calls of the order that have not begun. The worker takes the first before it begins it,
-     * the attendant takes all of them back, both by compare-and-swap: release and acquire, so that
+     * the proxy takes all of them back, both by compare-and-swap: release and acquire, so that
      * who takes them back sees that the call before has ended. */
     _Atomic(parcel__range) waiting;
 
     /* Why the worker is to stop: enum parcel__reason. Sequentially consistent, as the worker opens
-     * its job when this may stand here already. Written by the attendant. */
+     * its job when this may stand here already. Written by the proxy. */
     atomic_int reason;
 
     /* Release when an answer is written, acquire when it is read. Written by the worker. */
@@ -88,10 +88,10 @@ struct parcel__mailbox {
 struct parcel__mail {
     struct parcel__mailbox *box;
     unsigned char *calls;   /* where packed calls lie, */
-    size_t calls_size;      /* written by the attendant */
+    size_t calls_size;      /* written by the proxy */
     unsigned char *results; /* where results lie, */
     size_t results_size;    /* written by the worker */
-    atomic_uint *bell;      /* on which the attendant waits */
+    atomic_uint *bell;      /* on which the proxy waits */
 };
 
 #endif

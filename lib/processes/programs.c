@@ -16,41 +16,41 @@
 #include <string.h>
 #include <sys/resource.h>
 
-static const rlim_t marked = (rlim_t)1 << 62; /* and the keeper from the 32nd bit on */
+static const rlim_t marked = (rlim_t)1 << 62; /* and the forkserver from the 32nd bit on */
 
-static rlim_t mark_of(pid_t keeper, unsigned worker)
+static rlim_t mark_of(pid_t forkserver, unsigned worker)
 {
-    return marked | (rlim_t)keeper << 32 | worker;
+    return marked | (rlim_t)forkserver << 32 | worker;
 }
 
-void parcel__programs_mark(pid_t keeper, unsigned worker)
+void parcel__programs_mark(pid_t forkserver, unsigned worker)
 {
     struct rlimit limit;
     if (getrlimit(RLIMIT_RTTIME, &limit) != 0)
         return;
-    limit.rlim_cur = mark_of(keeper, worker);
+    limit.rlim_cur = mark_of(forkserver, worker);
     setrlimit(RLIMIT_RTTIME, &limit); /* fails where the hard limit is lower: then there is none */
 }
 
-/* The worker of the keeper that the process is of; 0: of none. */
-static unsigned worker_of(pid_t keeper, pid_t pid)
+/* The worker of the forkserver that the process is of; 0: of none. */
+static unsigned worker_of(pid_t forkserver, pid_t pid)
 {
     struct rlimit limit;
     if (prlimit(pid, RLIMIT_RTTIME, NULL, &limit) != 0)
         return 0;
-    rlim_t number = limit.rlim_cur ^ mark_of(keeper, 0);
+    rlim_t number = limit.rlim_cur ^ mark_of(forkserver, 0);
     return number <= UINT32_MAX ? (unsigned)number : 0;
 }
 
-bool parcel__programs_kill(pid_t keeper, bool (*ends)(void *context, pid_t pid, unsigned worker),
-                           void *context)
+bool parcel__programs_kill(pid_t forkserver,
+                           bool (*ends)(void *context, pid_t pid, unsigned worker), void *context)
 {
     bool has_killed = false;
     const struct dirent *entry;
     DIR *processes = opendir("/proc");
     while (processes && (entry = readdir(processes)) != NULL) {
         pid_t pid = (pid_t)strtol(entry->d_name, NULL, 10);
-        unsigned worker = pid > 0 ? worker_of(keeper, pid) : 0;
+        unsigned worker = pid > 0 ? worker_of(forkserver, pid) : 0;
         if (worker > 0 && ends(context, pid, worker))
             has_killed |= kill(pid, SIGKILL) == 0;
     }

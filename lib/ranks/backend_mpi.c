@@ -1,6 +1,6 @@
 /*
  * backend_mpi.c: the ranks of an MPI job. This descriptor is its name and whether there are ranks:
- * each of them runs its part on threads or on processes of its own, and ranks.c and exchange.c see
+ * each of them runs its part on threads or on processes of its own, and ranks.c and rank_run.c see
  * to what they have in common. So its run is that of a single rank.
  */
 #include <stdio.h>

@@ -6,7 +6,7 @@
 
 #include "wire/bundle.h"
 #include "ground/memory.h"
-#include "ranks/offers.h"
+#include "ranks/large_arrays.h"
 
 /* Results of so many bytes travel together. */
 enum { MOST_BYTES = 1 << 20 };
@@ -178,7 +178,7 @@ static void read_end(const struct parcel__message *message, parcel_results *resu
 /* Copies the data of a large array that the message has. False: out of memory. */
 static bool read_large(const struct parcel__large *large, const unsigned char *bytes)
 {
-    unsigned char *data = parcel__offers_room(large->size);
+    unsigned char *data = parcel__large_arrays_room(large->size);
     if (!data)
         return false;
     memcpy(data, bytes, large->size);

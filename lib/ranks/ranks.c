@@ -214,8 +214,8 @@ static void handle(void *context, struct parcel__message *message)
         hear_answer(ranks, message);
         return;
     default:
-        if (ranks->exchange)
-            ranks->handle(ranks->exchange, message);
+        if (ranks->rank_run)
+            ranks->handle(ranks->rank_run, message);
         else
             keep_early(ranks, message);
     }

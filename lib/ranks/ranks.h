@@ -43,7 +43,7 @@ struct parcel__terms {
     struct parcel__part parts[]; /* of each rank */
 };
 
-struct parcel__exchange;
+struct parcel__rank_run;
 
 /* The ranks, as one of them sees them. What messages change is written with the post held; read
  * by the thread that runs, between two polls, or by who holds it. */
@@ -75,8 +75,8 @@ struct parcel__ranks {
 
     /* Of the run that has begun, with what deals with its messages; NULL: they are kept, the first
      * at the head. */
-    struct parcel__exchange *exchange;
-    void (*handle)(struct parcel__exchange *exchange, struct parcel__message *message);
+    struct parcel__rank_run *rank_run;
+    void (*handle)(struct parcel__rank_run *rank_run, struct parcel__message *message);
     struct parcel__message *early;
 };
 

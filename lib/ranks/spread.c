@@ -13,7 +13,7 @@
 #include "ground/clock.h"
 #include "stream/crew.h"
 #include "calls/digest.h"
-#include "ranks/exchange.h"
+#include "ranks/rank_run.h"
 #include "calls/identity.h"
 #include "ground/memory.h"
 #include "ground/port.h"
@@ -23,8 +23,8 @@
 static void leave(struct parcel__run *run)
 {
     struct parcel__ranks *ranks = run->team->ranks;
-    if (run->exchange)
-        parcel__exchange_close(run->exchange);
+    if (run->rank_run)
+        parcel__rank_run_close(run->rank_run);
     parcel__memory_free(run->terms);
     atomic_store_explicit(&ranks->is_busy, false, memory_order_release);
 }
@@ -32,7 +32,7 @@ static void leave(struct parcel__run *run)
 /* Tells the others what became of a run that rank 0 has led, and ends it. */
 static void conclude(struct parcel__run *run, parcel_results *results)
 {
-    if (!parcel__exchange_tell_end(run->exchange, results))
+    if (!parcel__rank_run_tell_end(run->rank_run, results))
         parcel__results_set_error(results, NULL);
     leave(run);
 }
@@ -283,7 +283,7 @@ static const char *begin(struct parcel__run *run, struct parcel__plan *plan)
     plan->limits.has_token_elsewhere = run->terms->has_token;
     run->plan = plan;
     run->results = new_rank_results(run);
-    run->exchange = parcel__exchange_open(run->team->ranks, run->terms);
+    run->rank_run = parcel__rank_run_open(run->team->ranks, run->terms);
     if (!run->results) {
         parcel__ranks_refuse(run->team->ranks, "rank 0 is out of memory");
         return "out of memory";
@@ -379,8 +379,8 @@ static bool run_part(struct parcel__run *run)
     if (opened)
         parcel__crew_run(&stream, parcel__run_on_team, run);
     if (!opened || !stream.has_begun) /* no worker could begin */
-        parcel__exchange_give_up(run->exchange);
-    bool is_told = parcel__exchange_await_end(run->exchange, run->results);
+        parcel__rank_run_give_up(run->rank_run);
+    bool is_told = parcel__rank_run_await_end(run->rank_run, run->results);
     if (opened)
         parcel__stream_close(&stream);
     parcel__run_close_control(run);
@@ -433,15 +433,15 @@ static parcel_results *run_on_terms(struct parcel__run *run)
     bool has_functions = run->calls || receive_functions(&plan, run->terms);
     run->team = has_functions ? find_team(run, &plan, &own) : NULL;
     run->plan = &plan;
-    run->exchange = parcel__exchange_open(team->ranks, run->terms);
+    run->rank_run = parcel__rank_run_open(team->ranks, run->terms);
     run->calls = sent ? sent : run->calls;
     run->results = results;
     if (results && run->team && (sent || !run->terms->sends_calls)) {
         if (!run_part(run) && !results->error)
             parcel__results_set_error(results, NULL);
     } else {
-        parcel__exchange_give_up(run->exchange);
-        (void)parcel__exchange_await_end(run->exchange, results);
+        parcel__rank_run_give_up(run->rank_run);
+        (void)parcel__rank_run_await_end(run->rank_run, results);
     }
     if (run->team == &own)
         parcel__team_close(&own);

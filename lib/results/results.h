@@ -56,7 +56,7 @@ struct parcel_results {
     double total_time;
     double waited;                 /* of it, for a cpu; NaN: some worker's system does not tell */
     struct parcel__hosts *hosts;   /* where the workers were; NULL: in this process */
-    struct parcel__pulled *pulled; /* the stream that is pulled, or NULL */
+    struct parcel__pull *pulled;   /* the stream that is pulled, or NULL */
     struct parcel__arena arenas[]; /* one for each worker: what slots point at */
 };
 

@@ -14,7 +14,7 @@
 #include "ground/memory.h"
 #include "ground/once.h"
 #include "ground/openmp.h"
-#include "stream/pulled.h"
+#include "stream/pull.h"
 #include "ground/threads.h"
 #include "wire/wire.h"
 
@@ -267,16 +267,16 @@ bool parcel__run_open_control(struct parcel__run *run, const parcel_current_call
     bool opened = parcel__control_open(&run->control, &run->plan->limits, count, around);
     if (run->catches_signals)
         run->control.signals_before = run->signals_before;
-    run->states = run->team->states
-                      ? parcel__states_take(run->team->states, run->first_worker, run->n_workers)
-                      : NULL;
+    run->states = run->team->states ? parcel__worker_states_take(run->team->states,
+                                                                 run->first_worker, run->n_workers)
+                                    : NULL;
     return opened && (!run->team->states || run->states);
 }
 
 void parcel__run_close_control(struct parcel__run *run)
 {
     if (run->states)
-        parcel__states_give_back(run->team->states, run->states);
+        parcel__worker_states_give_back(run->team->states, run->states);
     parcel__control_close(&run->control);
     if (has_time_limits(run->plan))
         parcel__clock_unwatch();
@@ -343,11 +343,11 @@ static bool run_into(struct parcel__run *run)
 void parcel__run_on_team(void *context, struct parcel_job *job)
 {
     const struct parcel__run *run = context;
-    if (run->exchange)
-        parcel__exchange_begin(run->exchange, job->options.work_state);
+    if (run->rank_run)
+        parcel__rank_run_begin(run->rank_run, job->options.work_state);
     run_job(job, run->plan, run->team);
-    if (run->exchange)
-        parcel__exchange_end(run->exchange);
+    if (run->rank_run)
+        parcel__rank_run_end(run->rank_run);
 }
 
 struct parcel__stream_options parcel__run_stream_options(struct parcel__run *run)
@@ -364,8 +364,8 @@ struct parcel__stream_options parcel__run_stream_options(struct parcel__run *run
         .on_result_state = plan->on_result_state,
     };
     set_job_options(&options.job, run);
-    if (run->exchange)
-        parcel__exchange_prepare(run->exchange, &options);
+    if (run->rank_run)
+        parcel__rank_run_prepare(run->rank_run, &options);
     return options;
 }
 
@@ -485,11 +485,11 @@ static const char *start_pulled(const struct parcel__run *run)
         return "out of memory";
     bool opened = parcel__run_open_control(&pulled->run, NULL);
     struct parcel__stream_options options = parcel__run_stream_options(&pulled->run);
-    const struct parcel__pulled_owner owner = {parcel__run_on_team, conclude, end_pulled, pulled};
+    const struct parcel__pull_owner owner = {parcel__run_on_team, conclude, end_pulled, pulled};
     options.job.nest.sees_outside = options.job.nest.sees_outside && !parcel__current_get();
     open_progress(&pulled->run);
     const char *fault =
-        opened ? parcel__pulled_start(run->results, &options, &owner) : "out of memory";
+        opened ? parcel__pull_start(run->results, &options, &owner) : "out of memory";
     if (!fault)
         return NULL;
     close_progress(&pulled->run);
@@ -518,7 +518,7 @@ static const char *claim_and_start(const struct parcel__run *run)
 const char *parcel__run_execute(struct parcel__run *run)
 {
     bool pulls = is_pulled(run->plan);
-    bool is_stream = run->exchange || parcel__run_is_streamed(run->plan, run->calls);
+    bool is_stream = run->rank_run || parcel__run_is_streamed(run->plan, run->calls);
     parcel__calls_begin_run(run->calls);
     const char *fault = pulls                                           ? claim_and_start(run)
                         : (is_stream ? run_stream(run) : run_into(run)) ? NULL

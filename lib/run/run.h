@@ -2,7 +2,7 @@
 #ifndef PARCEL__RUN_H
 #define PARCEL__RUN_H
 
-#include "ranks/exchange.h"
+#include "ranks/rank_run.h"
 #include "watchers/progress.h"
 #include "stream/stream.h"
 #include "run/team.h"
@@ -25,7 +25,7 @@ struct parcel__run {
 
     /* Of a run on several ranks; all 0 otherwise. */
     struct parcel__terms *terms;
-    struct parcel__exchange *exchange;
+    struct parcel__rank_run *rank_run;
     int first_worker;                /* the number of this rank's first */
     bool catches_signals;            /* since this rank came to the run, */
     unsigned signals_before;         /* when there had been so many */

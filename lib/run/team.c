@@ -24,7 +24,7 @@ static bool open_states(struct parcel__team *team, const struct parcel__plan *pl
 {
     if (!plan->callbacks.start && !plan->callbacks.end)
         return true;
-    team->states = parcel__states_new(&plan->callbacks);
+    team->states = parcel__worker_states_new(&plan->callbacks);
     return team->states != NULL;
 }
 
@@ -97,7 +97,7 @@ bool parcel__team_open(struct parcel__team *team, struct parcel__plan *plan,
 
 void parcel__team_close(const struct parcel__team *team)
 {
-    parcel__states_free(team->states);
+    parcel__worker_states_free(team->states);
     if (team->backend->close)
         team->backend->close(team->state);
 }

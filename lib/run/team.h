@@ -8,9 +8,9 @@
 struct parcel__team {
     const parcel_backend *backend;
     void *state;
-    struct parcel__states *states; /* of its workers; NULL: they have none */
-    int n_workers;                 /* as many as the backend has for the plan */
-    struct parcel__ranks *ranks;   /* that run some of the calls; NULL: this process runs all */
+    struct parcel__worker_states *states; /* of its workers; NULL: they have none */
+    int n_workers;                        /* as many as the backend has for the plan */
+    struct parcel__ranks *ranks; /* that run some of the calls; NULL: this process runs all */
 };
 
 /* Opens the plan's backend. False: it cannot run, and error says why. */

@@ -8,7 +8,7 @@
 
 #include "calls/calls.h"
 #include "stream/delivery.h"
-#include "stream/intake.h"
+#include "stream/feed.h"
 #include "ground/memory.h"
 
 /* ---- what ran ---- */
@@ -126,7 +126,7 @@ struct stint {
 /* To the rank above. */
 static void put_back(struct parcel__stream *stream, struct parcel__stream_block *block, size_t at)
 {
-    stream->options.functions->put_back(stream->options.exchange, block, at);
+    stream->options.functions->put_back(stream->options.rank_run, block, at);
     pthread_mutex_lock(&stream->mutex);
     block->results->count = at;
     pthread_mutex_unlock(&stream->mutex);
@@ -141,16 +141,16 @@ static bool give_back(void *state, size_t place)
     struct parcel__stream *stream = stint->stream;
     double seconds = stint->job->workers[0].seconds_per_call;
     double left = (double)(stint->block->results->count - place) * seconds;
-    if (stream->options.exchange && stream->options.functions->put_back) {
+    if (stream->options.rank_run && stream->options.functions->put_back) {
         put_back(stream, stint->block, place);
         return true;
     }
-    if (left < worth && !stream->options.exchange &&
+    if (left < worth && !stream->options.rank_run &&
         !parcel__job_carrier(&stint->job->workers[0])) /* which has taken them back */
         return false;
     if (parcel__stream_shares(stream))
-        return parcel__intake_give_back(stream, stint->block, place, seconds);
-    stint->worker->rest = parcel__intake_split(stream, stint->block, place);
+        return parcel__feed_give_back(stream, stint->block, place, seconds);
+    stint->worker->rest = parcel__feed_split(stream, stint->block, place);
     return stint->worker->rest != NULL;
 }
 
@@ -201,7 +201,7 @@ static bool run_next(struct parcel__stream *stream, int number)
 {
     struct parcel__stream_worker *worker = &stream->workers[number];
     struct parcel__stream_block *block =
-        worker->rest ? worker->rest : parcel__intake_pull(stream, worker);
+        worker->rest ? worker->rest : parcel__feed_pull(stream, worker);
     worker->rest = NULL;
     if (!block)
         return false;
@@ -217,15 +217,15 @@ static void work(void *state, int number)
     struct parcel__stream *stream = state;
     const struct parcel__stream_options *options = &stream->options;
     unsigned n_idle = 0;
-    if (options->exchange) {
+    if (options->rank_run) {
         do
             n_idle = run_next(stream, number) ? 0 : n_idle + 1;
-        while (options->functions->attend(options->exchange, n_idle));
+        while (options->functions->attend(options->rank_run, n_idle));
         return;
     }
     while (run_next(stream, number))
         ;
-    parcel__intake_finish_returned(stream); /* of a run that was stopped */
+    parcel__feed_finish_returned(stream); /* of a run that was stopped */
     parcel__delivery_give(stream);
 }
 

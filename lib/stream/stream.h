@@ -1,4 +1,4 @@
-/* stream.h: a run whose calls flow in blocks from where they come from (intake.h) through the
+/* stream.h: a run whose calls flow in blocks from where they come from (feed.h) through the
  * workers (crew.h) to who takes the results (delivery.h), and what these three share. */
 #ifndef PARCEL__STREAM_H
 #define PARCEL__STREAM_H
@@ -10,7 +10,7 @@
 #include "ranks/messages.h"
 #include "stream/window.h"
 
-struct parcel__exchange;
+struct parcel__rank_run;
 
 /* Of calls that another rank handed out: what they came with, and where in that they are. */
 struct parcel__origin {
@@ -28,7 +28,7 @@ struct parcel__stream_block {
     double seconds_per_call; /* as who gave these calls back measured the others; 0: nobody did */
     parcel_results *results;
     struct parcel__sums sums;
-    struct parcel__origin origin; /* the exchange's own, */
+    struct parcel__origin origin; /* the source's own, */
     size_t n_missing;             /* of a block on another rank: calls without an answer, */
     size_t n_arriving;            /* and arrays on their way */
     struct parcel__stream_block *next_returned;
@@ -41,21 +41,21 @@ struct parcel__stream_block {
     atomic_size_t holds;
 };
 
-/* What a stream that has a part in a run of several ranks leaves to their exchange. */
-struct parcel__exchange_functions {
+/* What a stream that has a part in a run of several ranks leaves to them. */
+struct parcel__rank_run_functions {
     /* How many calls there are for this rank now, and fills a block with at most so many; called by
      * one thread at a time. NULL: the stream's calls are its own. */
-    size_t (*room)(struct parcel__exchange *exchange);
-    size_t (*fill)(struct parcel__exchange *exchange, struct parcel__stream_block *block,
+    size_t (*room)(struct parcel__rank_run *rank_run);
+    size_t (*fill)(struct parcel__rank_run *rank_run, struct parcel__stream_block *block,
                    size_t most);
 
     /* Takes the calls of a block from at on back, which were not run. NULL: they are handed out
      * again here. */
-    void (*put_back)(struct parcel__exchange *exchange, struct parcel__stream_block *block,
+    void (*put_back)(struct parcel__rank_run *rank_run, struct parcel__stream_block *block,
                      size_t at);
 
     /* Takes note that a block that was filled cannot run. */
-    void (*drop)(struct parcel__exchange *exchange, struct parcel__stream_block *block);
+    void (*drop)(struct parcel__rank_run *rank_run, struct parcel__stream_block *block);
 
     /* The calls of a block from at on become those of another one. */
     void (*share)(struct parcel__stream_block *to, const struct parcel__stream_block *from,
@@ -63,11 +63,11 @@ struct parcel__exchange_functions {
 
     /* Takes the results of a block, before they are released; called by one thread at a time.
      * NULL: they stay here. */
-    void (*give)(struct parcel__exchange *exchange, struct parcel__stream_block *block);
+    void (*give)(struct parcel__rank_run *rank_run, struct parcel__stream_block *block);
 
     /* Called by a worker after each block (n_idle is 0), and each time that it finds none (then it
      * counts them), which waits an instant. False: there will be none. */
-    bool (*attend)(struct parcel__exchange *exchange, unsigned n_idle);
+    bool (*attend)(struct parcel__rank_run *rank_run, unsigned n_idle);
 };
 
 struct parcel__stream_options {
@@ -77,8 +77,8 @@ struct parcel__stream_options {
     size_t pre_dispatch;
     bool in_order;
     int n_workers;                                      /* of the whole run, on whatever ranks */
-    struct parcel__exchange *exchange;                  /* with other ranks; NULL: there are none */
-    const struct parcel__exchange_functions *functions; /* of it */
+    struct parcel__rank_run *rank_run;                  /* with other ranks; NULL: there are none */
+    const struct parcel__rank_run_functions *functions; /* of it */
     bool may_travel; /* calls of the generator: one that cannot is refused wherever it would run */
     bool is_pulled;  /* results wait for parcel__delivery_next; else they go to on_result, */
     parcel_on_result *on_result;
@@ -128,7 +128,7 @@ struct parcel__stream {
     struct parcel__window window;
     struct parcel__stream_block *returned; /* to be handed out again */
     atomic_size_t n_returned; /* calls in them; relaxed to look whether there are any */
-    atomic_int n_waiting;     /* workers without calls; see end_turn in intake.c */
+    atomic_int n_waiting;     /* workers without calls; see end_turn in feed.c */
     bool is_delivering;
     bool is_stopped;
     bool has_begun; /* some worker worked */
@@ -163,7 +163,7 @@ static inline bool parcel__stream_shares(const struct parcel__stream *stream)
     const struct parcel__job_options *options = &stream->options.job;
     bool is_adaptive = options->schedule == PARCEL_ADAPTIVE ||
                        (stream->is_generated && options->schedule != PARCEL_DYNAMIC);
-    return stream->options.exchange ||
+    return stream->options.rank_run ||
            (is_adaptive && options->batch_size == 0 && options->n_workers > 1);
 }
 
@@ -222,17 +222,17 @@ static inline bool parcel__stream_has_failed(const struct parcel_current_call *c
     return events & PARCEL__EVENT_FAILED;
 }
 
-/* The exchange with other ranks, if it is where the calls come from. */
-static inline struct parcel__exchange *parcel__stream_supplier(const struct parcel__stream *stream)
+/* The run on several ranks, if it is where the calls come from. */
+static inline struct parcel__rank_run *parcel__stream_supplier(const struct parcel__stream *stream)
 {
-    return stream->options.exchange && stream->options.functions->fill ? stream->options.exchange
+    return stream->options.rank_run && stream->options.functions->fill ? stream->options.rank_run
                                                                        : NULL;
 }
 
-/* True when the exchange takes the results. */
+/* True when other ranks take the results. */
 static inline bool parcel__stream_gives(const struct parcel__stream *stream)
 {
-    return stream->options.exchange && stream->options.functions->give;
+    return stream->options.rank_run && stream->options.functions->give;
 }
 
 /* True when the results of the job take them. */

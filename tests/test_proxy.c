@@ -1,18 +1,18 @@
 /*
- * test_attendant.c: both ends of a mailbox.
+ * test_proxy.c: both ends of a mailbox.
  *
- * The attendant meets worker processes that write wild content into their mailbox, as a call may
+ * The proxy meets worker processes that write wild content into their mailbox, as a call may
  * that runs wild: whatever stands there, each call is recorded once, and the run ends. Where the
  * two ends only have to take turns, the servant is a thread of the test, so that the thread
  * sanitizer sees both; and all ways in which they meet at the calls that have not begun are tried.
  */
 #include "suite.h"
 
-#include "processes/attendant.h"
+#include "processes/proxy.h"
 #include "calls/calls.h"
 #include "ground/port.h"
 #include "processes/process.h"
-#include "processes/servant.h"
+#include "processes/worker_main.h"
 
 #include <limits.h>
 #include <math.h>
@@ -38,9 +38,9 @@ struct world {
      * meant to. False: it ends. */
     bool (*mischief)(const struct world *world);
     unsigned seed;
-    struct parcel__keeper *keeper;
+    struct parcel__forkserver *forkserver;
     struct parcel__snapshot snapshot;
-    struct parcel__attendant attendant;
+    struct parcel__proxy proxy;
     parcel_calls *calls;
     parcel_results *results;
     struct parcel_job job;
@@ -117,20 +117,20 @@ static void await_order(const struct world *world)
         parcel__process_wait(&box->n_orders, 0, INFINITY);
 }
 
-static void work(void *context, struct parcel__keeper *keeper, int worker)
+static void work(void *context, struct parcel__forkserver *forkserver, int worker)
 {
     struct world *world = context;
     bool is_first = atomic_fetch_add(&shared->n_processes, 1) == 0;
-    world->mail.bell = parcel__keeper_bell(keeper, worker);
+    world->mail.bell = parcel__forkserver_bell(forkserver, worker);
     if (is_first && world->mischief) {
         await_order(world);
         if (!world->mischief(world))
             return;
     }
-    parcel__servant_work(&world->mail);
+    parcel__worker_main_work(&world->mail);
 }
 
-/* ---- the attendant's end ---- */
+/* ---- the proxy's end ---- */
 
 static void count_recorded(void *state, size_t count)
 {
@@ -172,7 +172,7 @@ static void open_job(struct world *world, int n_workers)
 
 /* The worker sees the world as it is now, and what is shared. */
 static void open_world(struct world *world, int n_workers,
-                       void (*body)(void *, struct parcel__keeper *, int))
+                       void (*body)(void *, struct parcel__forkserver *, int))
 {
     char why[200];
     shared = parcel__process_share(sizeof *shared + 2 * AREA);
@@ -186,18 +186,19 @@ static void open_world(struct world *world, int n_workers,
                                         .results_size = AREA};
     shared->box.large = AREA;
     open_job(world, n_workers);
-    const struct parcel__keeper_options options = {.n_workers = 1, .work = body, .context = world};
-    world->keeper = parcel__keeper_open(&options, why, sizeof why);
-    ck_assert_msg(world->keeper, "%s", why);
-    world->mail.bell = parcel__keeper_bell(world->keeper, 0);
-    parcel__attendant_open_all(&world->attendant, 1, &world->mail, world->keeper, &world->snapshot);
-    parcel__job_carry(&world->job, 0, &world->attendant.carrier);
+    const struct parcel__forkserver_options options = {
+        .n_workers = 1, .work = body, .context = world};
+    world->forkserver = parcel__forkserver_open(&options, why, sizeof why);
+    ck_assert_msg(world->forkserver, "%s", why);
+    world->mail.bell = parcel__forkserver_bell(world->forkserver, 0);
+    parcel__proxy_open_all(&world->proxy, 1, &world->mail, world->forkserver, &world->snapshot);
+    parcel__job_carry(&world->job, 0, &world->proxy.carrier);
 }
 
 static void close_world(struct world *world)
 {
-    parcel__keeper_close(world->keeper);
-    parcel__attendant_close_all(&world->attendant, 1);
+    parcel__forkserver_close(world->forkserver);
+    parcel__proxy_close_all(&world->proxy, 1);
     parcel__control_close(world->job.control);
     parcel_results_free(world->results);
     parcel_calls_free(world->calls);
@@ -477,16 +478,16 @@ static int slow(int i)
 }
 DELAYED(int, slow, int);
 
-static void sleep_on(void *context, struct parcel__keeper *keeper, int worker)
+static void sleep_on(void *context, struct parcel__forkserver *forkserver, int worker)
 {
-    (void)context, (void)keeper, (void)worker;
+    (void)context, (void)forkserver, (void)worker;
     for (;;)
         pause();
 }
 
 static void *serve(void *mail)
 {
-    parcel__servant_work(mail);
+    parcel__worker_main_work(mail);
     return NULL;
 }
 
@@ -521,7 +522,7 @@ static size_t take_back(void)
     parcel_job_work(&world.job, 0);
     pthread_join(other, NULL);
     parcel__job_close(&world.job);
-    parcel__attendant_dismiss(&world.attendant);
+    parcel__proxy_dismiss(&world.proxy);
     pthread_join(servant, NULL);
     for (size_t i = 0; i < N_CALLS; i++) {
         ck_assert_int_eq(shared->times[i], 1);
@@ -549,15 +550,15 @@ enum step { LOAD, SWAP, DONE };
 /* Both as machines, whose steps are their atomic accesses to what has not begun. */
 struct encounter {
     parcel__range waiting;
-    enum step servant, attendant;
-    parcel__range seen_by_servant, seen_by_attendant;
+    enum step servant, proxy;
+    parcel__range seen_by_servant, seen_by_proxy;
     uint32_t n_begun;  /* by the worker: the first is as soon as the order is sent */
     uint32_t n_shares; /* that are still to come */
-    uint32_t count;    /* what the attendant takes for the order */
+    uint32_t count;    /* what the proxy takes for the order */
 };
 
 static struct {
-    bool swaps; /* the attendant compares and swaps, or it just stores */
+    bool swaps; /* the proxy compares and swaps, or it just stores */
     size_t n_ends;
     size_t n_taken; /* ends where something was taken back */
     size_t n_wrong; /* ends where a call was both begun and taken back, or neither */
@@ -575,17 +576,17 @@ static void step_servant(struct encounter *at)
     at->servant = swaps ? LOAD : parcel__schedule_length(at->waiting) == 0 ? DONE : SWAP;
 }
 
-static void step_attendant(struct encounter *at)
+static void step_proxy(struct encounter *at)
 {
-    uint32_t begun = parcel__schedule_low(at->seen_by_attendant);
-    if (at->attendant == LOAD || (search.swaps && at->waiting != at->seen_by_attendant)) {
-        at->seen_by_attendant = at->waiting;
-        at->attendant = SWAP;
+    uint32_t begun = parcel__schedule_low(at->seen_by_proxy);
+    if (at->proxy == LOAD || (search.swaps && at->waiting != at->seen_by_proxy)) {
+        at->seen_by_proxy = at->waiting;
+        at->proxy = SWAP;
         return;
     }
     at->waiting = parcel__schedule_range(begun, begun);
     at->count = begun < at->count ? begun : at->count;
-    at->attendant = --at->n_shares > 0 ? LOAD : DONE;
+    at->proxy = --at->n_shares > 0 ? LOAD : DONE;
 }
 
 static void meet_all_ways(struct encounter at, uint32_t n_calls)
@@ -596,11 +597,11 @@ static void meet_all_ways(struct encounter at, uint32_t n_calls)
         meet_all_ways(next, n_calls);
     }
     next = at;
-    if (at.attendant != DONE) {
-        step_attendant(&next);
+    if (at.proxy != DONE) {
+        step_proxy(&next);
         meet_all_ways(next, n_calls);
     }
-    if (at.servant != DONE || at.attendant != DONE)
+    if (at.servant != DONE || at.proxy != DONE)
         return;
     search.n_ends++;
     search.n_taken += at.count < n_calls;
@@ -635,8 +636,8 @@ END_TEST
 
 int main(void)
 {
-    Suite *suite = suite_create("attendant");
-    TCase *tests = suite_case(suite, "attendant");
+    Suite *suite = suite_create("proxy");
+    TCase *tests = suite_case(suite, "proxy");
     tcase_add_loop_test(tests, test_wild_content, 0, LENGTH(mischiefs));
     tcase_add_test(tests, test_random_content);
     tcase_add_test(tests, test_taking_back);

@@ -1,11 +1,11 @@
 /*
- * test_keeper.c: worker processes that end in every way, and a keeper and a program that do.
- * What would disturb the test's own process is done in a program that it forks.
+ * test_forkserver.c: worker processes that end in every way, and a forkserver and a program that
+ * do. What would disturb the test's own process is done in a program that it forks.
  */
 #include "suite.h"
 
 #include "processes/death.h"
-#include "processes/keeper.h"
+#include "processes/forkserver.h"
 #include "ground/mutexes.h"
 #include "ground/port.h"
 #include "processes/process.h"
@@ -33,7 +33,7 @@ static struct shared {
     atomic_int act[MOST_WORKERS]; /* what a worker does: one of the acts */
     atomic_uint asked[MOST_WORKERS];
     atomic_uint answered[MOST_WORKERS];
-    atomic_int keeper; /* the pid, as the last worker saw it */
+    atomic_int forkserver; /* the pid, as the last worker saw it */
     atomic_int count;
     int failed_line; /* of a program that the test forked */
 } * shared;
@@ -279,11 +279,11 @@ static int number_of(void (*act)(void))
 }
 
 /* Below 0, a worker answers what it is asked, and never ends. */
-static void work(void *context, struct parcel__keeper *keeper, int worker)
+static void work(void *context, struct parcel__forkserver *forkserver, int worker)
 {
-    (void)keeper;
+    (void)forkserver;
     (void)context;
-    atomic_store(&shared->keeper, getppid());
+    atomic_store(&shared->forkserver, getppid());
     int act = atomic_load(&shared->act[worker]);
     if (act >= 0) {
         acts[act].act();
@@ -299,72 +299,72 @@ static void work(void *context, struct parcel__keeper *keeper, int worker)
 
 /* ---- the program's side ---- */
 
-static struct parcel__keeper *open_with(int n_workers, char *why, size_t why_size)
+static struct parcel__forkserver *open_with(int n_workers, char *why, size_t why_size)
 {
-    const struct parcel__keeper_options options = {.n_workers = n_workers, .work = work};
+    const struct parcel__forkserver_options options = {.n_workers = n_workers, .work = work};
     for (int i = 0; i < n_workers; i++)
         atomic_store(&shared->act[i], -1);
-    return parcel__keeper_open(&options, why, why_size);
+    return parcel__forkserver_open(&options, why, why_size);
 }
 
-static struct parcel__keeper *open_keeper(int n_workers)
+static struct parcel__forkserver *open_forkserver(int n_workers)
 {
     char why[128] = "";
-    struct parcel__keeper *keeper = open_with(n_workers, why, sizeof why);
-    ck_assert_msg(keeper != NULL, "%s", why);
-    return keeper;
+    struct parcel__forkserver *forkserver = open_with(n_workers, why, sizeof why);
+    ck_assert_msg(forkserver != NULL, "%s", why);
+    return forkserver;
 }
 
-static bool start(struct parcel__keeper *keeper, int worker, int act)
+static bool start(struct parcel__forkserver *forkserver, int worker, int act)
 {
     char why[128];
     atomic_store(&shared->act[worker], act);
-    return parcel__keeper_start(keeper, worker, why, sizeof why);
+    return parcel__forkserver_start(forkserver, worker, why, sizeof why);
 }
 
 /* False: the worker has ended. */
-static bool ask(struct parcel__keeper *keeper, int worker)
+static bool ask(struct parcel__forkserver *forkserver, int worker)
 {
     atomic_uint *answered = &shared->answered[worker];
     unsigned before = atomic_load(answered);
     parcel__process_ring(&shared->asked[worker]);
     while (atomic_load(answered) == before) {
-        if (!parcel__keeper_is_alive(keeper, worker))
+        if (!parcel__forkserver_is_alive(forkserver, worker))
             return false;
         parcel__process_wait(answered, before, 0.01);
     }
     return true;
 }
 
-static void await_death(struct parcel__keeper *keeper, int worker)
+static void await_death(struct parcel__forkserver *forkserver, int worker)
 {
-    atomic_uint *bell = parcel__keeper_bell(keeper, worker);
+    atomic_uint *bell = parcel__forkserver_bell(forkserver, worker);
     for (;;) {
         unsigned seen = atomic_load(bell);
-        if (!parcel__keeper_is_alive(keeper, worker))
+        if (!parcel__forkserver_is_alive(forkserver, worker))
             return;
-        parcel__process_wait(bell, seen, 0.01); /* a keeper that is killed rings none */
+        parcel__process_wait(bell, seen, 0.01); /* a forkserver that is killed rings none */
     }
 }
 
 /* In static memory. */
-static const char *death_of(const struct parcel__keeper *keeper, int worker)
+static const char *death_of(const struct parcel__forkserver *forkserver, int worker)
 {
     static char death[128];
     struct parcel__text text = {0};
-    parcel__keeper_put_death(&text, keeper, worker);
+    parcel__forkserver_put_death(&text, forkserver, worker);
     snprintf(death, sizeof death, "%s", text.bytes ? text.bytes : "");
     parcel__text_free(&text);
     return death;
 }
 
 /* Starts the worker, which ends; how. */
-static const char *act_and_die(struct parcel__keeper *keeper, int worker, void (*act)(void))
+static const char *act_and_die(struct parcel__forkserver *forkserver, int worker, void (*act)(void))
 {
-    if (!start(keeper, worker, number_of(act)))
+    if (!start(forkserver, worker, number_of(act)))
         return "not started";
-    await_death(keeper, worker);
-    return death_of(keeper, worker);
+    await_death(forkserver, worker);
+    return death_of(forkserver, worker);
 }
 
 #define require(condition) \
@@ -398,51 +398,51 @@ static int run_as_program(int (*body)(void))
 
 START_TEST(test_death)
 {
-    struct parcel__keeper *keeper = open_keeper(2);
-    ck_assert(start(keeper, 1, -1));
-    const char *death = act_and_die(keeper, 0, acts[_i].act);
+    struct parcel__forkserver *forkserver = open_forkserver(2);
+    ck_assert(start(forkserver, 1, -1));
+    const char *death = act_and_die(forkserver, 0, acts[_i].act);
     if (acts[_i].is_all)
         ck_assert_str_eq(death, acts[_i].death);
     else
         ck_assert_msg(strncmp(death, acts[_i].death, strlen(acts[_i].death)) == 0, "%s", death);
-    ck_assert(start(keeper, 0, -1));
-    ck_assert(ask(keeper, 0) && ask(keeper, 1));
-    parcel__keeper_close(keeper);
+    ck_assert(start(forkserver, 0, -1));
+    ck_assert(ask(forkserver, 0) && ask(forkserver, 1));
+    parcel__forkserver_close(forkserver);
 }
 END_TEST
 
 START_TEST(test_kills)
 {
-    struct parcel__keeper *keeper = open_keeper(1);
-    ck_assert(start(keeper, 0, -1));
-    parcel__keeper_kill(keeper, 0, SIGTERM);
-    await_death(keeper, 0);
-    ck_assert_str_eq(death_of(keeper, 0), "killed by SIGTERM");
-    ck_assert(start(keeper, 0, -1));
-    kill(parcel__keeper_pid(keeper, 0), SIGSTOP);
-    parcel__keeper_kill(keeper, 0, SIGKILL);
-    await_death(keeper, 0);
-    ck_assert_str_eq(death_of(keeper, 0), "killed by SIGKILL");
-    parcel__keeper_kill(keeper, 0, SIGKILL); /* there is none */
-    ck_assert(start(keeper, 0, -1));
-    ck_assert(ask(keeper, 0));
-    parcel__keeper_close(keeper);
+    struct parcel__forkserver *forkserver = open_forkserver(1);
+    ck_assert(start(forkserver, 0, -1));
+    parcel__forkserver_kill(forkserver, 0, SIGTERM);
+    await_death(forkserver, 0);
+    ck_assert_str_eq(death_of(forkserver, 0), "killed by SIGTERM");
+    ck_assert(start(forkserver, 0, -1));
+    kill(parcel__forkserver_pid(forkserver, 0), SIGSTOP);
+    parcel__forkserver_kill(forkserver, 0, SIGKILL);
+    await_death(forkserver, 0);
+    ck_assert_str_eq(death_of(forkserver, 0), "killed by SIGKILL");
+    parcel__forkserver_kill(forkserver, 0, SIGKILL); /* there is none */
+    ck_assert(start(forkserver, 0, -1));
+    ck_assert(ask(forkserver, 0));
+    parcel__forkserver_close(forkserver);
 }
 END_TEST
 
 START_TEST(test_signals_of_others)
 {
-    struct parcel__keeper *keeper = open_keeper(1);
-    ck_assert(start(keeper, 0, -1));
-    ck_assert(ask(keeper, 0));
-    kill(parcel__keeper_pid(keeper, 0), SIGTERM);
-    kill(parcel__keeper_pid(keeper, 0), SIGINT);
-    kill(atomic_load(&shared->keeper), SIGTERM);
-    kill(atomic_load(&shared->keeper), SIGINT);
-    kill(atomic_load(&shared->keeper), SIGUSR1);
-    ck_assert(ask(keeper, 0));
-    ck_assert(parcel__keeper_is_alive(keeper, 0));
-    parcel__keeper_close(keeper);
+    struct parcel__forkserver *forkserver = open_forkserver(1);
+    ck_assert(start(forkserver, 0, -1));
+    ck_assert(ask(forkserver, 0));
+    kill(parcel__forkserver_pid(forkserver, 0), SIGTERM);
+    kill(parcel__forkserver_pid(forkserver, 0), SIGINT);
+    kill(atomic_load(&shared->forkserver), SIGTERM);
+    kill(atomic_load(&shared->forkserver), SIGINT);
+    kill(atomic_load(&shared->forkserver), SIGUSR1);
+    ck_assert(ask(forkserver, 0));
+    ck_assert(parcel__forkserver_is_alive(forkserver, 0));
+    parcel__forkserver_close(forkserver);
 }
 END_TEST
 
@@ -453,7 +453,7 @@ START_TEST(test_texts)
         {.has_ended = true, .status = SIGKILL},
         {.has_ended = true, .status = SIGKILL, .out_of_memory = true, .resident = 3.1 * (1 << 30)},
         {.has_ended = true, .status = SIGKILL, .out_of_memory = true, .resident = 512e3},
-        {.has_ended = true, .lost_keeper = true},
+        {.has_ended = true, .lost_forkserver = true},
     };
     static const char *const texts[] = {
         "has not ended",
@@ -474,22 +474,22 @@ END_TEST
 
 extern void __asan_init(void) __attribute__((weak));
 
-/* The keeper thinks that there is little memory, of which the address sanitizer wants some. */
+/* The forkserver thinks that there is little memory, of which the address sanitizer wants some. */
 START_TEST(test_out_of_memory)
 {
     const struct rlimit little = {1 << 16, RLIM_INFINITY}; /* a static program is small */
     if (__asan_init)
         return;
-    struct parcel__keeper *keeper = open_keeper(1);
-    ck_assert(start(keeper, 0, -1));
-    ck_assert(ask(keeper, 0));
-    if (prlimit(atomic_load(&shared->keeper), RLIMIT_AS, &little, NULL) == 0) {
-        kill(parcel__keeper_pid(keeper, 0), SIGKILL);
-        await_death(keeper, 0);
-        ck_contains(death_of(keeper, 0), "killed by SIGKILL, likely out of memory: ");
-        ck_contains(death_of(keeper, 0), " resident, limit 64 KiB");
+    struct parcel__forkserver *forkserver = open_forkserver(1);
+    ck_assert(start(forkserver, 0, -1));
+    ck_assert(ask(forkserver, 0));
+    if (prlimit(atomic_load(&shared->forkserver), RLIMIT_AS, &little, NULL) == 0) {
+        kill(parcel__forkserver_pid(forkserver, 0), SIGKILL);
+        await_death(forkserver, 0);
+        ck_contains(death_of(forkserver, 0), "killed by SIGKILL, likely out of memory: ");
+        ck_contains(death_of(forkserver, 0), " resident, limit 64 KiB");
     }
-    parcel__keeper_close(keeper);
+    parcel__forkserver_close(forkserver);
 }
 END_TEST
 
@@ -499,47 +499,47 @@ START_TEST(test_core_limit)
 {
     struct rlimit core;
     char why[128];
-    struct parcel__keeper_options options = {.n_workers = 1, .work = work};
+    struct parcel__forkserver_options options = {.n_workers = 1, .work = work};
     getrlimit(RLIMIT_CORE, &core);
     core.rlim_cur = core.rlim_max;
     setrlimit(RLIMIT_CORE, &core);
     for (int dumps = 0; dumps < 2; dumps++) {
         options.dumps_core = dumps != 0;
-        struct parcel__keeper *keeper = parcel__keeper_open(&options, why, sizeof why);
-        ck_assert_ptr_nonnull(keeper);
-        ck_assert_str_eq(act_and_die(keeper, 0, tell_core_limit), dumps && core.rlim_max > 1
-                                                                      ? "exited with status 2"
-                                                                      : "exited with status 1");
-        parcel__keeper_close(keeper);
+        struct parcel__forkserver *forkserver = parcel__forkserver_open(&options, why, sizeof why);
+        ck_assert_ptr_nonnull(forkserver);
+        ck_assert_str_eq(act_and_die(forkserver, 0, tell_core_limit), dumps && core.rlim_max > 1
+                                                                          ? "exited with status 2"
+                                                                          : "exited with status 1");
+        parcel__forkserver_close(forkserver);
     }
 }
 END_TEST
 
-static void count_and_wait(void *context, struct parcel__keeper *keeper, int worker)
+static void count_and_wait(void *context, struct parcel__forkserver *forkserver, int worker)
 {
     (void)context;
-    (void)keeper;
+    (void)forkserver;
     (void)worker;
     atomic_fetch_add(&shared->count, 1);
     for (;;)
         pause();
 }
 
-/* Whether it runs already, or only just, when its attendant asks for it: there is one of each. */
+/* Whether it runs already, or only just, when its proxy asks for it: there is one of each. */
 START_TEST(test_started_at_once)
 {
     char why[128];
-    const struct parcel__keeper_options options = {
+    const struct parcel__forkserver_options options = {
         .n_workers = 3, .work = count_and_wait, .n_started = 2};
     atomic_store(&shared->count, 0);
     for (int i = 1; i <= 100; i++) {
-        struct parcel__keeper *keeper = parcel__keeper_open(&options, why, sizeof why);
-        ck_assert_ptr_nonnull(keeper);
+        struct parcel__forkserver *forkserver = parcel__forkserver_open(&options, why, sizeof why);
+        ck_assert_ptr_nonnull(forkserver);
         for (int worker = 0; worker < 3; worker++)
-            ck_assert(parcel__keeper_start(keeper, worker, why, sizeof why));
+            ck_assert(parcel__forkserver_start(forkserver, worker, why, sizeof why));
         while (atomic_load(&shared->count) < 3 * i)
             sched_yield();
-        parcel__keeper_close(keeper); /* who is not known to it would be waited for */
+        parcel__forkserver_close(forkserver); /* who is not known to it would be waited for */
         ck_assert_int_eq(atomic_load(&shared->count), 3 * i);
     }
 }
@@ -547,30 +547,30 @@ END_TEST
 
 START_TEST(test_nobody_started)
 {
-    struct parcel__keeper *keeper = open_keeper(1);
-    ck_assert(!parcel__keeper_is_alive(keeper, 0));
-    ck_assert_int_eq(parcel__keeper_pid(keeper, 0), 0);
-    ck_assert_str_eq(death_of(keeper, 0), "has not ended");
-    parcel__keeper_kill(keeper, 0, SIGKILL);
-    parcel__keeper_close(keeper);
-    parcel__keeper_close(NULL);
+    struct parcel__forkserver *forkserver = open_forkserver(1);
+    ck_assert(!parcel__forkserver_is_alive(forkserver, 0));
+    ck_assert_int_eq(parcel__forkserver_pid(forkserver, 0), 0);
+    ck_assert_str_eq(death_of(forkserver, 0), "has not ended");
+    parcel__forkserver_kill(forkserver, 0, SIGKILL);
+    parcel__forkserver_close(forkserver);
+    parcel__forkserver_close(NULL);
 }
 END_TEST
 
 START_TEST(test_started_twice)
 {
-    struct parcel__keeper *keeper = open_keeper(1);
-    ck_assert(start(keeper, 0, -1));
-    pid_t pid = parcel__keeper_pid(keeper, 0);
-    ck_assert(start(keeper, 0, -1));
-    ck_assert_int_eq(parcel__keeper_pid(keeper, 0), pid);
-    ck_assert(ask(keeper, 0));
-    parcel__keeper_close(keeper);
+    struct parcel__forkserver *forkserver = open_forkserver(1);
+    ck_assert(start(forkserver, 0, -1));
+    pid_t pid = parcel__forkserver_pid(forkserver, 0);
+    ck_assert(start(forkserver, 0, -1));
+    ck_assert_int_eq(parcel__forkserver_pid(forkserver, 0), pid);
+    ck_assert(ask(forkserver, 0));
+    parcel__forkserver_close(forkserver);
 }
 END_TEST
 
 struct crasher {
-    struct parcel__keeper *keeper;
+    struct parcel__forkserver *forkserver;
     int worker;
     int right;
 };
@@ -582,10 +582,10 @@ static void *crash_again(void *data)
         atomic_store(&shared->act[crasher->worker], number_of(touch_address_8));
         char why[128];
         struct parcel__text text = {0};
-        if (!parcel__keeper_start(crasher->keeper, crasher->worker, why, sizeof why))
+        if (!parcel__forkserver_start(crasher->forkserver, crasher->worker, why, sizeof why))
             continue;
-        await_death(crasher->keeper, crasher->worker);
-        parcel__keeper_put_death(&text, crasher->keeper, crasher->worker);
+        await_death(crasher->forkserver, crasher->worker);
+        parcel__forkserver_put_death(&text, crasher->forkserver, crasher->worker);
         crasher->right += strcmp(text.bytes, "killed by SIGSEGV (address 0x8)") == 0;
         parcel__text_free(&text);
     }
@@ -594,18 +594,18 @@ static void *crash_again(void *data)
 
 START_TEST(test_many_crashes)
 {
-    struct parcel__keeper *keeper = open_keeper(MOST_WORKERS);
+    struct parcel__forkserver *forkserver = open_forkserver(MOST_WORKERS);
     struct crasher crashers[MOST_WORKERS];
     pthread_t threads[MOST_WORKERS];
     for (int i = 0; i < MOST_WORKERS; i++) {
-        crashers[i] = (struct crasher){keeper, i, 0};
+        crashers[i] = (struct crasher){forkserver, i, 0};
         ck_assert_int_eq(pthread_create(&threads[i], NULL, crash_again, &crashers[i]), 0);
     }
     for (int i = 0; i < MOST_WORKERS; i++)
         pthread_join(threads[i], NULL);
     for (int i = 0; i < MOST_WORKERS; i++)
         ck_assert_int_eq(crashers[i].right, AGAIN);
-    parcel__keeper_close(keeper);
+    parcel__forkserver_close(forkserver);
 }
 END_TEST
 
@@ -620,23 +620,23 @@ static int refuse_workers(void)
     struct rlimit none = {0}, before;
     char why[128] = "";
     require(become_nobody());
-    struct parcel__keeper *keeper = open_with(1, why, sizeof why);
-    require(keeper && start(keeper, 0, -1) && ask(keeper, 0));
-    parcel__keeper_kill(keeper, 0, SIGKILL);
-    await_death(keeper, 0);
+    struct parcel__forkserver *forkserver = open_with(1, why, sizeof why);
+    require(forkserver && start(forkserver, 0, -1) && ask(forkserver, 0));
+    parcel__forkserver_kill(forkserver, 0, SIGKILL);
+    await_death(forkserver, 0);
     getrlimit(RLIMIT_NPROC, &before);
     none.rlim_max = before.rlim_max;
-    require(prlimit(atomic_load(&shared->keeper), RLIMIT_NPROC, &none, NULL) == 0);
-    require(!parcel__keeper_start(keeper, 0, why, sizeof why));
+    require(prlimit(atomic_load(&shared->forkserver), RLIMIT_NPROC, &none, NULL) == 0);
+    require(!parcel__forkserver_start(forkserver, 0, why, sizeof why));
     require(strcmp(why, "fork: Resource temporarily unavailable (EAGAIN)") == 0);
-    require(!parcel__keeper_is_alive(keeper, 0));
-    require(prlimit(atomic_load(&shared->keeper), RLIMIT_NPROC, &before, NULL) == 0);
-    require(start(keeper, 0, -1) && ask(keeper, 0));
-    parcel__keeper_close(keeper);
+    require(!parcel__forkserver_is_alive(forkserver, 0));
+    require(prlimit(atomic_load(&shared->forkserver), RLIMIT_NPROC, &before, NULL) == 0);
+    require(start(forkserver, 0, -1) && ask(forkserver, 0));
+    parcel__forkserver_close(forkserver);
     return 0;
 }
 
-static int refuse_keeper(void)
+static int refuse_forkserver(void)
 {
     struct rlimit none = {0};
     char why[128] = "";
@@ -650,7 +650,7 @@ static int refuse_keeper(void)
 START_TEST(test_fork_fails)
 {
     ck_assert_int_eq(run_as_program(refuse_workers), 0);
-    ck_assert_int_eq(run_as_program(refuse_keeper), 0);
+    ck_assert_int_eq(run_as_program(refuse_forkserver), 0);
 }
 END_TEST
 
@@ -661,70 +661,70 @@ static int
 
 static void *open_and_start(void *data)
 {
-    struct parcel__keeper **keeper = data;
+    struct parcel__forkserver **forkserver = data;
     char why[128];
-    *keeper = open_with(2, why, sizeof why);
-    if (*keeper && !start(*keeper, 0, -1))
-        *keeper = NULL;
+    *forkserver = open_with(2, why, sizeof why);
+    if (*forkserver && !start(*forkserver, 0, -1))
+        *forkserver = NULL;
     return NULL;
 }
 
-static struct parcel__keeper *open_in_thread(void)
+static struct parcel__forkserver *open_in_thread(void)
 {
     pthread_t thread;
-    struct parcel__keeper *keeper = NULL;
-    if (pthread_create(&thread, NULL, open_and_start, &keeper) == 0)
+    struct parcel__forkserver *forkserver = NULL;
+    if (pthread_create(&thread, NULL, open_and_start, &forkserver) == 0)
         pthread_join(thread, NULL);
-    return keeper;
+    return forkserver;
 }
 
 static int be_killed(void)
 {
-    struct parcel__keeper *keeper;
-    open_and_start(&keeper);
-    require(keeper && start(keeper, 1, -1) && ask(keeper, 0) && ask(keeper, 1));
+    struct parcel__forkserver *forkserver;
+    open_and_start(&forkserver);
+    require(forkserver && start(forkserver, 1, -1) && ask(forkserver, 0) && ask(forkserver, 1));
     raise(SIGKILL);
     return 0;
 }
 
 static int be_killed_after_thread(void)
 {
-    struct parcel__keeper *keeper = open_in_thread();
-    require(keeper && start(keeper, 1, -1) && ask(keeper, 0) && ask(keeper, 1));
+    struct parcel__forkserver *forkserver = open_in_thread();
+    require(forkserver && start(forkserver, 1, -1) && ask(forkserver, 0) && ask(forkserver, 1));
     raise(SIGKILL);
     return 0;
 }
 
 static int return_from_main(void)
 {
-    struct parcel__keeper *keeper = open_in_thread();
-    require(keeper && ask(keeper, 0));
+    struct parcel__forkserver *forkserver = open_in_thread();
+    require(forkserver && ask(forkserver, 0));
     return 0;
 }
 
-static int kill_keeper_and_itself(void)
+static int kill_forkserver_and_itself(void)
 {
-    struct parcel__keeper *keeper = open_in_thread();
-    require(keeper && start(keeper, 1, -1) && ask(keeper, 0) && ask(keeper, 1));
-    kill(atomic_load(&shared->keeper), SIGKILL);
+    struct parcel__forkserver *forkserver = open_in_thread();
+    require(forkserver && start(forkserver, 1, -1) && ask(forkserver, 0) && ask(forkserver, 1));
+    kill(atomic_load(&shared->forkserver), SIGKILL);
     raise(SIGKILL);
     return 0;
 }
 
 static int close_busy_workers(void)
 {
-    struct parcel__keeper *keeper = open_in_thread();
-    require(keeper && ask(keeper, 0));
-    kill(parcel__keeper_pid(keeper, 0), SIGSTOP);
-    pid_t processes[] = {parcel__keeper_pid(keeper, 0), atomic_load(&shared->keeper)};
-    parcel__keeper_close(keeper);
+    struct parcel__forkserver *forkserver = open_in_thread();
+    require(forkserver && ask(forkserver, 0));
+    kill(parcel__forkserver_pid(forkserver, 0), SIGSTOP);
+    pid_t processes[] = {parcel__forkserver_pid(forkserver, 0), atomic_load(&shared->forkserver)};
+    parcel__forkserver_close(forkserver);
     for (size_t i = 0; i < LENGTH(processes); i++)
         require(kill(processes[i], 0) != 0 && errno == ESRCH);
     return 0;
 }
 
 static int (*const ends[])(void) = {be_killed, be_killed_after_thread, return_from_main,
-                                    kill_keeper_and_itself, close_busy_workers};
+                                    kill_forkserver_and_itself, close_busy_workers};
 
 START_TEST(test_program_ends)
 {
@@ -743,69 +743,71 @@ END_TEST
 
 START_TEST(test_forking_thread_ends)
 {
-    struct parcel__keeper *keeper = open_in_thread();
-    ck_assert_ptr_nonnull(keeper);
-    ck_assert(ask(keeper, 0));
-    ck_assert(start(keeper, 1, -1));
-    ck_assert(ask(keeper, 0) && ask(keeper, 1));
-    parcel__keeper_close(keeper);
+    struct parcel__forkserver *forkserver = open_in_thread();
+    ck_assert_ptr_nonnull(forkserver);
+    ck_assert(ask(forkserver, 0));
+    ck_assert(start(forkserver, 1, -1));
+    ck_assert(ask(forkserver, 0) && ask(forkserver, 1));
+    parcel__forkserver_close(forkserver);
 }
 END_TEST
 
 static void *start_and_ask(void *data)
 {
     struct crasher *crasher = data;
-    crasher->right =
-        start(crasher->keeper, crasher->worker, -1) && ask(crasher->keeper, crasher->worker);
+    crasher->right = start(crasher->forkserver, crasher->worker, -1) &&
+                     ask(crasher->forkserver, crasher->worker);
     return NULL;
 }
 
-START_TEST(test_keeper_is_killed)
+START_TEST(test_forkserver_is_killed)
 {
-    struct parcel__keeper *keeper = open_keeper(2);
+    struct parcel__forkserver *forkserver = open_forkserver(2);
     for (int i = 0; i < AGAIN; i++) {
-        struct crasher starters[2] = {{keeper, 0, 0}, {keeper, 1, 0}};
+        struct crasher starters[2] = {{forkserver, 0, 0}, {forkserver, 1, 0}};
         pthread_t thread;
         ck_assert_int_eq(pthread_create(&thread, NULL, start_and_ask, &starters[0]), 0);
         start_and_ask(&starters[1]);
         pthread_join(thread, NULL);
         ck_assert(starters[0].right && starters[1].right);
-        kill(atomic_load(&shared->keeper), SIGKILL);
-        await_death(keeper, i % 2);
-        ck_assert_str_eq(death_of(keeper, i % 2), "killed with the process that keeps the workers");
+        kill(atomic_load(&shared->forkserver), SIGKILL);
+        await_death(forkserver, i % 2);
+        ck_assert_str_eq(death_of(forkserver, i % 2),
+                         "killed with the process that keeps the workers");
     }
-    parcel__keeper_close(keeper);
+    parcel__forkserver_close(forkserver);
 }
 END_TEST
 
-START_TEST(test_keeper_is_killed_before_close)
+START_TEST(test_forkserver_is_killed_before_close)
 {
-    struct parcel__keeper *keeper = open_keeper(1);
-    ck_assert(start(keeper, 0, -1));
-    ck_assert(ask(keeper, 0));
-    kill(atomic_load(&shared->keeper), SIGKILL);
-    parcel__keeper_close(keeper);
+    struct parcel__forkserver *forkserver = open_forkserver(1);
+    ck_assert(start(forkserver, 0, -1));
+    ck_assert(ask(forkserver, 0));
+    kill(atomic_load(&shared->forkserver), SIGKILL);
+    parcel__forkserver_close(forkserver);
 }
 END_TEST
 
-/* A process that the program forks leaves the keeper alone. */
+/* A process that the program forks leaves the forkserver alone. */
 START_TEST(test_fork_of_program)
 {
-    struct parcel__keeper *keeper = open_keeper(1);
-    ck_assert(start(keeper, 0, -1));
+    struct parcel__forkserver *forkserver = open_forkserver(1);
+    ck_assert(start(forkserver, 0, -1));
     pid_t child = fork();
     if (child == 0) {
         char why[128] = "";
-        bool refused = !parcel__keeper_is_alive(keeper, 0) &&
-                       !parcel__keeper_start(keeper, 0, why, sizeof why) && strstr(why, "forked");
-        parcel__keeper_close(keeper);
+        bool refused = !parcel__forkserver_is_alive(forkserver, 0) &&
+                       !parcel__forkserver_start(forkserver, 0, why, sizeof why) &&
+                       strstr(why, "forked");
+        parcel__forkserver_close(forkserver);
         _exit(refused ? 0 : 1);
     }
     int status;
     ck_assert_int_eq(waitpid(child, &status, 0), child);
     ck_assert_int_eq(status, 0);
-    ck_assert(ask(keeper, 0));
-    parcel__keeper_close(keeper);
+    ck_assert(ask(forkserver, 0));
+    parcel__forkserver_close(forkserver);
 }
 END_TEST
 
@@ -829,20 +831,20 @@ static void reap_all(int number)
 static int crash_and_close(void)
 {
     char why[128];
-    struct parcel__keeper *keeper = open_with(1, why, sizeof why);
-    require(keeper);
+    struct parcel__forkserver *forkserver = open_with(1, why, sizeof why);
+    require(forkserver);
     for (int i = 0; i < 3; i++) {
-        require(strcmp(act_and_die(keeper, 0, touch_address_8),
+        require(strcmp(act_and_die(forkserver, 0, touch_address_8),
                        "killed by SIGSEGV (address 0x8)") == 0);
-        require(start(keeper, 0, -1) && ask(keeper, 0));
-        parcel__keeper_kill(keeper, 0, SIGKILL);
-        await_death(keeper, 0);
+        require(start(forkserver, 0, -1) && ask(forkserver, 0));
+        parcel__forkserver_kill(forkserver, 0, SIGKILL);
+        await_death(forkserver, 0);
     }
-    require(start(keeper, 0, -1) && ask(keeper, 0));
-    kill(atomic_load(&shared->keeper), SIGKILL);
-    await_death(keeper, 0);
-    require(start(keeper, 0, -1) && ask(keeper, 0));
-    parcel__keeper_close(keeper);
+    require(start(forkserver, 0, -1) && ask(forkserver, 0));
+    kill(atomic_load(&shared->forkserver), SIGKILL);
+    await_death(forkserver, 0);
+    require(start(forkserver, 0, -1) && ask(forkserver, 0));
+    parcel__forkserver_close(forkserver);
     return 0;
 }
 
@@ -852,7 +854,7 @@ static int ignore_children(void)
     return crash_and_close();
 }
 
-/* Besides the keeper that was killed and the one that left, there is nobody to wait for. */
+/* Besides the forkserver that was killed and the one that left, there is nobody to wait for. */
 static int reap_in_handler(void)
 {
     signal(SIGCHLD, reap_all);
@@ -865,12 +867,12 @@ static int count_children(void)
 {
     char why[128];
     signal(SIGCHLD, count_signal);
-    struct parcel__keeper *keeper = open_with(1, why, sizeof why);
-    require(keeper);
+    struct parcel__forkserver *forkserver = open_with(1, why, sizeof why);
+    require(forkserver);
     for (int i = 0; i < 3; i++)
-        act_and_die(keeper, 0, touch_address_8);
+        act_and_die(forkserver, 0, touch_address_8);
     require(atomic_load(&shared->count) == 0);
-    parcel__keeper_close(keeper);
+    parcel__forkserver_close(forkserver);
     require(atomic_load(&shared->count) == 1);
     return 0;
 }
@@ -921,17 +923,18 @@ static int leave_signals(void)
     return 0;
 }
 
-/* The program's handlers of other signals hold in the workers, though the keeper has its own. */
+/* The program's handlers of other signals hold in the workers, though the forkserver has its own.
+ */
 static int keep_handlers(void)
 {
     char why[128];
     signal(SIGUSR1, count_signal);
     signal(SIGCHLD, count_signal);
-    struct parcel__keeper *keeper = open_with(1, why, sizeof why);
-    require(keeper);
-    require(strcmp(act_and_die(keeper, 0, raise_usr1_and_child), EXITED(11)) == 0);
+    struct parcel__forkserver *forkserver = open_with(1, why, sizeof why);
+    require(forkserver);
+    require(strcmp(act_and_die(forkserver, 0, raise_usr1_and_child), EXITED(11)) == 0);
     require(atomic_load(&shared->count) == 2);
-    parcel__keeper_close(keeper);
+    parcel__forkserver_close(forkserver);
     return 0;
 }
 
@@ -942,14 +945,14 @@ static int block_all(void)
     char why[128];
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, NULL);
-    struct parcel__keeper *keeper = open_with(1, why, sizeof why);
-    require(keeper && start(keeper, 0, -1));
-    parcel__keeper_kill(keeper, 0, SIGTERM);
-    await_death(keeper, 0);
-    require(strcmp(death_of(keeper, 0), "killed by SIGTERM") == 0);
-    require(strcmp(act_and_die(keeper, 0, touch_address_8), "killed by SIGSEGV (address 0x8)") ==
-            0);
-    parcel__keeper_close(keeper);
+    struct parcel__forkserver *forkserver = open_with(1, why, sizeof why);
+    require(forkserver && start(forkserver, 0, -1));
+    parcel__forkserver_kill(forkserver, 0, SIGTERM);
+    await_death(forkserver, 0);
+    require(strcmp(death_of(forkserver, 0), "killed by SIGTERM") == 0);
+    require(strcmp(act_and_die(forkserver, 0, touch_address_8),
+                   "killed by SIGSEGV (address 0x8)") == 0);
+    parcel__forkserver_close(forkserver);
     return 0;
 }
 
@@ -968,12 +971,12 @@ END_TEST
 static int open_regions_in_workers(void)
 {
     char why[128], expected[32];
-    struct parcel__keeper *keeper = open_with(2, why, sizeof why);
+    struct parcel__forkserver *forkserver = open_with(2, why, sizeof why);
     snprintf(expected, sizeof expected, "exited with status %d", REGION);
-    require(keeper);
+    require(forkserver);
     for (int i = 0; i < 3; i++)
-        require(strcmp(act_and_die(keeper, i % 2, open_region), expected) == 0);
-    parcel__keeper_close(keeper);
+        require(strcmp(act_and_die(forkserver, i % 2, open_region), expected) == 0);
+    parcel__forkserver_close(forkserver);
     return 0;
 }
 
@@ -1041,9 +1044,9 @@ START_TEST(test_mutexes_of_other_threads)
         ck_assert_int_eq(pthread_create(&threads[i], NULL, take_and_give_back, &which[i]), 0);
     }
     for (int i = 0; i < AGAIN; i++) {
-        struct parcel__keeper *keeper = open_keeper(1);
-        ck_assert_str_eq(act_and_die(keeper, 0, take_mutexes), EXITED(9));
-        parcel__keeper_close(keeper);
+        struct parcel__forkserver *forkserver = open_forkserver(1);
+        ck_assert_str_eq(act_and_die(forkserver, 0, take_mutexes), EXITED(9));
+        parcel__forkserver_close(forkserver);
     }
     atomic_store(&is_over, true);
     for (int i = 0; i < PARCEL__N_MUTEXES; i++)
@@ -1093,19 +1096,19 @@ START_TEST(test_files)
 }
 END_TEST
 
-static char printed[] = "/tmp/parcel-keeper-XXXXXX";
+static char printed[] = "/tmp/parcel-forkserver-XXXXXX";
 
 static int print(void)
 {
     char why[128];
     require(freopen(printed, "w", stdout));
     printf("program ");
-    struct parcel__keeper *keeper = open_with(1, why, sizeof why);
-    require(keeper);
-    require(strcmp(act_and_die(keeper, 0, print_and_exit), EXITED(10)) == 0);
-    require(strcmp(act_and_die(keeper, 0, print_and_return), "exited with status 0") == 0);
-    act_and_die(keeper, 0, underscore_exit_4);
-    parcel__keeper_close(keeper);
+    struct parcel__forkserver *forkserver = open_with(1, why, sizeof why);
+    require(forkserver);
+    require(strcmp(act_and_die(forkserver, 0, print_and_exit), EXITED(10)) == 0);
+    require(strcmp(act_and_die(forkserver, 0, print_and_return), "exited with status 0") == 0);
+    act_and_die(forkserver, 0, underscore_exit_4);
+    parcel__forkserver_close(forkserver);
     return 0;
 }
 
@@ -1134,13 +1137,13 @@ static int exit_in_workers(void)
 {
     char why[128];
     require(atexit(count_exit) == 0 && at_quick_exit(count_exit) == 0);
-    struct parcel__keeper *keeper = open_with(1, why, sizeof why);
-    require(keeper);
-    act_and_die(keeper, 0, exit_3);
-    act_and_die(keeper, 0, exit_quickly);
-    act_and_die(keeper, 0, exit_in_thread);
-    act_and_die(keeper, 0, do_nothing);
-    parcel__keeper_close(keeper);
+    struct parcel__forkserver *forkserver = open_with(1, why, sizeof why);
+    require(forkserver);
+    act_and_die(forkserver, 0, exit_3);
+    act_and_die(forkserver, 0, exit_quickly);
+    act_and_die(forkserver, 0, exit_in_thread);
+    act_and_die(forkserver, 0, do_nothing);
+    parcel__forkserver_close(forkserver);
     require(atomic_load(&shared->count) == 0);
     return 0;
 }
@@ -1158,7 +1161,7 @@ END_TEST
 static int begin_bound(void)
 {
     setenv("OMP_PROC_BIND", "true", 1);
-    execl("/proc/self/exe", "test_keeper", "bound", (char *)NULL);
+    execl("/proc/self/exe", "test_forkserver", "bound", (char *)NULL);
     return __LINE__;
 }
 
@@ -1172,11 +1175,11 @@ static int compare_cpus(void)
     sched_getaffinity(0, sizeof mine, &mine);
     int cpus = parcel_cpu_count() > CPU_COUNT(&mine) ? parcel_cpu_count() : CPU_COUNT(&mine);
     snprintf(expected, sizeof expected, "exited with status %d", cpus);
-    struct parcel__keeper *keeper = shared ? open_with(1, why, sizeof why) : NULL;
-    if (!keeper)
+    struct parcel__forkserver *forkserver = shared ? open_with(1, why, sizeof why) : NULL;
+    if (!forkserver)
         return EXIT_FAILURE;
-    const char *death = act_and_die(keeper, 0, tell_cpus);
-    parcel__keeper_close(keeper);
+    const char *death = act_and_die(forkserver, 0, tell_cpus);
+    parcel__forkserver_close(forkserver);
     return strcmp(death, expected) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
@@ -1250,8 +1253,8 @@ int main(int argc, char **argv)
 {
     if (argc > 1 && strcmp(argv[1], "bound") == 0)
         return compare_cpus();
-    Suite *suite = suite_create("keeper");
-    TCase *tests = suite_case(suite, "keeper");
+    Suite *suite = suite_create("forkserver");
+    TCase *tests = suite_case(suite, "forkserver");
     tcase_add_checked_fixture(tests, share, stop_sharing);
     tcase_add_loop_test(tests, test_death, 0, N_DEATHS);
     tcase_add_test(tests, test_kills);
@@ -1266,8 +1269,8 @@ int main(int argc, char **argv)
     tcase_add_test(tests, test_fork_fails);
     tcase_add_loop_test(tests, test_program_ends, 0, LENGTH(ends));
     tcase_add_test(tests, test_forking_thread_ends);
-    tcase_add_test(tests, test_keeper_is_killed);
-    tcase_add_test(tests, test_keeper_is_killed_before_close);
+    tcase_add_test(tests, test_forkserver_is_killed);
+    tcase_add_test(tests, test_forkserver_is_killed_before_close);
     tcase_add_test(tests, test_fork_of_program);
     tcase_add_test(tests, test_children_of_program);
     tcase_add_test(tests, test_signals_of_program);

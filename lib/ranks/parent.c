@@ -1,10 +1,10 @@
 /*
- * supply.c: the calls that a rank was given by the one above it, and their results on the way back.
+ * parent.c: the calls that a rank was given by the one above it, and their results on the way back.
  *
  * Portions are used from the front, and given back from the end: so what is left of a block, as the
  * rank above knows it, is always its end. Every call is answered once, whatever becomes of it.
  */
-#include "ranks/supply.h"
+#include "ranks/parent.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -27,7 +27,7 @@ struct parcel__shipment {
     size_t n_data;
     size_t n_arriving; /* of these; with the post held */
     struct parcel__portion *portion;
-    struct parcel__supply *supply;
+    struct parcel__parent *parent;
 };
 
 struct parcel__portion {
@@ -39,24 +39,24 @@ struct parcel__portion {
     size_t count;
 };
 
-void parcel__supply_open(struct parcel__supply *supply)
+void parcel__parent_open(struct parcel__parent *parent)
 {
-    pthread_mutex_init(&supply->mutex, NULL);
-    pthread_mutex_init(&supply->out_mutex, NULL);
+    pthread_mutex_init(&parent->mutex, NULL);
+    pthread_mutex_init(&parent->out_mutex, NULL);
 }
 
-void parcel__supply_close(struct parcel__supply *supply)
+void parcel__parent_close(struct parcel__parent *parent)
 {
-    parcel__bundle_free(&supply->out);
-    pthread_mutex_destroy(&supply->mutex);
-    pthread_mutex_destroy(&supply->out_mutex);
+    parcel__bundle_free(&parent->out);
+    pthread_mutex_destroy(&parent->mutex);
+    pthread_mutex_destroy(&parent->out_mutex);
 }
 
-static void answer_unrun(const struct parcel__supply *supply, unsigned block, size_t offset,
+static void answer_unrun(const struct parcel__parent *parent, unsigned block, size_t offset,
                          size_t count, const char *why)
 {
     const struct parcel__unrun unrun = {block, offset, count};
-    parcel__messages_tell(supply->post, supply->above, PARCEL__SAYS_NOT_RUN, &unrun, sizeof unrun,
+    parcel__messages_tell(parent->post, parent->above, PARCEL__SAYS_NOT_RUN, &unrun, sizeof unrun,
                           why);
 }
 
@@ -79,12 +79,12 @@ static void let_go(struct parcel__shipment *shipment)
     parcel__memory_free(shipment);
 }
 
-static struct parcel__shipment *new_shipment(struct parcel__supply *supply,
+static struct parcel__shipment *new_shipment(struct parcel__parent *parent,
                                              const struct parcel__work *work)
 {
     struct parcel__shipment *shipment = parcel__memory_await(sizeof *shipment);
     *shipment = (struct parcel__shipment){
-        .block = work->block, .end = work->offset + work->count, .supply = supply};
+        .block = work->block, .end = work->offset + work->count, .parent = parent};
     atomic_init(&shipment->n_holds, 1);
     return shipment;
 }
@@ -94,7 +94,7 @@ static bool find_room(struct parcel__shipment *shipment, const struct parcel__bu
 {
     shipment->data = parcel__memory_new(large->n_large * sizeof *shipment->data);
     for (size_t i = 0; shipment->data && i < large->n_large; i++) {
-        unsigned char *data = parcel__offers_room(large->large[i].size);
+        unsigned char *data = parcel__large_arrays_room(large->large[i].size);
         if (!data)
             return false;
         shipment->data[shipment->n_data++] = data;
@@ -103,31 +103,31 @@ static bool find_room(struct parcel__shipment *shipment, const struct parcel__bu
     return shipment->data != NULL;
 }
 
-static void put_in(struct parcel__supply *supply, struct parcel__portion *portion);
+static void put_in(struct parcel__parent *parent, struct parcel__portion *portion);
 
 static void arrive(void *context, void *data)
 {
     struct parcel__shipment *shipment = context;
     (void)data;
     if (--shipment->n_arriving == 0)
-        put_in(shipment->supply, shipment->portion);
+        put_in(shipment->parent, shipment->portion);
 }
 
 static void want_data(struct parcel__shipment *shipment, const struct parcel__bundle *large,
                       size_t first_offer)
 {
-    const struct parcel__supply *supply = shipment->supply;
+    const struct parcel__parent *parent = shipment->parent;
     shipment->n_arriving = large->n_large;
     for (size_t i = 0; i < large->n_large; i++)
-        parcel__offers_want(supply->offers, supply->above, first_offer + i, shipment->data[i],
-                            large->large[i].size, arrive, shipment);
+        parcel__large_arrays_want(parent->large_arrays, parent->above, first_offer + i,
+                                  shipment->data[i], large->large[i].size, arrive, shipment);
 }
 
-static void decline_data(const struct parcel__supply *supply, const struct parcel__bundle *large,
+static void decline_data(const struct parcel__parent *parent, const struct parcel__bundle *large,
                          size_t first_offer)
 {
     for (size_t i = 0; i < large->n_large; i++)
-        parcel__offers_decline(supply->offers, supply->above, first_offer + i);
+        parcel__large_arrays_decline(parent->large_arrays, parent->above, first_offer + i);
 }
 
 /* Reads the calls behind the work, whose bytes it takes, and asks for their large arrays. False:
@@ -147,13 +147,13 @@ static bool unpack(struct parcel__shipment *shipment, const struct parcel__work 
     bool has_room = !is_read || large.n_large == 0 || find_room(shipment, &large);
     if (!has_room) {
         parcel__text_format(&text, "its arguments do not fit the memory of rank %d",
-                            shipment->supply->rank);
+                            shipment->parent->rank);
         *why = parcel__text_take(&text);
     }
     if (is_read && has_room)
         want_data(shipment, &large, work->first_offer);
     else
-        decline_data(shipment->supply, &large, work->first_offer);
+        decline_data(shipment->parent, &large, work->first_offer);
     parcel__bundle_free(&large);
     return is_read && has_room;
 }
@@ -167,117 +167,117 @@ static void free_portion(struct parcel__portion *portion)
 }
 
 /* Whoever drains it since the run stops has told so before. */
-static void drain_if_stopped(struct parcel__supply *supply)
+static void drain_if_stopped(struct parcel__parent *parent)
 {
-    if (atomic_load_explicit(supply->is_stopped, memory_order_relaxed))
-        parcel__supply_drain(supply);
+    if (atomic_load_explicit(parent->is_stopped, memory_order_relaxed))
+        parcel__parent_drain(parent);
 }
 
-static void put_in(struct parcel__supply *supply, struct parcel__portion *portion)
+static void put_in(struct parcel__parent *parent, struct parcel__portion *portion)
 {
-    pthread_mutex_lock(&supply->mutex);
+    pthread_mutex_lock(&parent->mutex);
     portion->next = NULL;
-    if (supply->first)
-        supply->last->next = portion;
+    if (parent->first)
+        parent->last->next = portion;
     else
-        supply->first = portion;
-    supply->last = portion;
-    supply->count += portion->count;
-    pthread_mutex_unlock(&supply->mutex);
-    drain_if_stopped(supply);
+        parent->first = portion;
+    parent->last = portion;
+    parent->count += portion->count;
+    pthread_mutex_unlock(&parent->mutex);
+    drain_if_stopped(parent);
 }
 
-void parcel__supply_drain(struct parcel__supply *supply)
+void parcel__parent_drain(struct parcel__parent *parent)
 {
-    pthread_mutex_lock(&supply->mutex);
-    struct parcel__portion *portion = supply->first;
-    supply->first = NULL;
-    supply->count = 0;
-    pthread_mutex_unlock(&supply->mutex);
+    pthread_mutex_lock(&parent->mutex);
+    struct parcel__portion *portion = parent->first;
+    parent->first = NULL;
+    parent->count = 0;
+    pthread_mutex_unlock(&parent->mutex);
     while (portion) {
         struct parcel__portion *next = portion->next;
-        answer_unrun(supply, portion->shipment->block, portion->offset, portion->count, NULL);
+        answer_unrun(parent, portion->shipment->block, portion->offset, portion->count, NULL);
         free_portion(portion);
         portion = next;
     }
 }
 
-void parcel__supply_hear_work(struct parcel__supply *supply, struct parcel__message *message)
+void parcel__parent_hear_work(struct parcel__parent *parent, struct parcel__message *message)
 {
     struct parcel__work work;
     char *why = NULL;
     memcpy(&work, message->bytes, sizeof work);
     struct parcel__portion *portion = parcel__memory_await(sizeof *portion);
-    struct parcel__shipment *shipment = new_shipment(supply, &work);
+    struct parcel__shipment *shipment = new_shipment(parent, &work);
     *portion = (struct parcel__portion){
         .shipment = shipment, .offset = work.offset, .first = work.first, .count = work.count};
     shipment->portion = portion;
-    if (supply->is_sent && !unpack(shipment, &work, message, &why)) {
-        answer_unrun(supply, work.block, work.offset, work.count, why ? why : "out of memory");
+    if (parent->is_sent && !unpack(shipment, &work, message, &why)) {
+        answer_unrun(parent, work.block, work.offset, work.count, why ? why : "out of memory");
         parcel__memory_free(why);
         free_portion(portion);
     } else if (shipment->n_arriving == 0) {
-        put_in(supply, portion);
+        put_in(parent, portion);
     }
 }
 
 /* Removes a portion, which is empty. Called with the mutex held. */
-static void remove_portion(struct parcel__supply *supply, struct parcel__portion *portion)
+static void remove_portion(struct parcel__parent *parent, struct parcel__portion *portion)
 {
     struct parcel__portion *before = NULL;
-    for (struct parcel__portion *at = supply->first; at != portion; at = at->next)
+    for (struct parcel__portion *at = parent->first; at != portion; at = at->next)
         before = at;
     if (before)
         before->next = portion->next;
     else
-        supply->first = portion->next;
-    if (supply->last == portion)
-        supply->last = before;
+        parent->first = portion->next;
+    if (parent->last == portion)
+        parent->last = before;
     free_portion(portion);
 }
 
 /* Only the end of a block can be given back: the last portion that is one, or NULL. Called with the
  * mutex held. */
-static struct parcel__portion *find_end(const struct parcel__supply *supply)
+static struct parcel__portion *find_end(const struct parcel__parent *parent)
 {
     struct parcel__portion *found = NULL;
-    for (struct parcel__portion *at = supply->first; at; at = at->next)
+    for (struct parcel__portion *at = parent->first; at; at = at->next)
         found = at->offset + at->count == at->shipment->end ? at : found;
     return found;
 }
 
 /* Half of what has not begun goes back; what is left keeps this rank busy meanwhile. */
-bool parcel__supply_hear_recall(struct parcel__supply *supply)
+bool parcel__parent_hear_recall(struct parcel__parent *parent)
 {
     struct parcel__unrun given = {0};
-    pthread_mutex_lock(&supply->mutex);
-    struct parcel__portion *portion = find_end(supply);
+    pthread_mutex_lock(&parent->mutex);
+    struct parcel__portion *portion = find_end(parent);
     if (portion) {
-        size_t wanted = (supply->count + 1) / 2;
+        size_t wanted = (parent->count + 1) / 2;
         size_t count = portion->count < wanted ? portion->count : wanted;
         portion->count -= count;
-        supply->count -= count;
+        parent->count -= count;
         portion->shipment->end -= count;
         given = (struct parcel__unrun){portion->shipment->block, portion->shipment->end, count};
         if (portion->count == 0)
-            remove_portion(supply, portion);
+            remove_portion(parent, portion);
     }
-    pthread_mutex_unlock(&supply->mutex);
-    parcel__post_tell(supply->post, supply->above, PARCEL__SAYS_RETURN, &given, sizeof given);
+    pthread_mutex_unlock(&parent->mutex);
+    parcel__post_tell(parent->post, parent->above, PARCEL__SAYS_RETURN, &given, sizeof given);
     return given.count > 0;
 }
 
 /* ---- what the stream asks for ---- */
 
-size_t parcel__supply_room(struct parcel__supply *supply)
+size_t parcel__parent_room(struct parcel__parent *parent)
 {
-    pthread_mutex_lock(&supply->mutex);
-    size_t count = supply->count;
-    pthread_mutex_unlock(&supply->mutex);
+    pthread_mutex_lock(&parent->mutex);
+    size_t count = parent->count;
+    pthread_mutex_unlock(&parent->mutex);
     return count;
 }
 
-void parcel__supply_share(struct parcel__stream_block *to, const struct parcel__stream_block *from,
+void parcel__parent_share(struct parcel__stream_block *to, const struct parcel__stream_block *from,
                           size_t at)
 {
     to->origin = from->origin;
@@ -300,24 +300,24 @@ static void cut(struct parcel__portion *portion, struct parcel__stream_block *bl
     portion->count -= count;
 }
 
-size_t parcel__supply_fill(struct parcel__supply *supply, struct parcel__stream_block *block,
+size_t parcel__parent_fill(struct parcel__parent *parent, struct parcel__stream_block *block,
                            size_t most)
 {
     struct parcel__portion *used = NULL;
     size_t count = 0;
-    pthread_mutex_lock(&supply->mutex);
-    struct parcel__portion *portion = supply->first;
+    pthread_mutex_lock(&parent->mutex);
+    struct parcel__portion *portion = parent->first;
     if (portion) {
         count = portion->count < most ? portion->count : most;
         if (count > 0)
             cut(portion, block, count);
-        supply->count -= count;
+        parent->count -= count;
         if (portion->count == 0) {
             used = portion;
-            supply->first = portion->next;
+            parent->first = portion->next;
         }
     }
-    pthread_mutex_unlock(&supply->mutex);
+    pthread_mutex_unlock(&parent->mutex);
     if (used)
         free_portion(used);
     return count;
@@ -334,31 +334,31 @@ static struct parcel__portion restore(const struct parcel__stream_block *block, 
 }
 
 /* They go to the front; where they belong to what stands there, the two are one again. */
-void parcel__supply_put_back(struct parcel__supply *supply, struct parcel__stream_block *block,
+void parcel__parent_put_back(struct parcel__parent *parent, struct parcel__stream_block *block,
                              size_t at)
 {
     struct parcel__portion *portion = parcel__memory_await(sizeof *portion);
     *portion = restore(block, at);
     hold(portion->shipment);
-    pthread_mutex_lock(&supply->mutex);
-    struct parcel__portion *next = supply->first;
-    supply->count += portion->count;
+    pthread_mutex_lock(&parent->mutex);
+    struct parcel__portion *next = parent->first;
+    parent->count += portion->count;
     if (next && next->shipment == portion->shipment &&
         next->offset == portion->offset + portion->count) {
         portion->count += next->count;
-        remove_portion(supply, next);
+        remove_portion(parent, next);
     }
-    portion->next = supply->first;
-    supply->first = portion;
+    portion->next = parent->first;
+    parent->first = portion;
     if (!portion->next)
-        supply->last = portion;
-    pthread_mutex_unlock(&supply->mutex);
-    drain_if_stopped(supply);
+        parent->last = portion;
+    pthread_mutex_unlock(&parent->mutex);
+    drain_if_stopped(parent);
 }
 
-void parcel__supply_drop(struct parcel__supply *supply, struct parcel__stream_block *block)
+void parcel__parent_drop(struct parcel__parent *parent, struct parcel__stream_block *block)
 {
-    answer_unrun(supply, block->origin.shipment->block, block->origin.offset, block->results->count,
+    answer_unrun(parent, block->origin.shipment->block, block->origin.offset, block->results->count,
                  "out of memory");
     let_go(block->origin.shipment);
 }
@@ -366,11 +366,11 @@ void parcel__supply_drop(struct parcel__supply *supply, struct parcel__stream_bl
 /* ---- results ---- */
 
 /* Called with out_mutex held. */
-static void send_out(struct parcel__supply *supply)
+static void send_out(struct parcel__parent *parent)
 {
-    struct parcel__bundle *out = &supply->out;
+    struct parcel__bundle *out = &parent->out;
     if (out->used > 0)
-        parcel__post_send(supply->post, supply->above, PARCEL__SAYS_RESULTS, out->bytes, out->used);
+        parcel__post_send(parent->post, parent->above, PARCEL__SAYS_RESULTS, out->bytes, out->used);
     else
         parcel__memory_free(out->bytes);
     parcel__memory_free(out->large);
@@ -389,10 +389,10 @@ static void unpack_results(struct parcel__bundle *out, size_t used, size_t n_lar
 
 /* Packs results of the block from at on, or answers for them if memory runs out. Returns how many.
  */
-static size_t pack(struct parcel__supply *supply, const struct parcel__stream_block *block,
+static size_t pack(struct parcel__parent *parent, const struct parcel__stream_block *block,
                    size_t at)
 {
-    struct parcel__bundle *out = &supply->out;
+    struct parcel__bundle *out = &parent->out;
     size_t start = out->used, n_large = out->n_large;
     struct parcel__piece piece = {.block = block->origin.shipment->block,
                                   .offset = block->origin.offset + at,
@@ -405,7 +405,7 @@ static size_t pack(struct parcel__supply *supply, const struct parcel__stream_bl
         piece.count = parcel__bundle_put_results(out, block->results, at,
                                                  block->results->count - at, MOST_BYTES);
     if (piece.count > 0)
-        piece.first_offer = parcel__offers_add(supply->offers, out, n_large, true);
+        piece.first_offer = parcel__large_arrays_add(parent->large_arrays, out, n_large, true);
     if (piece.count > 0 && piece.first_offer < SIZE_MAX) {
         piece.size = out->used - head;
         memcpy(out->bytes + start, &piece, sizeof piece);
@@ -413,31 +413,31 @@ static size_t pack(struct parcel__supply *supply, const struct parcel__stream_bl
     }
     unpack_results(out, start, n_large);
     piece.count = piece.count > 0 ? piece.count : 1;
-    answer_unrun(supply, piece.block, piece.offset, piece.count, "out of memory");
+    answer_unrun(parent, piece.block, piece.offset, piece.count, "out of memory");
     return piece.count;
 }
 
-void parcel__supply_give(struct parcel__supply *supply, struct parcel__stream_block *block)
+void parcel__parent_give(struct parcel__parent *parent, struct parcel__stream_block *block)
 {
-    pthread_mutex_lock(&supply->out_mutex);
-    if (supply->out.used == 0)
-        supply->out_since = parcel__port_now();
+    pthread_mutex_lock(&parent->out_mutex);
+    if (parent->out.used == 0)
+        parent->out_since = parcel__port_now();
     for (size_t at = 0; at < block->results->count;) {
-        at += pack(supply, block, at);
-        if (supply->out.used >= FULL || supply->out.n_large > 0)
-            send_out(supply);
+        at += pack(parent, block, at);
+        if (parent->out.used >= FULL || parent->out.n_large > 0)
+            send_out(parent);
     }
-    pthread_mutex_unlock(&supply->out_mutex);
+    pthread_mutex_unlock(&parent->out_mutex);
     let_go(block->origin.shipment);
 }
 
 /* At once when this rank needs new calls soon. One that hands out has few itself, and what it would
  * send at once is better put together. */
-void parcel__supply_send(struct parcel__supply *supply, bool are_last)
+void parcel__parent_send(struct parcel__parent *parent, bool are_last)
 {
-    bool is_low = are_last || parcel__supply_room(supply) < supply->n_in_need;
-    pthread_mutex_lock(&supply->out_mutex);
-    if (supply->out.used > 0 && (is_low || parcel__port_now() - supply->out_since >= old))
-        send_out(supply);
-    pthread_mutex_unlock(&supply->out_mutex);
+    bool is_low = are_last || parcel__parent_room(parent) < parent->n_in_need;
+    pthread_mutex_lock(&parent->out_mutex);
+    if (parent->out.used > 0 && (is_low || parcel__port_now() - parent->out_since >= old))
+        send_out(parent);
+    pthread_mutex_unlock(&parent->out_mutex);
 }

@@ -1,17 +1,17 @@
-/* states.c: what the user's on_worker_start makes, one for each worker of a run. */
-#include "job/states.h"
+/* worker_states.c: what the user's on_worker_start makes, one for each worker of a run. */
+#include "job/worker_states.h"
 
 #include "ground/memory.h"
 #include "ground/mutexes.h"
 
-struct parcel__states {
+struct parcel__worker_states {
     struct parcel__callbacks callbacks;
     struct parcel__state_set *unused; /* protected by PARCEL__MUTEX_STATES */
 };
 
-struct parcel__states *parcel__states_new(const struct parcel__callbacks *callbacks)
+struct parcel__worker_states *parcel__worker_states_new(const struct parcel__callbacks *callbacks)
 {
-    struct parcel__states *states = parcel__memory_new(sizeof *states);
+    struct parcel__worker_states *states = parcel__memory_new(sizeof *states);
     if (!states)
         return NULL;
     states->callbacks = *callbacks;
@@ -26,7 +26,7 @@ static void end_workers(const struct parcel__state_set *set)
             set->callbacks.end(set->callbacks.state, set->first_worker + i, set->of[i].value);
 }
 
-void parcel__states_free(struct parcel__states *states)
+void parcel__worker_states_free(struct parcel__worker_states *states)
 {
     if (!states)
         return;
@@ -39,7 +39,7 @@ void parcel__states_free(struct parcel__states *states)
     parcel__memory_free(states);
 }
 
-static struct parcel__state_set *take_unused(struct parcel__states *states)
+static struct parcel__state_set *take_unused(struct parcel__worker_states *states)
 {
     parcel__mutexes_lock(PARCEL__MUTEX_STATES);
     struct parcel__state_set *set = states->unused;
@@ -51,7 +51,7 @@ static struct parcel__state_set *take_unused(struct parcel__states *states)
 
 /* The set, larger if it has to be; NULL: out of memory, and it is as it was. */
 static struct parcel__state_set *enlarge(struct parcel__state_set *set,
-                                         const struct parcel__states *states, int n_workers)
+                                         const struct parcel__worker_states *states, int n_workers)
 {
     int before = set ? set->n_workers : 0;
     if (before >= n_workers)
@@ -67,19 +67,20 @@ static struct parcel__state_set *enlarge(struct parcel__state_set *set,
     return larger;
 }
 
-struct parcel__state_set *parcel__states_take(struct parcel__states *states, int first_worker,
-                                              int n_workers)
+struct parcel__state_set *parcel__worker_states_take(struct parcel__worker_states *states,
+                                                     int first_worker, int n_workers)
 {
     struct parcel__state_set *set = take_unused(states);
     struct parcel__state_set *larger = enlarge(set, states, n_workers);
     if (larger)
         larger->first_worker = first_worker;
     else if (set)
-        parcel__states_give_back(states, set);
+        parcel__worker_states_give_back(states, set);
     return larger;
 }
 
-void parcel__states_give_back(struct parcel__states *states, struct parcel__state_set *set)
+void parcel__worker_states_give_back(struct parcel__worker_states *states,
+                                     struct parcel__state_set *set)
 {
     parcel__mutexes_lock(PARCEL__MUTEX_STATES);
     set->next = states->unused;

@@ -1,13 +1,13 @@
-/* deal.h: handing calls out to the ranks right below, and what they answer. */
-#ifndef PARCEL__DEAL_H
-#define PARCEL__DEAL_H
+/* children.h: handing calls out to the ranks right below, and what they answer. */
+#ifndef PARCEL__CHILDREN_H
+#define PARCEL__CHILDREN_H
 
 #include <stdatomic.h>
 
-#include "ranks/offers.h"
+#include "ranks/large_arrays.h"
 #include "stream/stream.h"
 
-/* A rank right below, and all below that. Protected by the deal's mutex; what only answers change
+/* A rank right below, and all below that. Protected by the mutex of all; what only answers change
  * is read with the post held, too. */
 struct parcel__child {
     int rank;
@@ -23,16 +23,16 @@ struct parcel__child {
 };
 
 /* Of one run. */
-struct parcel__deal {
+struct parcel__children {
     struct parcel__post *post;
-    struct parcel__offers *offers;
+    struct parcel__large_arrays *large_arrays;
     struct parcel__stream *stream; /* whose calls are handed out */
     int rank;
     bool is_sent;  /* calls go as bytes; else every rank has the list */
     int n_workers; /* of this rank and all below */
     size_t batch_size;
-    struct parcel__child *children;
-    int n_children;
+    struct parcel__child *of;
+    int count;
 
     /* Blocks that other ranks have, any that is just being taken for one, and what is asked back.
      * Release and acquire:
@@ -52,23 +52,26 @@ struct parcel__deal {
     pthread_mutex_t turn; /* held by who hands out */
 };
 
-/* The members up to n_children are to be set before. */
-void parcel__deal_open(struct parcel__deal *deal);
-void parcel__deal_close(struct parcel__deal *deal);
+/* The members up to count are to be set before. */
+void parcel__children_open(struct parcel__children *children);
+void parcel__children_close(struct parcel__children *children);
 
 /* Gives each rank as many calls as it should have; and, where there are none left for some, asks
  * others to give back what they have not begun. Threads: any. */
-void parcel__deal_out(struct parcel__deal *deal);
+void parcel__children_out(struct parcel__children *children);
 
 /* A worker of this rank has, or has not, found calls. Threads: any. */
-void parcel__deal_note_idle(struct parcel__deal *deal, bool is_idle);
+void parcel__children_note_idle(struct parcel__children *children, bool is_idle);
 
 /* Answers. With the post held. */
-void parcel__deal_hear_results(struct parcel__deal *deal, struct parcel__message *message);
-void parcel__deal_hear_unrun(struct parcel__deal *deal, const struct parcel__message *message);
-void parcel__deal_hear_return(struct parcel__deal *deal, const struct parcel__message *message);
+void parcel__children_hear_results(struct parcel__children *children,
+                                   struct parcel__message *message);
+void parcel__children_hear_unrun(struct parcel__children *children,
+                                 const struct parcel__message *message);
+void parcel__children_hear_return(struct parcel__children *children,
+                                  const struct parcel__message *message);
 
 /* True when nothing is out, and nothing is left to be handed out. Threads: any. */
-bool parcel__deal_is_done(struct parcel__deal *deal);
+bool parcel__children_is_done(struct parcel__children *children);
 
 #endif

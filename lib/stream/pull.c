@@ -1,20 +1,20 @@
 /*
- * pulled.c: a stream that runs in a thread of its own while its results are pulled.
+ * pull.c: a stream that runs in a thread of its own while its results are pulled.
  *
  * The results belong to the thread that pulls: what the run found out is written into them when it
  * is over and its thread has been joined, at the end or when the stream is closed. Other ranks are
  * told as soon as it is over.
  */
-#include "stream/pulled.h"
+#include "stream/pull.h"
 
 #include "stream/crew.h"
 #include "stream/delivery.h"
 #include "ground/memory.h"
 #include "ground/port.h"
 
-struct parcel__pulled {
+struct parcel__pull {
     struct parcel__stream stream;
-    struct parcel__pulled_owner owner;
+    struct parcel__pull_owner owner;
     pthread_t thread;
     int process; /* that has the thread: one forked from it has a copy that nobody serves */
     parcel_results *ending; /* what became of the run; written by the thread */
@@ -24,25 +24,25 @@ struct parcel__pulled {
 
 static void *run(void *argument)
 {
-    struct parcel__pulled *pulled = argument;
+    struct parcel__pull *pulled = argument;
     parcel__crew_run(&pulled->stream, pulled->owner.run, pulled->owner.context);
     parcel__stream_settle(&pulled->stream, pulled->ending);
     pulled->owner.over(pulled->owner.context, pulled->ending);
     return NULL;
 }
 
-static void close_pulled(struct parcel__pulled *pulled)
+static void close_pulled(struct parcel__pull *pulled)
 {
     parcel__stream_close(&pulled->stream);
     parcel__results_free(pulled->ending);
     parcel__memory_free(pulled);
 }
 
-const char *parcel__pulled_start(parcel_results *results,
-                                 const struct parcel__stream_options *options,
-                                 const struct parcel__pulled_owner *owner)
+const char *parcel__pull_start(parcel_results *results,
+                               const struct parcel__stream_options *options,
+                               const struct parcel__pull_owner *owner)
 {
-    struct parcel__pulled *pulled = parcel__memory_new(sizeof *pulled);
+    struct parcel__pull *pulled = parcel__memory_new(sizeof *pulled);
     if (!pulled)
         return "out of memory";
     pulled->owner = *owner;
@@ -65,7 +65,7 @@ const char *parcel__pulled_start(parcel_results *results,
 /* Waits for the run, whose results are then as those of any other. */
 static void end(parcel_results *results)
 {
-    struct parcel__pulled *pulled = results->pulled;
+    struct parcel__pull *pulled = results->pulled;
     if (pulled->has_ended)
         return;
     int cancel = parcel__port_hold_cancel();
@@ -77,7 +77,7 @@ static void end(parcel_results *results)
 }
 
 /* True of a stream that another process runs, which forked this one. */
-static bool is_elsewhere(const struct parcel__pulled *pulled)
+static bool is_elsewhere(const struct parcel__pull *pulled)
 {
     return !pulled->has_ended && pulled->process != parcel__port_pid();
 }
@@ -118,7 +118,7 @@ bool parcel_results_next(parcel_results *results, parcel_result *result)
     result->value = parcel_results_value(block->results, i);
     result->parcel__hold = block;
     /* Ranks are free for the next run then, even if nobody asks for one result more. */
-    if (results->pulled->stream.options.exchange &&
+    if (results->pulled->stream.options.rank_run &&
         parcel__delivery_is_complete(&results->pulled->stream))
         end(results);
     return true;
@@ -158,7 +158,7 @@ static bool close_early(parcel_results *results, size_t *used, size_t *unused, s
         refuse(results);
     if (!is_pulled(results))
         return false;
-    struct parcel__pulled *pulled = results->pulled;
+    struct parcel__pull *pulled = results->pulled;
     struct parcel__stream *stream = &pulled->stream;
     bool is_early = !pulled->has_ended;
     if (is_early)

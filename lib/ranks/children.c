@@ -1,19 +1,19 @@
 /*
- * deal.c: handing calls out to the ranks right below, and what they answer.
+ * children.c: handing calls out to the ranks right below, and what they answer.
  *
  * A rank gets so many calls that they last until an answer can be back: more of short calls, one
  * for each worker of long ones, and no more than its part of what is left. Calls may turn out to be
  * longer than those before: so who finds none left asks others to give back what they have not
  * begun.
  */
-#include "ranks/deal.h"
+#include "ranks/children.h"
 
 #include <math.h>
 #include <string.h>
 
 #include "calls/calls.h"
 #include "stream/crew.h"
-#include "stream/intake.h"
+#include "stream/feed.h"
 #include "ground/memory.h"
 #include "ground/port.h"
 
@@ -30,64 +30,64 @@ static const double worth = 1e-3, patience = 0.5e-3, again = 5e-3;
 /* Calls that are sent together take so many bytes, unless one alone takes more. */
 enum { MOST_BYTES = 1 << 20 };
 
-void parcel__deal_open(struct parcel__deal *deal)
+void parcel__children_open(struct parcel__children *children)
 {
-    atomic_init(&deal->n_open, 0);
-    pthread_mutex_init(&deal->mutex, NULL);
-    pthread_mutex_init(&deal->turn, NULL);
+    atomic_init(&children->n_open, 0);
+    pthread_mutex_init(&children->mutex, NULL);
+    pthread_mutex_init(&children->turn, NULL);
 }
 
-void parcel__deal_close(struct parcel__deal *deal)
+void parcel__children_close(struct parcel__children *children)
 {
-    for (int i = 0; i < deal->n_children; i++)
-        parcel__memory_free(deal->children[i].blocks);
-    parcel__memory_free(deal->children);
-    pthread_mutex_destroy(&deal->mutex);
-    pthread_mutex_destroy(&deal->turn);
+    for (int i = 0; i < children->count; i++)
+        parcel__memory_free(children->of[i].blocks);
+    parcel__memory_free(children->of);
+    pthread_mutex_destroy(&children->mutex);
+    pthread_mutex_destroy(&children->turn);
 }
 
 /* While nobody hands out, what is not out does not go out behind our back. */
-bool parcel__deal_is_done(struct parcel__deal *deal)
+bool parcel__children_is_done(struct parcel__children *children)
 {
-    if (pthread_mutex_trylock(&deal->turn) != 0)
+    if (pthread_mutex_trylock(&children->turn) != 0)
         return false;
-    bool is_done = atomic_load_explicit(&deal->n_open, memory_order_acquire) == 0 &&
-                   parcel__intake_left(deal->stream) == 0;
-    pthread_mutex_unlock(&deal->turn);
-    return is_done && (!atomic_load_explicit(&deal->has_unrun, memory_order_relaxed) ||
-                       parcel__stream_must_stop(deal->stream));
+    bool is_done = atomic_load_explicit(&children->n_open, memory_order_acquire) == 0 &&
+                   parcel__feed_left(children->stream) == 0;
+    pthread_mutex_unlock(&children->turn);
+    return is_done && (!atomic_load_explicit(&children->has_unrun, memory_order_relaxed) ||
+                       parcel__stream_must_stop(children->stream));
 }
 
-static void open_one(struct parcel__deal *deal)
+static void open_one(struct parcel__children *children)
 {
-    atomic_fetch_add_explicit(&deal->n_open, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&children->n_open, 1, memory_order_relaxed);
 }
 
-static void close_one(struct parcel__deal *deal)
+static void close_one(struct parcel__children *children)
 {
-    atomic_fetch_sub_explicit(&deal->n_open, 1, memory_order_release);
+    atomic_fetch_sub_explicit(&children->n_open, 1, memory_order_release);
 }
 
-static void tell_watcher(const struct parcel__deal *deal, size_t count)
+static void tell_watcher(const struct parcel__children *children, size_t count)
 {
-    const struct parcel__watcher *watcher = &deal->stream->options.job.watcher;
+    const struct parcel__watcher *watcher = &children->stream->options.job.watcher;
     if (count > 0 && watcher->completed)
         watcher->completed(watcher->state, count);
 }
 
-static void note_unrun(struct parcel__deal *deal)
+static void note_unrun(struct parcel__children *children)
 {
-    atomic_store_explicit(&deal->has_unrun, true, memory_order_relaxed);
+    atomic_store_explicit(&children->has_unrun, true, memory_order_relaxed);
 }
 
 /* ---- blocks at other ranks ---- */
 
-static struct parcel__stream_block *find_block(struct parcel__deal *deal,
+static struct parcel__stream_block *find_block(struct parcel__children *children,
                                                const struct parcel__child *child, unsigned number)
 {
-    pthread_mutex_lock(&deal->mutex);
+    pthread_mutex_lock(&children->mutex);
     struct parcel__stream_block *block = number < child->n_blocks ? child->blocks[number] : NULL;
-    pthread_mutex_unlock(&deal->mutex);
+    pthread_mutex_unlock(&children->mutex);
     return block;
 }
 
@@ -113,46 +113,47 @@ static size_t enter(struct parcel__child *child, struct parcel__stream_block *bl
     return i;
 }
 
-static void finish(struct parcel__deal *deal, struct parcel__child *child, unsigned number)
+static void finish(struct parcel__children *children, struct parcel__child *child, unsigned number)
 {
-    struct parcel__stream_block *block = find_block(deal, child, number);
-    pthread_mutex_lock(&deal->mutex);
+    struct parcel__stream_block *block = find_block(children, child, number);
+    pthread_mutex_lock(&children->mutex);
     child->blocks[number] = NULL;
-    pthread_mutex_unlock(&deal->mutex);
-    parcel__crew_finish(deal->stream, block);
-    close_one(deal);
+    pthread_mutex_unlock(&children->mutex);
+    parcel__crew_finish(children->stream, block);
+    close_one(children);
 }
 
 /* So many calls of a block are not out any more. With the post held. */
-static void note_answers(struct parcel__deal *deal, struct parcel__child *child, unsigned number,
-                         size_t count)
+static void note_answers(struct parcel__children *children, struct parcel__child *child,
+                         unsigned number, size_t count)
 {
-    struct parcel__stream_block *block = find_block(deal, child, number);
-    pthread_mutex_lock(&deal->mutex);
+    struct parcel__stream_block *block = find_block(children, child, number);
+    pthread_mutex_lock(&children->mutex);
     child->n_out -= count;
     child->heard = parcel__port_now();
-    pthread_mutex_unlock(&deal->mutex);
+    pthread_mutex_unlock(&children->mutex);
     block->n_missing -= count;
     if (block->n_missing == 0 && block->n_arriving == 0)
-        finish(deal, child, number);
+        finish(children, child, number);
 }
 
 /* A copy of why calls of the block failed, which lives as long as its results. */
-static const char *keep_reason(const struct parcel__deal *deal, const struct parcel__child *child,
+static const char *keep_reason(const struct parcel__children *children,
+                               const struct parcel__child *child,
                                struct parcel__stream_block *block, const char *why)
 {
     static const char out_of_memory[] = "out of memory";
-    struct parcel__arena *arena = parcel__crew_arena(deal->stream, block, child->first_worker);
+    struct parcel__arena *arena = parcel__crew_arena(children->stream, block, child->first_worker);
     const char *kept = parcel__arena_copy(arena, why ? why : out_of_memory);
     return kept ? kept : out_of_memory;
 }
 
 /* Marks calls of a block as failed. With the post held: so one thread at a time uses the arena. */
-static void mark_failed(const struct parcel__deal *deal, const struct parcel__child *child,
+static void mark_failed(const struct parcel__children *children, const struct parcel__child *child,
                         struct parcel__stream_block *block, size_t first, size_t count,
                         const char *why)
 {
-    const char *kept = keep_reason(deal, child, block, why);
+    const char *kept = keep_reason(children, child, block, why);
     const struct parcel__record record = {.worker = child->first_worker};
     for (size_t i = first; i < first + count; i++) {
         parcel__results_mark(block->results, i, 1, PARCEL_FAILED, record);
@@ -161,58 +162,58 @@ static void mark_failed(const struct parcel__deal *deal, const struct parcel__ch
 }
 
 /* Records calls of a block that did not run as failed. With the post held. */
-static void fail_calls(struct parcel__deal *deal, const struct parcel__child *child,
+static void fail_calls(struct parcel__children *children, const struct parcel__child *child,
                        struct parcel__stream_block *block, size_t first, size_t count,
                        const char *why)
 {
-    mark_failed(deal, child, block, first, count, why);
+    mark_failed(children, child, block, first, count, why);
     block->results->failures += count;
     block->sums.n_ran += count;
-    parcel__crew_count(deal->stream, count, 0);
-    tell_watcher(deal, count);
+    parcel__crew_count(children->stream, count, 0);
+    tell_watcher(children, count);
 }
 
 /* ---- handing out ---- */
 
 /* Where the run stops after so many calls that failed, say, few more of them should be out: as
  * many as will hardly have so many, by what happened so far; and one for each worker. */
-static double bounded_by_halt(const struct parcel__deal *deal, const struct parcel__child *child,
-                              double target)
+static double bounded_by_halt(const struct parcel__children *children,
+                              const struct parcel__child *child, double target)
 {
-    const struct parcel__control *control = deal->stream->options.job.control;
+    const struct parcel__control *control = children->stream->options.job.control;
     size_t enough = parcel__control_left(control);
     if (enough == SIZE_MAX)
         return target;
-    double n_ran = (double)parcel__crew_count_ran(deal->stream);
+    double n_ran = (double)parcel__crew_count_ran(children->stream);
     double n_counted = (double)parcel__control_counted(control), n = child->n_workers;
     double part = fmin((n_counted + 1) / (n_ran + 1), 1); /* of the calls that count */
-    double share = (double)enough * n / deal->n_workers;
+    double share = (double)enough * n / children->n_workers;
     return fmin(target, fmax(share / (4 * part), n));
 }
 
 /* How many calls should be out at a rank, of as many as are left. */
-static double target_of(const struct parcel__deal *deal, const struct parcel__child *child,
+static double target_of(const struct parcel__children *children, const struct parcel__child *child,
                         size_t left)
 {
     const double at_first = 2;
     double seconds = child->seconds_per_call, n = child->n_workers;
-    double part = n / deal->n_workers;
+    double part = n / children->n_workers;
     double target = seconds == 0          ? at_first * n
                     : seconds > long_call ? n
                     : seconds > cover / 2 ? 2 * n
                                           : n * cover / seconds;
-    target = fmax(target, n * (double)deal->batch_size);
+    target = fmax(target, n * (double)children->batch_size);
     target = fmin(target, fmax((double)left * part / 2, 1) + (double)child->n_out);
-    return bounded_by_halt(deal, child, target);
+    return bounded_by_halt(children, child, target);
 }
 
 /* How many calls a rank should be given now. Short calls are given by the quarter of what should be
  * out, so that several messages are on their way; long ones one by one. */
-static size_t wanted(const struct parcel__deal *deal, const struct parcel__child *child,
+static size_t wanted(const struct parcel__children *children, const struct parcel__child *child,
                      size_t left, bool is_first)
 {
     static const double most = 1e9;
-    double target = left > 0 ? target_of(deal, child, left) : 0, out = (double)child->n_out;
+    double target = left > 0 ? target_of(children, child, left) : 0, out = (double)child->n_out;
     if (is_first)
         target = fmin(target, child->n_workers);
     bool is_low = child->seconds_per_call > cover / 4 ? out < target : out <= 0.75 * target;
@@ -221,7 +222,7 @@ static size_t wanted(const struct parcel__deal *deal, const struct parcel__child
 
 /* Packs calls of the block behind room for the work. Returns how many; 0: *why says why the first
  * cannot go, or is NULL: out of memory. */
-static size_t pack(struct parcel__deal *deal, const struct parcel__stream_block *block,
+static size_t pack(struct parcel__children *children, const struct parcel__stream_block *block,
                    struct parcel__bundle *bundle, struct parcel__work *work, char **why)
 {
     size_t n = 0;
@@ -229,58 +230,59 @@ static size_t pack(struct parcel__deal *deal, const struct parcel__stream_block 
         n = parcel__bundle_put_calls(bundle, block->list, block->first_call, block->results->count,
                                      MOST_BYTES, why);
     if (n > 0)
-        work->first_offer = parcel__offers_add(deal->offers, bundle, 0, false);
+        work->first_offer = parcel__large_arrays_add(children->large_arrays, bundle, 0, false);
     return n > 0 && work->first_offer < SIZE_MAX ? n : 0;
 }
 
 /* A block that cannot go to another rank: nobody else has it. */
-static void refuse(struct parcel__deal *deal, const struct parcel__child *child,
+static void refuse(struct parcel__children *children, const struct parcel__child *child,
                    struct parcel__stream_block *block, const char *why)
 {
-    parcel__post_hold(deal->post);
-    fail_calls(deal, child, block, 0, block->n_missing, why);
-    parcel__post_let_go(deal->post);
-    parcel__crew_finish(deal->stream, block);
-    close_one(deal);
+    parcel__post_hold(children->post);
+    fail_calls(children, child, block, 0, block->n_missing, why);
+    parcel__post_let_go(children->post);
+    parcel__crew_finish(children->stream, block);
+    close_one(children);
 }
 
 /* Keeps so many calls of the block; the rest is handed out again, or has failed. */
-static void keep(struct parcel__deal *deal, const struct parcel__child *child,
+static void keep(struct parcel__children *children, const struct parcel__child *child,
                  struct parcel__stream_block *block, size_t count)
 {
     size_t rest = block->results->count - count;
     block->n_missing = count;
-    if (rest == 0 || parcel__intake_give_back(deal->stream, block, count, 0))
+    if (rest == 0 || parcel__feed_give_back(children->stream, block, count, 0))
         return;
-    parcel__post_hold(deal->post);
-    fail_calls(deal, child, block, count, rest, NULL);
-    parcel__post_let_go(deal->post);
+    parcel__post_hold(children->post);
+    fail_calls(children, child, block, count, rest, NULL);
+    parcel__post_let_go(children->post);
 }
 
 /* Sends as many calls of the block as go together. */
-static void send_block(struct parcel__deal *deal, struct parcel__child *child,
+static void send_block(struct parcel__children *children, struct parcel__child *child,
                        struct parcel__stream_block *block)
 {
     struct parcel__bundle bundle = {0};
     struct parcel__work work = {.first = block->first};
     char *why = NULL;
     size_t count = block->results->count, number = SIZE_MAX;
-    size_t n = deal->is_sent ? pack(deal, block, &bundle, &work, &why) : count;
-    keep(deal, child, block, n > 0 ? n : 1);
+    size_t n = children->is_sent ? pack(children, block, &bundle, &work, &why) : count;
+    keep(children, child, block, n > 0 ? n : 1);
     if (n > 0) {
-        pthread_mutex_lock(&deal->mutex);
+        pthread_mutex_lock(&children->mutex);
         number = enter(child, block);
-        pthread_mutex_unlock(&deal->mutex);
+        pthread_mutex_unlock(&children->mutex);
     }
     work.block = (unsigned)number;
     work.count = n;
     if (number == SIZE_MAX) {
-        refuse(deal, child, block, why);
-    } else if (!deal->is_sent) {
-        parcel__post_tell(deal->post, child->rank, PARCEL__SAYS_WORK, &work, sizeof work);
+        refuse(children, child, block, why);
+    } else if (!children->is_sent) {
+        parcel__post_tell(children->post, child->rank, PARCEL__SAYS_WORK, &work, sizeof work);
     } else {
         memcpy(bundle.bytes, &work, sizeof work);
-        parcel__post_send(deal->post, child->rank, PARCEL__SAYS_WORK, bundle.bytes, bundle.used);
+        parcel__post_send(children->post, child->rank, PARCEL__SAYS_WORK, bundle.bytes,
+                          bundle.used);
         bundle.bytes = NULL;
     }
     parcel__memory_free(why);
@@ -289,79 +291,81 @@ static void send_block(struct parcel__deal *deal, struct parcel__child *child,
 
 /* The most calls of one block. Where somebody waits for results, none waits for long for those that
  * came with it; and no rank waits for long until a generator has given a whole block. */
-static size_t longest_block(const struct parcel__deal *deal, const struct parcel__child *child)
+static size_t longest_block(const struct parcel__children *children,
+                            const struct parcel__child *child)
 {
     static const double instant = 1e-3;
-    const struct parcel__stream_options *options = &deal->stream->options;
+    const struct parcel__stream_options *options = &children->stream->options;
     double seconds = child->seconds_per_call;
-    if (!options->is_pulled && !options->on_result && !deal->stream->is_generated)
+    if (!options->is_pulled && !options->on_result && !children->stream->is_generated)
         return SIZE_MAX;
-    if (deal->batch_size > 0)
-        return deal->batch_size;
+    if (children->batch_size > 0)
+        return children->batch_size;
     if (seconds == 0)
         return 1;
-    seconds += deal->seconds_to_take;
+    seconds += children->seconds_to_take;
     return seconds < instant ? (size_t)fmin(instant / seconds, 1e9) : 1;
 }
 
 /* The next count calls, and how long it takes to have them; NULL: there are none. */
-static struct parcel__stream_block *take(struct parcel__deal *deal, size_t count)
+static struct parcel__stream_block *take(struct parcel__children *children, size_t count)
 {
     double start = parcel__port_now();
-    struct parcel__stream_block *block = parcel__intake_take(deal->stream, count);
+    struct parcel__stream_block *block = parcel__feed_take(children->stream, count);
     if (block)
-        deal->seconds_to_take = (parcel__port_now() - start) / (double)block->results->count;
+        children->seconds_to_take = (parcel__port_now() - start) / (double)block->results->count;
     return block;
 }
 
 /* Gives a rank as many calls as it should have; or, first, one for each worker. */
-static void top_up(struct parcel__deal *deal, struct parcel__child *child, bool is_first)
+static void top_up(struct parcel__children *children, struct parcel__child *child, bool is_first)
 {
     for (;;) {
-        size_t left = parcel__intake_left(deal->stream);
-        pthread_mutex_lock(&deal->mutex);
-        size_t count = wanted(deal, child, left, is_first), most = longest_block(deal, child);
-        pthread_mutex_unlock(&deal->mutex);
+        size_t left = parcel__feed_left(children->stream);
+        pthread_mutex_lock(&children->mutex);
+        size_t count = wanted(children, child, left, is_first),
+               most = longest_block(children, child);
+        pthread_mutex_unlock(&children->mutex);
         if (count == 0)
             return;
         count = count < most ? count : most;
-        open_one(deal);
-        struct parcel__stream_block *block = take(deal, count);
+        open_one(children);
+        struct parcel__stream_block *block = take(children, count);
         if (!block) {
-            close_one(deal);
+            close_one(children);
             return;
         }
         block->n_arriving = 0;
         block->sums = (struct parcel__sums){.longest = -1};
-        send_block(deal, child, block);
+        send_block(children, child, block);
     }
 }
 
 /* ---- asking for calls back ---- */
 
-void parcel__deal_note_idle(struct parcel__deal *deal, bool is_idle)
+void parcel__children_note_idle(struct parcel__children *children, bool is_idle)
 {
-    double since = atomic_load_explicit(&deal->idle_since, memory_order_relaxed);
+    double since = atomic_load_explicit(&children->idle_since, memory_order_relaxed);
     if (is_idle != (since > 0))
-        atomic_store_explicit(&deal->idle_since, is_idle ? parcel__port_now() : 0,
+        atomic_store_explicit(&children->idle_since, is_idle ? parcel__port_now() : 0,
                               memory_order_relaxed);
 }
 
 /* When a worker of this rank found nothing to do, and still does nothing; else 0. */
-static double idle_since(const struct parcel__deal *deal)
+static double idle_since(const struct parcel__children *children)
 {
-    double since = atomic_load_explicit(&deal->idle_since, memory_order_relaxed);
-    return since > 0 && parcel__crew_has_free_worker(deal->stream) ? since : 0;
+    double since = atomic_load_explicit(&children->idle_since, memory_order_relaxed);
+    return since > 0 && parcel__crew_has_free_worker(children->stream) ? since : 0;
 }
 
 /* Called with the mutex held. */
-static bool somebody_waits(const struct parcel__deal *deal, double now)
+static bool somebody_waits(const struct parcel__children *children, double now)
 {
-    double since = idle_since(deal);
+    double since = idle_since(children);
     if (since > 0 && now - since > patience)
         return true;
-    for (int i = 0; i < deal->n_children; i++)
-        if (deal->children[i].n_out == 0 && now - deal->children[i].heard > patience)
+    for (int i = 0; i < children->count; i++)
+        if (children->of[i].n_out == 0 && now - children->of[i].heard > patience)
             return true;
     return false;
 }
@@ -376,66 +380,66 @@ static bool is_rich(const struct parcel__child *child, double now)
 }
 
 /* The rank with most to give, or NULL. Called with the mutex held. */
-static struct parcel__child *find_richest(struct parcel__deal *deal, double now)
+static struct parcel__child *find_richest(struct parcel__children *children, double now)
 {
     struct parcel__child *richest = NULL;
-    for (int i = 0; i < deal->n_children; i++) {
-        struct parcel__child *child = &deal->children[i];
+    for (int i = 0; i < children->count; i++) {
+        struct parcel__child *child = &children->of[i];
         if (is_rich(child, now) && (!richest || child->n_out > richest->n_out))
             richest = child;
     }
     return richest;
 }
 
-static void recall(struct parcel__deal *deal)
+static void recall(struct parcel__children *children)
 {
     double now = parcel__port_now();
-    pthread_mutex_lock(&deal->mutex);
-    bool is_wanted = somebody_waits(deal, now);
-    struct parcel__child *child = is_wanted ? find_richest(deal, now) : NULL;
+    pthread_mutex_lock(&children->mutex);
+    bool is_wanted = somebody_waits(children, now);
+    struct parcel__child *child = is_wanted ? find_richest(children, now) : NULL;
     if (child)
         child->is_recalled = true;
-    pthread_mutex_unlock(&deal->mutex);
+    pthread_mutex_unlock(&children->mutex);
     if (child) {
-        open_one(deal); /* until it has answered */
-        parcel__post_tell(deal->post, child->rank, PARCEL__SAYS_RECALL, NULL, 0);
-    } else if (is_wanted && now - deal->asked > again) {
-        deal->asked = now;
-        parcel__crew_ask(deal->stream);
+        open_one(children); /* until it has answered */
+        parcel__post_tell(children->post, child->rank, PARCEL__SAYS_RECALL, NULL, 0);
+    } else if (is_wanted && now - children->asked > again) {
+        children->asked = now;
+        parcel__crew_ask(children->stream);
     }
 }
 
-void parcel__deal_out(struct parcel__deal *deal)
+void parcel__children_out(struct parcel__children *children)
 {
-    if (deal->n_children == 0 || pthread_mutex_trylock(&deal->turn) != 0)
+    if (children->count == 0 || pthread_mutex_trylock(&children->turn) != 0)
         return;
-    for (int i = 0; i < deal->n_children; i++) /* all work before some have more */
-        top_up(deal, &deal->children[i], true);
-    bool is_idle = idle_since(deal) > 0; /* what was asked back for its own workers is theirs */
-    for (int i = 0; !is_idle && i < deal->n_children; i++)
-        top_up(deal, &deal->children[i], false);
-    if (parcel__intake_left(deal->stream) == 0)
-        recall(deal);
-    pthread_mutex_unlock(&deal->turn);
+    for (int i = 0; i < children->count; i++) /* all work before some have more */
+        top_up(children, &children->of[i], true);
+    bool is_idle = idle_since(children) > 0; /* what was asked back for its own workers is theirs */
+    for (int i = 0; !is_idle && i < children->count; i++)
+        top_up(children, &children->of[i], false);
+    if (parcel__feed_left(children->stream) == 0)
+        recall(children);
+    pthread_mutex_unlock(&children->turn);
 }
 
 /* ---- answers ---- */
 
 /* The child of that rank, when it has such a part of a block; else NULL. */
-static struct parcel__child *find_holder(struct parcel__deal *deal, int rank, unsigned number,
-                                         size_t offset, size_t count)
+static struct parcel__child *find_holder(struct parcel__children *children, int rank,
+                                         unsigned number, size_t offset, size_t count)
 {
-    int i = deal->n_children > 0 ? rank - deal->children[0].rank : -1;
-    if (i < 0 || i >= deal->n_children)
+    int i = children->count > 0 ? rank - children->of[0].rank : -1;
+    if (i < 0 || i >= children->count)
         return NULL;
-    const struct parcel__stream_block *block = find_block(deal, &deal->children[i], number);
+    const struct parcel__stream_block *block = find_block(children, &children->of[i], number);
     size_t whole = block ? block->results->count : 0;
-    return block && offset <= whole && count <= whole - offset ? &deal->children[i] : NULL;
+    return block && offset <= whole && count <= whole - offset ? &children->of[i] : NULL;
 }
 
 /* An array that arrives. */
 struct arrival {
-    struct parcel__deal *deal;
+    struct parcel__children *children;
     struct parcel__child *child;
     unsigned number; /* of the block that it belongs to */
 };
@@ -443,34 +447,36 @@ struct arrival {
 static void arrive(void *context, void *data)
 {
     struct arrival *arrival = context;
-    struct parcel__stream_block *block = find_block(arrival->deal, arrival->child, arrival->number);
+    struct parcel__stream_block *block =
+        find_block(arrival->children, arrival->child, arrival->number);
     (void)data;
     if (--block->n_arriving == 0 && block->n_missing == 0)
-        finish(arrival->deal, arrival->child, arrival->number);
+        finish(arrival->children, arrival->child, arrival->number);
     parcel__memory_free(arrival);
 }
 
 /* Asks for a large array of a result; or records that there is no memory for it. */
-static void want(struct parcel__deal *deal, struct parcel__child *child,
+static void want(struct parcel__children *children, struct parcel__child *child,
                  struct parcel__stream_block *block, unsigned number,
                  const struct parcel__large *large, size_t offer)
 {
     struct parcel__text text = {0};
-    unsigned char *data = parcel__offers_room(large->size);
+    unsigned char *data = parcel__large_arrays_room(large->size);
     if (data) {
         struct arrival *arrival = parcel__memory_await(sizeof *arrival);
-        *arrival = (struct arrival){deal, child, number};
+        *arrival = (struct arrival){children, child, number};
         memcpy(large->where, &data, sizeof data);
         block->n_arriving++;
-        parcel__offers_want(deal->offers, child->rank, offer, data, large->size, arrive, arrival);
+        parcel__large_arrays_want(children->large_arrays, child->rank, offer, data, large->size,
+                                  arrive, arrival);
         return;
     }
     parcel__text_format(&text, "its result of %zu bytes does not fit the memory of rank %d",
-                        large->size, deal->rank);
+                        large->size, children->rank);
     parcel__results_fail(block->results, large->place, PARCEL_FAILED,
-                         keep_reason(deal, child, block, text.bytes));
+                         keep_reason(children, child, block, text.bytes));
     parcel__text_free(&text);
-    parcel__offers_decline(deal->offers, child->rank, offer);
+    parcel__large_arrays_decline(children->large_arrays, child->rank, offer);
 }
 
 static void add_sums(struct parcel__sums *to, const struct parcel__sums *sums)
@@ -484,21 +490,21 @@ static void add_sums(struct parcel__sums *to, const struct parcel__sums *sums)
     to->slowest = sums->slowest;
 }
 
-static void note_speed(struct parcel__deal *deal, struct parcel__child *child,
+static void note_speed(struct parcel__children *children, struct parcel__child *child,
                        const struct parcel__sums *sums)
 {
     if (sums->n_ran == 0)
         return;
     double seconds = sums->total_time / (double)sums->n_ran;
-    pthread_mutex_lock(&deal->mutex);
+    pthread_mutex_lock(&children->mutex);
     child->seconds_per_call =
         child->seconds_per_call > 0 ? (child->seconds_per_call + seconds) / 2 : seconds;
-    pthread_mutex_unlock(&deal->mutex);
+    pthread_mutex_unlock(&children->mutex);
 }
 
 /* Counts calls that came back. The marks say it: a result may have failed to travel. */
-static void count_ended(struct parcel__deal *deal, struct parcel__stream_block *block, size_t first,
-                        size_t count, size_t *n_failed)
+static void count_ended(struct parcel__children *children, struct parcel__stream_block *block,
+                        size_t first, size_t count, size_t *n_failed)
 {
     size_t n_succeeded = 0, n_unrun = 0;
     *n_failed = 0;
@@ -509,16 +515,16 @@ static void count_ended(struct parcel__deal *deal, struct parcel__stream_block *
         *n_failed += status == PARCEL_FAILED || status == PARCEL_TIMED_OUT || status == PARCEL_LOST;
     }
     if (n_unrun > 0)
-        note_unrun(deal);
+        note_unrun(children);
     block->results->failures += *n_failed;
-    parcel__crew_count(deal->stream, *n_failed, n_succeeded);
+    parcel__crew_count(children->stream, *n_failed, n_succeeded);
 }
 
 /* The median is of the calls of all ranks. */
-static void note_durations(const struct parcel__deal *deal,
+static void note_durations(const struct parcel__children *children,
                            const struct parcel__stream_block *block, size_t first, size_t count)
 {
-    struct parcel__control *control = deal->stream->options.job.control;
+    struct parcel__control *control = children->stream->options.job.control;
     for (size_t i = first; control->median && i < first + count; i++)
         if (parcel_results_status(block->results, i) == PARCEL_OK)
             parcel__control_note_call(control, parcel_results_duration(block->results, i),
@@ -526,11 +532,11 @@ static void note_durations(const struct parcel__deal *deal,
 }
 
 /* Tells who watches of each call that took too long. */
-static void tell_of_overruns(const struct parcel__deal *deal,
+static void tell_of_overruns(const struct parcel__children *children,
                              const struct parcel__stream_block *block, size_t first, size_t count)
 {
-    const struct parcel__watcher *watcher = &deal->stream->options.job.watcher;
-    const struct parcel__control *control = deal->stream->options.job.control;
+    const struct parcel__watcher *watcher = &children->stream->options.job.watcher;
+    const struct parcel__control *control = children->stream->options.job.control;
     for (size_t i = first; watcher->overran && i < first + count; i++)
         if (parcel_results_status(block->results, i) == PARCEL_TIMED_OUT)
             watcher->overran(watcher->state, block->first + i,
@@ -539,33 +545,34 @@ static void tell_of_overruns(const struct parcel__deal *deal,
 }
 
 /* Reads a piece of results. */
-static void hear_piece(struct parcel__deal *deal, struct parcel__child *child,
+static void hear_piece(struct parcel__children *children, struct parcel__child *child,
                        const struct parcel__piece *piece, unsigned char *bytes)
 {
-    struct parcel__stream_block *block = find_block(deal, child, piece->block);
+    struct parcel__stream_block *block = find_block(children, child, piece->block);
     struct parcel__bundle large = {0};
-    struct parcel__arena *arena = parcel__crew_arena(deal->stream, block, child->first_worker);
+    struct parcel__arena *arena = parcel__crew_arena(children->stream, block, child->first_worker);
     bool is_read = parcel__bundle_get_results(bytes, piece->size, block->results, piece->offset,
                                               piece->count, arena, &large);
     if (is_read) {
         size_t n_failed;
         add_sums(&block->sums, &piece->sums);
         for (size_t i = 0; i < large.n_large; i++)
-            want(deal, child, block, piece->block, &large.large[i], piece->first_offer + i);
-        count_ended(deal, block, piece->offset, piece->count, &n_failed);
-        note_durations(deal, block, piece->offset, piece->count);
+            want(children, child, block, piece->block, &large.large[i], piece->first_offer + i);
+        count_ended(children, block, piece->offset, piece->count, &n_failed);
+        note_durations(children, block, piece->offset, piece->count);
         if (n_failed > 0)
-            tell_of_overruns(deal, block, piece->offset, piece->count);
-        tell_watcher(deal, piece->sums.n_ran);
+            tell_of_overruns(children, block, piece->offset, piece->count);
+        tell_watcher(children, piece->sums.n_ran);
     } else {
-        fail_calls(deal, child, block, piece->offset, piece->count, NULL);
+        fail_calls(children, child, block, piece->offset, piece->count, NULL);
     }
     parcel__bundle_free(&large);
-    note_speed(deal, child, &piece->sums);
-    note_answers(deal, child, piece->block, piece->count);
+    note_speed(children, child, &piece->sums);
+    note_answers(children, child, piece->block, piece->count);
 }
 
-void parcel__deal_hear_results(struct parcel__deal *deal, struct parcel__message *message)
+void parcel__children_hear_results(struct parcel__children *children,
+                                   struct parcel__message *message)
 {
     const size_t head = parcel__messages_padded(sizeof(struct parcel__piece));
     size_t at = 0;
@@ -574,50 +581,52 @@ void parcel__deal_hear_results(struct parcel__deal *deal, struct parcel__message
         memcpy(&piece, message->bytes + at, sizeof piece);
         at += head;
         struct parcel__child *child =
-            find_holder(deal, message->rank, piece.block, piece.offset, piece.count);
+            find_holder(children, message->rank, piece.block, piece.offset, piece.count);
         if (!child || piece.size > message->size - at)
             return;
-        hear_piece(deal, child, &piece, message->bytes + at);
+        hear_piece(children, child, &piece, message->bytes + at);
         at += piece.size;
     }
 }
 
-void parcel__deal_hear_unrun(struct parcel__deal *deal, const struct parcel__message *message)
+void parcel__children_hear_unrun(struct parcel__children *children,
+                                 const struct parcel__message *message)
 {
     struct parcel__unrun unrun;
     memcpy(&unrun, message->bytes, sizeof unrun);
     const char *why = parcel__messages_text(message, sizeof unrun);
     struct parcel__child *child =
-        find_holder(deal, message->rank, unrun.block, unrun.offset, unrun.count);
+        find_holder(children, message->rank, unrun.block, unrun.offset, unrun.count);
     if (!child)
         return;
     if (why)
-        fail_calls(deal, child, find_block(deal, child, unrun.block), unrun.offset, unrun.count,
-                   why);
+        fail_calls(children, child, find_block(children, child, unrun.block), unrun.offset,
+                   unrun.count, why);
     else
-        note_unrun(deal);
-    note_answers(deal, child, unrun.block, unrun.count);
+        note_unrun(children);
+    note_answers(children, child, unrun.block, unrun.count);
 }
 
-void parcel__deal_hear_return(struct parcel__deal *deal, const struct parcel__message *message)
+void parcel__children_hear_return(struct parcel__children *children,
+                                  const struct parcel__message *message)
 {
     struct parcel__unrun given;
     memcpy(&given, message->bytes, sizeof given);
-    int i = deal->n_children > 0 ? message->rank - deal->children[0].rank : -1;
-    if (i < 0 || i >= deal->n_children)
+    int i = children->count > 0 ? message->rank - children->of[0].rank : -1;
+    if (i < 0 || i >= children->count)
         return;
-    struct parcel__child *child = &deal->children[i];
-    pthread_mutex_lock(&deal->mutex);
+    struct parcel__child *child = &children->of[i];
+    pthread_mutex_lock(&children->mutex);
     child->is_recalled = false;
     if (given.count == 0)
         child->refused = parcel__port_now();
-    pthread_mutex_unlock(&deal->mutex);
+    pthread_mutex_unlock(&children->mutex);
     if (given.count > 0 &&
-        find_holder(deal, message->rank, given.block, given.offset, given.count)) {
-        struct parcel__stream_block *block = find_block(deal, child, given.block);
-        if (!parcel__intake_give_back(deal->stream, block, given.offset, 0))
-            fail_calls(deal, child, block, given.offset, given.count, NULL);
-        note_answers(deal, child, given.block, given.count);
+        find_holder(children, message->rank, given.block, given.offset, given.count)) {
+        struct parcel__stream_block *block = find_block(children, child, given.block);
+        if (!parcel__feed_give_back(children->stream, block, given.offset, 0))
+            fail_calls(children, child, block, given.offset, given.count, NULL);
+        note_answers(children, child, given.block, given.count);
     }
-    close_one(deal);
+    close_one(children);
 }

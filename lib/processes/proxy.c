@@ -1,5 +1,5 @@
 /*
- * attendant.c: the end of a mailbox in the thread that stands for a worker process.
+ * proxy.c: the end of a mailbox in the thread that stands for a worker process.
  *
  * The thread works for the job as any worker does, but gives its calls to the process and records
  * what comes back. Whatever becomes of the process, the calls that it answered count, the call
@@ -7,7 +7,7 @@
  *
  * Nothing that stands in shared pages is trusted: a call that runs wild may have written there.
  */
-#include "processes/attendant.h"
+#include "processes/proxy.h"
 
 #include <math.h>
 #include <signal.h>
@@ -39,15 +39,15 @@ enum { MOST_VAIN = 3, MOST_TORN = 3 };
 struct errand {
     struct parcel_job *job;
     struct parcel__worker *worker;
-    struct parcel__attendant *own;       /* of this thread */
-    struct parcel__attendant *attendant; /* whose process runs the calls */
-    struct parcel__mailbox *box;         /* that one's */
-    size_t first;                        /* of the order, in the results */
-    size_t count;                        /* of the order */
-    size_t packed;                       /* bytes of its calls */
-    size_t left;                         /* calls of the batch from there on */
-    size_t n_read;                       /* answers that were recorded */
-    bool has_heard;                      /* that a call cancelled the run's token */
+    struct parcel__proxy *own;   /* of this thread */
+    struct parcel__proxy *proxy; /* whose process runs the calls */
+    struct parcel__mailbox *box; /* that one's */
+    size_t first;                /* of the order, in the results */
+    size_t count;                /* of the order */
+    size_t packed;               /* bytes of its calls */
+    size_t left;                 /* calls of the batch from there on */
+    size_t n_read;               /* answers that were recorded */
+    bool has_heard;              /* that a call cancelled the run's token */
     bool is_alone;              /* one more attempt at one call, whose answer is not recorded yet */
     int pid;                    /* of its process */
     double sent;                /* when, by the clock */
@@ -70,7 +70,7 @@ struct attempt {
 static int number_in_run(const struct errand *errand)
 {
     int first = errand->worker->current.worker - errand->own->number;
-    return first + errand->attendant->number;
+    return first + errand->proxy->number;
 }
 
 /* True when a call's time is limited, now or as soon as there is a median. */
@@ -85,15 +85,15 @@ static bool is_limited(const struct errand *errand)
 static bool has_list(const struct errand *errand)
 {
     const parcel_calls *calls = errand->job->options.calls;
-    return calls == errand->attendant->snapshot->calls;
+    return calls == errand->proxy->snapshot->calls;
 }
 
 /* Packs as many calls as go together; 0: not even the first does, and the errand may say why. */
 static size_t pack(struct errand *errand, size_t first, size_t count, size_t *packed)
 {
-    const struct parcel__mail *mail = &errand->attendant->mail;
+    const struct parcel__mail *mail = &errand->proxy->mail;
     const struct parcel__job_options *options = &errand->job->options;
-    const struct parcel__snapshot *snapshot = errand->attendant->snapshot;
+    const struct parcel__snapshot *snapshot = errand->proxy->snapshot;
     const struct parcel__wire_target target = {snapshot->serial, snapshot->has_memory,
                                                options->worker_limits->read_only, true, false};
     size_t n = 0;
@@ -144,13 +144,13 @@ static bool goes_on_after_failure(const struct errand *errand)
  * part of them, so that few more are run. */
 static size_t longest_order(const struct errand *errand)
 {
-    const struct parcel__attendant *attendant = errand->attendant;
+    const struct parcel__proxy *proxy = errand->proxy;
     const struct parcel__worker_limits *limits = errand->job->options.worker_limits;
-    size_t n_workers = (size_t)attendant->n_all, most = PARCEL__MOST_ANSWERS;
+    size_t n_workers = (size_t)proxy->n_all, most = PARCEL__MOST_ANSWERS;
     size_t left = parcel__control_left(errand->job->control);
     left = left > n_workers ? left / n_workers : 1;
-    if (limits->max_calls > 0 && most > limits->max_calls - attendant->n_calls)
-        most = limits->max_calls - attendant->n_calls;
+    if (limits->max_calls > 0 && most > limits->max_calls - proxy->n_calls)
+        most = limits->max_calls - proxy->n_calls;
     return left < most ? left : most;
 }
 
@@ -193,7 +193,7 @@ static size_t send(struct errand *errand, size_t first, size_t count)
     errand->count = count;
     errand->packed = packed;
     errand->n_read = 0;
-    errand->pid = (int)parcel__keeper_pid(errand->attendant->keeper, errand->attendant->number);
+    errand->pid = (int)parcel__forkserver_pid(errand->proxy->forkserver, errand->proxy->number);
     errand->sent = parcel__port_now();
     parcel__clock_start(&errand->clock);
     parcel__clock_start(&box->clock);
@@ -251,7 +251,7 @@ static size_t take_back(struct errand *errand)
 static double press(struct errand *errand)
 {
     const struct parcel__worker_limits *limits = errand->job->options.worker_limits;
-    struct parcel__attendant *attendant = errand->attendant;
+    struct parcel__proxy *proxy = errand->proxy;
     double now = parcel__clock_look(&errand->clock);
     double left = time_left(errand, now);
     if (errand->killed > 0)
@@ -267,8 +267,8 @@ static double press(struct errand *errand)
     errand->is_late = errand->killed > 0 ? errand->is_late : errand->stopped == 0;
     errand->is_killed = errand->killed > 0;
     errand->killed = now;
-    parcel__keeper_kill(attendant->keeper, attendant->number,
-                        errand->is_killed ? SIGKILL : SIGTERM);
+    parcel__forkserver_kill(proxy->forkserver, proxy->number,
+                            errand->is_killed ? SIGKILL : SIGTERM);
     return errand->is_killed ? INFINITY : limits->kill_after;
 }
 
@@ -325,7 +325,7 @@ static void pass_on(struct errand *errand)
         enum parcel__reason reason = parcel__control_reason(errand->job->control);
         reason = reason == PARCEL__GOES_ON ? PARCEL__BY_STREAM : reason;
         atomic_store_explicit(&box->reason, (int)reason, memory_order_relaxed);
-        atomic_thread_fence(memory_order_seq_cst); /* see hear in servant.c */
+        atomic_thread_fence(memory_order_seq_cst); /* see hear in worker_main.c */
         parcel__job_tell(&box->job, reason);
         errand->stopped = parcel__clock_look(&errand->clock);
     }
@@ -364,19 +364,19 @@ static bool is_done(const struct parcel__mailbox *box)
 /* Waits for the end of the order. False: the process died. */
 static bool await(struct errand *errand)
 {
-    struct parcel__attendant *attendant = errand->attendant;
+    struct parcel__proxy *proxy = errand->proxy;
     struct parcel__mailbox *box = errand->box;
     for (;;) {
-        unsigned bell = atomic_load_explicit(attendant->mail.bell, memory_order_acquire);
+        unsigned bell = atomic_load_explicit(proxy->mail.bell, memory_order_acquire);
         if (is_done(box))
             return true;
-        if (!parcel__keeper_is_alive(attendant->keeper, attendant->number))
+        if (!parcel__forkserver_is_alive(proxy->forkserver, proxy->number))
             break;
         read_answers(errand);
         if (!parcel__job_is_stopped(errand->job))
             hear_stop(errand);
         pass_on(errand);
-        parcel__process_wait(attendant->mail.bell, bell, fmin(press(errand), look_again(errand)));
+        parcel__process_wait(proxy->mail.bell, bell, fmin(press(errand), look_again(errand)));
     }
     if (is_done(box))
         return true; /* it died afterwards */
@@ -397,7 +397,7 @@ static size_t count_answers(const struct errand *errand)
 /* Reads an answer; when it is a failure, as an attempt with its message. */
 static struct attempt read_answer(const struct errand *errand, size_t i)
 {
-    const struct parcel__mail *mail = &errand->attendant->mail;
+    const struct parcel__mail *mail = &errand->proxy->mail;
     const struct parcel__job_options *options = &errand->job->options;
     const struct parcel__answer answer = errand->box->answers[i]; /* read once: it may change */
     size_t place = errand->first + i;
@@ -427,7 +427,7 @@ static struct attempt read_answer(const struct errand *errand, size_t i)
  * it took too long. */
 static struct attempt read_death(const struct errand *errand, double start)
 {
-    const struct parcel__attendant *attendant = errand->attendant;
+    const struct parcel__proxy *proxy = errand->proxy;
     struct parcel__text text = {0};
     double now = parcel__port_now();
     struct attempt attempt = {.outcome = {.status = PARCEL_LOST,
@@ -447,7 +447,7 @@ static struct attempt read_death(const struct errand *errand, double start)
                             parcel__control_allowed(errand->job->control));
     } else {
         parcel__text_put(&text, "worker ");
-        parcel__keeper_put_death(&text, attendant->keeper, attendant->number);
+        parcel__forkserver_put_death(&text, proxy->forkserver, proxy->number);
     }
     attempt.message = parcel__text_take(&text);
     return attempt;
@@ -482,25 +482,25 @@ static enum ending find_fate(const struct errand *errand, size_t n_answers)
     }
 }
 
-static bool is_used_up(const struct parcel__attendant *attendant,
+static bool is_used_up(const struct parcel__proxy *proxy,
                        const struct parcel__worker_limits *limits)
 {
-    return (limits->max_calls > 0 && attendant->n_calls >= limits->max_calls) ||
-           (limits->max_memory > 0 && attendant->mail.box->memory > limits->max_memory);
+    return (limits->max_calls > 0 && proxy->n_calls >= limits->max_calls) ||
+           (limits->max_memory > 0 && proxy->mail.box->memory > limits->max_memory);
 }
 
 /* Starts the process if there is none, or takes another when it is used up. False: it cannot. */
-static bool start(struct parcel__attendant *attendant, const struct parcel__worker_limits *limits,
+static bool start(struct parcel__proxy *proxy, const struct parcel__worker_limits *limits,
                   char *why, size_t why_size)
 {
-    if (is_used_up(attendant, limits)) {
-        parcel__attendant_dismiss(attendant);
-        parcel__attendant_await(attendant);
+    if (is_used_up(proxy, limits)) {
+        parcel__proxy_dismiss(proxy);
+        parcel__proxy_await(proxy);
     }
-    if (parcel__keeper_is_alive(attendant->keeper, attendant->number))
+    if (parcel__forkserver_is_alive(proxy->forkserver, proxy->number))
         return true;
-    attendant->n_calls = 0;
-    return parcel__keeper_start(attendant->keeper, attendant->number, why, why_size);
+    proxy->n_calls = 0;
+    return parcel__forkserver_start(proxy->forkserver, proxy->number, why, why_size);
 }
 
 /* Stops the run, since a worker could not start. */
@@ -512,17 +512,17 @@ static void stop_at_worker(const struct errand *errand, char *why)
 
 /* ---- systems with too few processes ---- */
 
-/* Uses the process of an attendant that does not. */
+/* Uses the process of a proxy that does not. */
 static bool borrow(struct errand *errand, char *why, size_t why_size)
 {
-    struct parcel__attendant *own = errand->attendant;
+    struct parcel__proxy *own = errand->proxy;
     for (int i = 0; i < own->n_all; i++) {
-        struct parcel__attendant *other = &own->all[i];
-        if (other == own || !parcel__keeper_is_alive(other->keeper, i) ||
+        struct parcel__proxy *other = &own->all[i];
+        if (other == own || !parcel__forkserver_is_alive(other->forkserver, i) ||
             pthread_mutex_trylock(&other->mutex) != 0)
             continue;
         if (start(other, errand->job->options.worker_limits, why, why_size)) {
-            errand->attendant = other;
+            errand->proxy = other;
             errand->box = other->mail.box;
             return true;
         }
@@ -533,18 +533,18 @@ static bool borrow(struct errand *errand, char *why, size_t why_size)
 
 static void give_back(struct errand *errand)
 {
-    struct parcel__attendant *own = errand->own;
-    if (errand->attendant == own)
+    struct parcel__proxy *own = errand->own;
+    if (errand->proxy == own)
         return;
-    pthread_mutex_unlock(&errand->attendant->mutex);
-    errand->attendant = own;
+    pthread_mutex_unlock(&errand->proxy->mutex);
+    errand->proxy = own;
     errand->box = own->mail.box;
 }
 
-static bool some_process_lives(const struct parcel__attendant *attendant)
+static bool some_process_lives(const struct parcel__proxy *proxy)
 {
-    for (int i = 0; i < attendant->n_all; i++)
-        if (parcel__keeper_is_alive(attendant->keeper, i))
+    for (int i = 0; i < proxy->n_all; i++)
+        if (parcel__forkserver_is_alive(proxy->forkserver, i))
             return true;
     return false;
 }
@@ -553,9 +553,9 @@ static bool some_process_lives(const struct parcel__attendant *attendant)
  * ours, and who is without comes back. When there is none at all, the run is stopped. */
 static bool find_process(struct errand *errand)
 {
-    struct parcel__attendant *own = errand->own;
+    struct parcel__proxy *own = errand->own;
     char why[256];
-    if (start(errand->attendant, errand->job->options.worker_limits, why, sizeof why))
+    if (start(errand->proxy, errand->job->options.worker_limits, why, sizeof why))
         return true;
     give_back(errand);
     if (borrow(errand, why, sizeof why))
@@ -566,10 +566,10 @@ static bool find_process(struct errand *errand)
 }
 
 /* The signal and the end of the order have crossed: it must not hit another order's call. */
-static void finish(struct parcel__attendant *attendant)
+static void finish(struct parcel__proxy *proxy)
 {
-    parcel__keeper_kill(attendant->keeper, attendant->number, SIGKILL);
-    parcel__attendant_await(attendant);
+    parcel__forkserver_kill(proxy->forkserver, proxy->number, SIGKILL);
+    parcel__proxy_await(proxy);
 }
 
 /* Has some of the calls run; *n_answers: how many of them were answered. */
@@ -578,7 +578,7 @@ static enum ending run_order(struct errand *errand, size_t first, size_t count, 
     *n_answers = 0;
     if (!find_process(errand))
         return NO_WORKER;
-    struct parcel__attendant *attendant = errand->attendant;
+    struct parcel__proxy *proxy = errand->proxy;
     count = send(errand, first, count);
     if (count == 0)
         return UNSENT;
@@ -586,10 +586,10 @@ static enum ending run_order(struct errand *errand, size_t first, size_t count, 
     hear_stop(errand);
     *n_answers = count_answers(errand);
     if (is_alive && errand->killed > 0)
-        finish(attendant);
+        finish(proxy);
     if (errand->packed > PACKED_BYTES) /* an array of that size is rare: its pages are not kept */
-        parcel__process_release(attendant->mail.calls, errand->packed);
-    attendant->n_calls += *n_answers;
+        parcel__process_release(proxy->mail.calls, errand->packed);
+    proxy->n_calls += *n_answers;
     return is_alive ? ENDED : find_fate(errand, *n_answers);
 }
 
@@ -642,11 +642,11 @@ static struct attempt bury(const struct errand *errand, size_t n_answers)
 }
 
 /* A result was lost on its way: its call runs again, unless that happened too often. */
-static bool is_torn_for_good(struct parcel__attendant *attendant, size_t index)
+static bool is_torn_for_good(struct parcel__proxy *proxy, size_t index)
 {
-    attendant->n_torn = attendant->torn == index ? attendant->n_torn + 1 : 1;
-    attendant->torn = index;
-    return attendant->n_torn >= MOST_TORN;
+    proxy->n_torn = proxy->torn == index ? proxy->n_torn + 1 : 1;
+    proxy->torn = index;
+    return proxy->n_torn >= MOST_TORN;
 }
 
 /* True when the process died of the call after so many answers, if there is one. */
@@ -655,7 +655,7 @@ static bool is_lost(struct errand *errand, enum ending ending, size_t n_answers)
     if (n_answers >= errand->count)
         return false;
     if (ending == RETURNING)
-        return is_torn_for_good(errand->attendant,
+        return is_torn_for_good(errand->proxy,
                                 errand->job->options.first_index + errand->first + n_answers);
     return ending == RUNNING;
 }
@@ -663,12 +663,12 @@ static bool is_lost(struct errand *errand, enum ending ending, size_t n_answers)
 /* A process died before it began. It is not the call's fault, but it may be so every time. */
 static void note_vain(struct errand *errand, enum ending ending)
 {
-    struct parcel__attendant *attendant = errand->attendant;
+    struct parcel__proxy *proxy = errand->proxy;
     struct parcel__text text = {0};
-    attendant->n_vain++;
-    if (errand->stopped > 0 || (ending == IDLE && attendant->n_vain < MOST_VAIN))
+    proxy->n_vain++;
+    if (errand->stopped > 0 || (ending == IDLE && proxy->n_vain < MOST_VAIN))
         return;
-    parcel__keeper_put_death(&text, attendant->keeper, attendant->number);
+    parcel__forkserver_put_death(&text, proxy->forkserver, proxy->number);
     stop_at_worker(errand, parcel__text_take(&text));
 }
 
@@ -678,7 +678,7 @@ static char *tell_room(const struct errand *errand)
     parcel__text_format(&text,
                         "its arguments do not fit the memory that a worker shares: there are %zu "
                         "bytes, as many as ulimit -v or the machine lets it have",
-                        errand->attendant->mail.calls_size);
+                        errand->proxy->mail.calls_size);
     return parcel__text_take(&text);
 }
 
@@ -699,7 +699,7 @@ static struct attempt unsent(struct errand *errand)
 /* What else the worker had to say. */
 static void heed(struct errand *errand)
 {
-    const struct parcel__mail *mail = &errand->attendant->mail;
+    const struct parcel__mail *mail = &errand->proxy->mail;
     const struct parcel__wire_result fault = errand->box->fault;
     errand->worker->waited += errand->box->waited;
     if (errand->box->stopped_by != PARCEL__BY_WORKER)
@@ -778,7 +778,7 @@ static size_t deal_with(struct errand *errand, size_t first, size_t count)
     bool has_last = find_last(errand, ending, n_answers, &last);
     size_t n_read = errand->n_read;
     if (ending == ENDED || n_answers > 0)
-        errand->attendant->n_vain = 0;
+        errand->proxy->n_vain = 0;
     if (ending == ENDED)
         heed(errand);
     if (ending == IDLE || ending == STARTING)
@@ -791,18 +791,18 @@ static size_t deal_with(struct errand *errand, size_t first, size_t count)
 static size_t carry(const struct parcel__carrier *carrier, struct parcel_job *job,
                     struct parcel__worker *worker, size_t first, size_t count)
 {
-    struct parcel__attendant *attendant = (void *)(uintptr_t)carrier;
+    struct parcel__proxy *proxy = (void *)(uintptr_t)carrier;
     struct errand errand = {.job = job,
                             .worker = worker,
                             .left = count,
-                            .own = attendant,
-                            .attendant = attendant,
-                            .box = attendant->mail.box};
+                            .own = proxy,
+                            .proxy = proxy,
+                            .box = proxy->mail.box};
     double start = parcel__port_now();
-    pthread_mutex_lock(&attendant->mutex);
+    pthread_mutex_lock(&proxy->mutex);
     size_t n = deal_with(&errand, first, count);
     give_back(&errand);
-    pthread_mutex_unlock(&attendant->mutex);
+    pthread_mutex_unlock(&proxy->mutex);
     parcel__memory_free(errand.refusal);
     (void)parcel__job_listen(worker);
     if (n == 0)
@@ -814,57 +814,57 @@ static size_t carry(const struct parcel__carrier *carrier, struct parcel_job *jo
 
 static void poke(const struct parcel__carrier *carrier)
 {
-    const struct parcel__attendant *attendant = (const void *)carrier;
-    parcel__process_ring(attendant->mail.bell);
+    const struct parcel__proxy *proxy = (const void *)carrier;
+    parcel__process_ring(proxy->mail.bell);
 }
 
 static void linger(const struct parcel__carrier *carrier, double seconds)
 {
-    const struct parcel__attendant *attendant = (const void *)carrier;
-    unsigned bell = atomic_load_explicit(attendant->mail.bell, memory_order_relaxed);
-    parcel__process_wait(attendant->mail.bell, bell, seconds);
+    const struct parcel__proxy *proxy = (const void *)carrier;
+    unsigned bell = atomic_load_explicit(proxy->mail.bell, memory_order_relaxed);
+    parcel__process_wait(proxy->mail.bell, bell, seconds);
 }
 
-void parcel__attendant_open_all(struct parcel__attendant *attendants, int count,
-                                const struct parcel__mail *mails, struct parcel__keeper *keeper,
-                                const struct parcel__snapshot *snapshot)
+void parcel__proxy_open_all(struct parcel__proxy *proxies, int count,
+                            const struct parcel__mail *mails, struct parcel__forkserver *forkserver,
+                            const struct parcel__snapshot *snapshot)
 {
     for (int i = 0; i < count; i++) {
-        attendants[i] = (struct parcel__attendant){.carrier = {carry, poke, linger},
-                                                   .mail = mails[i],
-                                                   .keeper = keeper,
-                                                   .snapshot = snapshot,
-                                                   .number = i,
-                                                   .all = attendants,
-                                                   .n_all = count,
-                                                   .torn = SIZE_MAX};
-        pthread_mutex_init(&attendants[i].mutex, NULL);
+        proxies[i] = (struct parcel__proxy){.carrier = {carry, poke, linger},
+                                            .mail = mails[i],
+                                            .forkserver = forkserver,
+                                            .snapshot = snapshot,
+                                            .number = i,
+                                            .all = proxies,
+                                            .n_all = count,
+                                            .torn = SIZE_MAX};
+        pthread_mutex_init(&proxies[i].mutex, NULL);
     }
 }
 
-void parcel__attendant_close_all(struct parcel__attendant *attendants, int count)
+void parcel__proxy_close_all(struct parcel__proxy *proxies, int count)
 {
     for (int i = 0; i < count; i++)
-        pthread_mutex_destroy(&attendants[i].mutex);
+        pthread_mutex_destroy(&proxies[i].mutex);
 }
 
-void parcel__attendant_dismiss(struct parcel__attendant *attendant)
+void parcel__proxy_dismiss(struct parcel__proxy *proxy)
 {
-    struct parcel__mailbox *box = attendant->mail.box;
+    struct parcel__mailbox *box = proxy->mail.box;
     clear(box);
     box->order = (struct parcel__order){.is_last = true};
     parcel__process_ring(&box->n_orders);
 }
 
-void parcel__attendant_await(struct parcel__attendant *attendant)
+void parcel__proxy_await(struct parcel__proxy *proxy)
 {
-    static const double look = 0.25; /* the keeper may be killed, which nobody tells */
-    struct parcel__mailbox *box = attendant->mail.box;
+    static const double look = 0.25; /* the forkserver may be killed, which nobody tells */
+    struct parcel__mailbox *box = proxy->mail.box;
     for (;;) {
-        unsigned bell = atomic_load_explicit(attendant->mail.bell, memory_order_acquire);
-        if (!parcel__keeper_is_alive(attendant->keeper, attendant->number))
+        unsigned bell = atomic_load_explicit(proxy->mail.bell, memory_order_acquire);
+        if (!parcel__forkserver_is_alive(proxy->forkserver, proxy->number))
             break;
-        parcel__process_wait(attendant->mail.bell, bell, look);
+        parcel__process_wait(proxy->mail.bell, bell, look);
     }
     unsigned n_orders = atomic_load_explicit(&box->n_orders, memory_order_relaxed);
     atomic_store_explicit(&box->n_done, n_orders, memory_order_release);

@@ -1,6 +1,6 @@
-/* states.h: what the user's on_worker_start makes, one for each worker of a run. */
-#ifndef PARCEL__STATES_H
-#define PARCEL__STATES_H
+/* worker_states.h: what the user's on_worker_start makes, one for each worker of a run. */
+#ifndef PARCEL__WORKER_STATES_H
+#define PARCEL__WORKER_STATES_H
 
 #include <parcel.h>
 
@@ -34,17 +34,18 @@ struct parcel__state_set {
 };
 
 /* The sets of a team that no run uses now: runs at the same time have each a set of its own. */
-struct parcel__states;
+struct parcel__worker_states;
 
 /* NULL when memory ran out. */
-struct parcel__states *parcel__states_new(const struct parcel__callbacks *callbacks);
+struct parcel__worker_states *parcel__worker_states_new(const struct parcel__callbacks *callbacks);
 
 /* Ends all workers, in the calling thread. NULL: nothing. */
-void parcel__states_free(struct parcel__states *states);
+void parcel__worker_states_free(struct parcel__worker_states *states);
 
 /* A set for so many workers from that number on, or NULL when memory ran out. Threads: any. */
-struct parcel__state_set *parcel__states_take(struct parcel__states *states, int first_worker,
-                                              int n_workers);
-void parcel__states_give_back(struct parcel__states *states, struct parcel__state_set *set);
+struct parcel__state_set *parcel__worker_states_take(struct parcel__worker_states *states,
+                                                     int first_worker, int n_workers);
+void parcel__worker_states_give_back(struct parcel__worker_states *states,
+                                     struct parcel__state_set *set);
 
 #endif

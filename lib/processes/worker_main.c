@@ -1,10 +1,10 @@
 /*
- * servant.c: the worker's end of a mailbox.
+ * worker_main.c: the worker's end of a mailbox.
  *
  * An order is run as a job of its own, by the code that runs the calls of a thread. Each call's
  * result is written into shared pages as soon as it is there, so that a crash loses one call.
  */
-#include "processes/servant.h"
+#include "processes/worker_main.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -21,7 +21,7 @@
 #include "ground/shared.h"
 
 /* All of a worker process. */
-struct servant {
+struct process {
     const struct parcel__mail *mail;
     struct parcel__mailbox *box;
     struct parcel__order order; /* a copy: what a call writes astray does not reach it */
@@ -29,7 +29,7 @@ struct servant {
     parcel_calls *list; /* of packed calls */
     parcel_results *results;
     struct parcel__limits limits;
-    struct parcel__states *all_states; /* of on_worker_start, or NULL */
+    struct parcel__worker_states *all_states; /* of on_worker_start, or NULL */
     struct parcel__state_set *states;
     int threads; /* that BLAS calls may have, as they were told last; 0: all */
     size_t memory_at_start;
@@ -48,39 +48,39 @@ enum { MOST_BYTES = 4 << 20 };
  * then; else at the order's end. */
 static const double long_call = 20e-6;
 
-static void set_phase(struct servant *servant, enum parcel__phase phase)
+static void set_phase(struct process *process, enum parcel__phase phase)
 {
-    atomic_store_explicit(&servant->box->phase, (int)phase, memory_order_relaxed);
+    atomic_store_explicit(&process->box->phase, (int)phase, memory_order_relaxed);
 }
 
 /* ---- answers ---- */
 
 /* Memory is short where addresses are: the machine's memory bounds the room, too. */
-static const char *tell_room(struct servant *servant)
+static const char *tell_room(struct process *process)
 {
     snprintf(
-        servant->text, sizeof servant->text,
+        process->text, sizeof process->text,
         "its result does not fit the memory that a worker shares: there are %zu bytes, as many "
         "as ulimit -v or the machine lets it have",
-        servant->room.size / 2);
-    return servant->text;
+        process->room.size / 2);
+    return process->text;
 }
 
 /* Writes a value. NULL, or why it cannot be sent, until the next one is written. */
-static const char *put_value(struct servant *servant, struct parcel__wire_result *result,
+static const char *put_value(struct process *process, struct parcel__wire_result *result,
                              const parcel_function *function, const void *place)
 {
-    const char *why = parcel__wire_check_result(function, place, servant->serial);
-    if (!why && !parcel__wire_put_result(result, &servant->room, function, place))
-        why = tell_room(servant);
-    servant->box->large = servant->room.large;
+    const char *why = parcel__wire_check_result(function, place, process->serial);
+    if (!why && !parcel__wire_put_result(result, &process->room, function, place))
+        why = tell_room(process);
+    process->box->large = process->room.large;
     return why;
 }
 
 /* Writes what became of the call; its own copy of the result is freed. */
-static void put_answer(struct servant *servant, struct parcel__answer *answer, size_t place)
+static void put_answer(struct process *process, struct parcel__answer *answer, size_t place)
 {
-    parcel_results *results = servant->results;
+    parcel_results *results = process->results;
     const unsigned char *slot = results->slots + place * results->slot_size;
     const parcel_function *function = parcel__results_function(results, place);
     const void *content = slot;
@@ -89,13 +89,13 @@ static void put_answer(struct servant *servant, struct parcel__answer *answer, s
         memcpy(&content, slot, sizeof content);
     const char *message = content;
     if (answer->status == PARCEL_OK) {
-        message = put_value(servant, &answer->result, function, content);
+        message = put_value(process, &answer->result, function, content);
         parcel__results_release(results, place);
         if (!message)
             return;
         answer->status = PARCEL_FAILED;
     }
-    (void)parcel__wire_put_text(&answer->result, &servant->room, message);
+    (void)parcel__wire_put_text(&answer->result, &process->room, message);
 }
 
 /* True when the next call was not taken back, and begins. */
@@ -113,59 +113,59 @@ static bool begin_next(struct parcel__mailbox *box)
 
 /* Measures what the worker has more than at its start, where that is limited. True: it is too much.
  */
-static bool is_too_heavy(struct servant *servant)
+static bool is_too_heavy(struct process *process)
 {
-    size_t most = servant->order.max_memory, start = servant->memory_at_start;
+    size_t most = process->order.max_memory, start = process->memory_at_start;
     size_t memory = most > 0 ? parcel__port_memory() : 0;
-    servant->box->memory = memory > start ? memory - start : 0;
-    servant->weighed = servant->last;
-    return servant->box->memory > most;
+    process->box->memory = memory > start ? memory - start : 0;
+    process->weighed = process->last;
+    return process->box->memory > most;
 }
 
 /* True when the order should go on after a call. To measure the memory costs 3 us. */
-static bool goes_on(struct servant *servant)
+static bool goes_on(struct process *process)
 {
     static const double often = 1e-3;
-    if (servant->room.used > MOST_BYTES)
+    if (process->room.used > MOST_BYTES)
         return false;
-    if (servant->order.max_memory > 0 && servant->last - servant->weighed > often &&
-        is_too_heavy(servant))
+    if (process->order.max_memory > 0 && process->last - process->weighed > often &&
+        is_too_heavy(process))
         return false;
-    return begin_next(servant->box);
+    return begin_next(process->box);
 }
 
-/* Tells the attendant of a call that was just recorded. False: the next ones are not to be run. */
+/* Tells the proxy of a call that was just recorded. False: the next ones are not to be run. */
 static bool answer(void *state, size_t place)
 {
-    struct servant *servant = state;
-    struct parcel__mailbox *box = servant->box;
+    struct process *process = state;
+    struct parcel__mailbox *box = process->box;
     struct parcel__answer *entry = &box->answers[place];
-    set_phase(servant, PARCEL__PHASE_RETURNING);
+    set_phase(process, PARCEL__PHASE_RETURNING);
     entry->end = parcel__port_now();
-    entry->duration = entry->end - servant->last;
-    put_answer(servant, entry, place);
+    entry->duration = entry->end - process->last;
+    put_answer(process, entry, place);
     if (entry->duration > PARCEL__OPENMP_SHORTEST)
-        parcel__openmp_renew(&servant->openmp);
+        parcel__openmp_renew(&process->openmp);
     if (entry->duration > long_call)
         parcel__process_flush();
-    servant->last = entry->duration > long_call ? parcel__port_now() : entry->end;
+    process->last = entry->duration > long_call ? parcel__port_now() : entry->end;
     atomic_store_explicit(&box->n_answers, place + 1, memory_order_release);
-    set_phase(servant, PARCEL__PHASE_RUNNING);
-    return goes_on(servant);
+    set_phase(process, PARCEL__PHASE_RUNNING);
+    return goes_on(process);
 }
 
 /* ---- orders ---- */
 
-/* Reads packed calls into the servant's list. False: they are not sound, or memory ran out. */
-static bool unpack(struct servant *servant)
+/* Reads packed calls into the process's list. False: they are not sound, or memory ran out. */
+static bool unpack(struct process *process)
 {
-    unsigned char *bytes = servant->mail->calls;
-    size_t left = servant->order.packed;
+    unsigned char *bytes = process->mail->calls;
+    size_t left = process->order.packed;
     parcel_call call;
-    parcel__calls_clear(servant->list);
-    for (size_t i = 0; i < servant->order.count; i++) {
+    parcel__calls_clear(process->list);
+    for (size_t i = 0; i < process->order.count; i++) {
         size_t size = parcel__wire_get_call(bytes, left, &call);
-        if (size == 0 || !parcel__calls_put(servant->list, &call))
+        if (size == 0 || !parcel__calls_put(process->list, &call))
             return false;
         bytes += size;
         left -= size;
@@ -174,168 +174,168 @@ static bool unpack(struct servant *servant)
 }
 
 /* What the run's calls may use, which is another part in each run of an executor. */
-static void limit_threads(struct servant *servant)
+static void limit_threads(struct process *process)
 {
-    int threads = servant->order.nest.threads;
+    int threads = process->order.nest.threads;
     struct parcel__openmp_settings before;
     parcel__openmp_read(
         &before); /* libomp forgets them at a fork; and they may have changed since */
-    (void)parcel__openmp_begin(&servant->openmp, &before, &servant->order.openmp);
-    if (!servant->is_unbound)
+    (void)parcel__openmp_begin(&process->openmp, &before, &process->order.openmp);
+    if (!process->is_unbound)
         parcel__process_unbind(); /* libomp begins anew, too, and may bind the process to a cpu */
-    servant->is_unbound = true;
-    if (threads == servant->threads)
+    process->is_unbound = true;
+    if (threads == process->threads)
         return;
-    if (servant->threads > 0)
+    if (process->threads > 0)
         parcel__blas_restore();
     if (threads > 0)
         parcel__blas_limit(threads);
-    servant->threads = threads;
+    process->threads = threads;
 }
 
 /* False: memory ran out. */
-static bool prepare_state(struct servant *servant)
+static bool prepare_state(struct process *process)
 {
-    const struct parcel__callbacks *callbacks = &servant->order.callbacks;
-    if ((!callbacks->start && !callbacks->end) || servant->states)
+    const struct parcel__callbacks *callbacks = &process->order.callbacks;
+    if ((!callbacks->start && !callbacks->end) || process->states)
         return true;
-    if (!servant->all_states)
-        servant->all_states = parcel__states_new(callbacks);
-    if (servant->all_states)
-        servant->states = parcel__states_take(servant->all_states, servant->order.worker, 1);
-    return servant->states != NULL;
+    if (!process->all_states)
+        process->all_states = parcel__worker_states_new(callbacks);
+    if (process->all_states)
+        process->states = parcel__worker_states_take(process->all_states, process->order.worker, 1);
+    return process->states != NULL;
 }
 
 /* A call stops the run, and may go on for long. */
 static void tell_stop(void *state)
 {
-    const struct servant *servant = state;
-    atomic_store_explicit(&servant->box->stops_run, true, memory_order_relaxed);
-    parcel__process_ring(servant->mail->bell);
+    const struct process *process = state;
+    atomic_store_explicit(&process->box->stops_run, true, memory_order_relaxed);
+    parcel__process_ring(process->mail->bell);
 }
 
-static struct parcel__job_options job_options(struct servant *servant)
+static struct parcel__job_options job_options(struct process *process)
 {
-    const struct parcel__order *order = &servant->order;
+    const struct parcel__order *order = &process->order;
     return (struct parcel__job_options){
-        .calls = order->calls ? order->calls : servant->list,
-        .results = servant->results,
+        .calls = order->calls ? order->calls : process->list,
+        .results = process->results,
         .collect = order->collect,
         .is_timed = true,
         .schedule = PARCEL_STATIC,
         .n_workers = 1,
         .nest = order->nest,
         .floating = order->floating,
-        .limits = &servant->limits,
-        .states = servant->states,
+        .limits = &process->limits,
+        .states = process->states,
         .returned = parcel__death_end_copy,
         .recorded = answer,
-        .recorded_state = servant,
+        .recorded_state = process,
         .stopped = tell_stop,
-        .stopped_state = servant,
+        .stopped_state = process,
         .first_index = order->first_index,
         .first_call = order->calls ? order->first_call : 0,
         .first_worker = order->worker,
     };
 }
 
-static bool prepare(struct servant *servant)
+static bool prepare(struct process *process)
 {
-    const struct parcel__order *order = &servant->order;
-    if (!servant->list || !servant->results)
+    const struct parcel__order *order = &process->order;
+    if (!process->list || !process->results)
         return false;
-    if (servant->room.used > MOST_BYTES) /* the attendant has its copy */
-        parcel__process_release(servant->room.base, servant->room.used);
-    servant->room.used = 0;
-    parcel__control_pair(order->cancel, &servant->box->token);
-    servant->limits = (struct parcel__limits){.cancel = order->cancel ? &servant->box->token : NULL,
+    if (process->room.used > MOST_BYTES) /* the proxy has its copy */
+        parcel__process_release(process->room.base, process->room.used);
+    process->room.used = 0;
+    parcel__control_pair(order->cancel, &process->box->token);
+    process->limits = (struct parcel__limits){.cancel = order->cancel ? &process->box->token : NULL,
                                               .timeout = order->is_limited ? order->allowed : 0,
                                               .halt.now = order->halts_now};
-    parcel__arena_reset(&servant->results->arenas[0]);
-    return (order->calls || unpack(servant)) && prepare_state(servant) &&
-           parcel__results_prepare(servant->results, order->calls ? order->calls : servant->list,
+    parcel__arena_reset(&process->results->arenas[0]);
+    return (order->calls || unpack(process)) && prepare_state(process) &&
+           parcel__results_prepare(process->results, order->calls ? order->calls : process->list,
                                    order->calls ? order->first_call : 0, order->count);
 }
 
-/* What the attendant said before the job was open to be told. */
-static void hear(struct servant *servant)
+/* What the proxy said before the job was open to be told. */
+static void hear(struct process *process)
 {
-    struct parcel__mailbox *box = servant->box;
+    struct parcel__mailbox *box = process->box;
     atomic_thread_fence(memory_order_seq_cst);
     int reason = atomic_load_explicit(&box->reason, memory_order_relaxed);
     if (reason != PARCEL__GOES_ON)
         parcel__job_tell(&box->job, (enum parcel__reason)reason);
 }
 
-/* Why on_worker_start failed goes to the attendant. */
-static void put_fault(struct servant *servant)
+/* Why on_worker_start failed goes to the proxy. */
+static void put_fault(struct process *process)
 {
-    const struct parcel__control *control = &servant->box->job.own_control;
+    const struct parcel__control *control = &process->box->job.own_control;
     const char *fault = atomic_load_explicit(&control->fault, memory_order_relaxed);
     if (fault)
-        (void)parcel__wire_put_text(&servant->box->fault, &servant->room, fault);
+        (void)parcel__wire_put_text(&process->box->fault, &process->room, fault);
 }
 
 /* Runs on_worker_start, unless it has run. A crash or a time limit is its own until it returns. */
-static void start_state(struct servant *servant)
+static void start_state(struct process *process)
 {
-    if (servant->states->of[0].is_started)
+    if (process->states->of[0].is_started)
         return;
-    set_phase(servant, PARCEL__PHASE_STARTING);
-    parcel__job_start_worker(&servant->box->job);
+    set_phase(process, PARCEL__PHASE_STARTING);
+    parcel__job_start_worker(&process->box->job);
 }
 
 /* What happens from here on happens to a call. */
-static void begin_calls(struct servant *servant)
+static void begin_calls(struct process *process)
 {
-    servant->last = parcel__port_now();
-    servant->box->began = servant->last;
-    set_phase(servant, PARCEL__PHASE_RUNNING);
+    process->last = parcel__port_now();
+    process->box->began = process->last;
+    set_phase(process, PARCEL__PHASE_RUNNING);
 }
 
-static void run(struct servant *servant)
+static void run(struct process *process)
 {
-    struct parcel__mailbox *box = servant->box;
-    const struct parcel__job_options options = job_options(servant);
-    if (servant->states)
-        servant->states->first_worker = options.first_worker; /* it may differ between runs */
+    struct parcel__mailbox *box = process->box;
+    const struct parcel__job_options options = job_options(process);
+    if (process->states)
+        process->states->first_worker = options.first_worker; /* it may differ between runs */
     (void)parcel__job_open(&box->job, &options);              /* one worker needs no memory */
-    box->job.own_control.watches = servant->order.is_watched;
+    box->job.own_control.watches = process->order.is_watched;
     parcel__job_make_ready(&box->job, &box->job.workers[0]);
-    box->job.workers[0].openmp = &servant->openmp;
-    hear(servant);
-    if (servant->states)
-        start_state(servant);
-    begin_calls(servant);
+    box->job.workers[0].openmp = &process->openmp;
+    hear(process);
+    if (process->states)
+        start_state(process);
+    begin_calls(process);
     parcel__job_run_block(&box->job);
     box->waited = box->job.workers[0].waited;
     box->stopped_by = (int)parcel__control_reason(&box->job.own_control);
     if (box->stopped_by == PARCEL__BY_WORKER)
-        put_fault(servant);
+        put_fault(process);
     parcel__job_close(&box->job);
     parcel__control_close(&box->job.own_control);
 }
 
-static void report(struct servant *servant)
+static void report(struct process *process)
 {
     parcel__process_flush();
-    (void)is_too_heavy(servant);
-    set_phase(servant, PARCEL__PHASE_WAITING);
+    (void)is_too_heavy(process);
+    set_phase(process, PARCEL__PHASE_WAITING);
 }
 
-/* Memory that ran out before a call began is for the attendant to tell: no call was run. */
-static void carry_out(struct servant *servant)
+/* Memory that ran out before a call began is for the proxy to tell: no call was run. */
+static void carry_out(struct process *process)
 {
-    struct parcel__mailbox *box = servant->box;
-    servant->order = box->order;
-    if (servant->order.max_memory > 0 && servant->memory_at_start == 0)
-        servant->memory_at_start = parcel__port_memory();
-    limit_threads(servant);
-    if (prepare(servant))
-        run(servant);
+    struct parcel__mailbox *box = process->box;
+    process->order = box->order;
+    if (process->order.max_memory > 0 && process->memory_at_start == 0)
+        process->memory_at_start = parcel__port_memory();
+    limit_threads(process);
+    if (prepare(process))
+        run(process);
     else
         box->stopped_by = PARCEL__BY_WORKER; /* without a sentence: out of memory */
-    report(servant);
+    report(process);
 }
 
 /* Waits for an order after so many. */
@@ -347,37 +347,37 @@ static unsigned await_order(struct parcel__mailbox *box, unsigned n_known)
     return n_orders;
 }
 
-static void end_state(struct servant *servant)
+static void end_state(struct process *process)
 {
-    set_phase(servant, PARCEL__PHASE_ENDING);
-    if (servant->states)
-        parcel__states_give_back(servant->all_states, servant->states);
-    parcel__states_free(servant->all_states);
+    set_phase(process, PARCEL__PHASE_ENDING);
+    if (process->states)
+        parcel__worker_states_give_back(process->all_states, process->states);
+    parcel__worker_states_free(process->all_states);
     parcel__process_flush();
 }
 
 /* A new process knows all orders but one that is not done: what its predecessor left undone the
- * attendant has taken back. */
-void parcel__servant_work(const struct parcel__mail *mail)
+ * proxy has taken back. */
+void parcel__worker_main_work(const struct parcel__mail *mail)
 {
-    struct servant servant = {.mail = mail, .box = mail->box};
+    struct process process = {.mail = mail, .box = mail->box};
     unsigned n_known = atomic_load_explicit(&mail->box->n_done, memory_order_acquire);
     parcel__clock_use(&mail->box->clock);
     parcel__current_leave(NULL); /* the call that forked has ended here, whatever becomes of it */
-    servant.room = (struct parcel__wire_room){
+    process.room = (struct parcel__wire_room){
         .base = mail->results, .size = mail->results_size, .large = mail->box->large};
-    servant.list = parcel_calls_new();
-    servant.results = parcel__results_new_empty(1);
-    servant.serial = parcel__shared_serial();
+    process.list = parcel_calls_new();
+    process.results = parcel__results_new_empty(1);
+    process.serial = parcel__shared_serial();
     for (;;) {
         n_known = await_order(mail->box, n_known);
         if (mail->box->order.is_last)
             break;
-        carry_out(&servant);
+        carry_out(&process);
         atomic_store_explicit(&mail->box->n_done, n_known, memory_order_release);
         parcel__process_ring(mail->bell);
     }
-    end_state(&servant);
-    parcel_results_free(servant.results);
-    parcel_calls_free(servant.list);
+    end_state(&process);
+    parcel_results_free(process.results);
+    parcel_calls_free(process.list);
 }

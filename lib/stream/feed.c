@@ -1,12 +1,12 @@
 /*
- * intake.c: how calls come into a stream.
+ * feed.c: how calls come into a stream.
  *
  * Who takes calls holds pull_mutex, and fills a block from the list, from the generator or with
  * what another rank sent. Who finds that nothing may be handed out waits until results have been
  * taken. A block's lists and results are used again, so that the memory is that of the blocks on
  * their way.
  */
-#include "stream/intake.h"
+#include "stream/feed.h"
 
 #include <math.h>
 
@@ -228,7 +228,7 @@ static size_t find_room(struct parcel__stream *stream)
     return supply < room ? supply : room;
 }
 
-size_t parcel__intake_left(struct parcel__stream *stream)
+size_t parcel__feed_left(struct parcel__stream *stream)
 {
     pthread_mutex_lock(&stream->mutex);
     bool has_returned = stream->n_returned > 0 && !stream->is_stopped;
@@ -250,7 +250,7 @@ static size_t static_length(const struct parcel__stream *stream, size_t room, si
 /* The workers that the calls are for, on whatever ranks. */
 static int count_workers(const struct parcel__stream *stream)
 {
-    return stream->options.exchange ? stream->options.n_workers : stream->options.job.n_workers;
+    return stream->options.rank_run ? stream->options.n_workers : stream->options.job.n_workers;
 }
 
 /* How many calls a worker wants in its next block, of as many as may be handed out. How many a
@@ -270,7 +270,7 @@ static size_t wanted_length(const struct parcel__stream *stream,
                                       parcel__schedule_bounded(least));
     if (options->batch_size > 0)
         return least < room ? least : room;
-    return parcel__schedule_batch(bounded, stream->options.exchange ? n_workers : 1,
+    return parcel__schedule_batch(bounded, stream->options.rank_run ? n_workers : 1,
                                   parcel__schedule_bounded(worker->last_count),
                                   worker->seconds_per_call + worker->seconds_to_pull);
 }
@@ -334,8 +334,8 @@ static void split(struct parcel__stream *stream, struct parcel__stream_block *bl
     parcel__window_split(&stream->window, &block->place, &rest->place, rest->results->count);
 }
 
-struct parcel__stream_block *parcel__intake_split(struct parcel__stream *stream,
-                                                  struct parcel__stream_block *block, size_t at)
+struct parcel__stream_block *parcel__feed_split(struct parcel__stream *stream,
+                                                struct parcel__stream_block *block, size_t at)
 {
     struct parcel__stream_block *rest = copy_rest(stream, block, at);
     if (!rest)
@@ -347,8 +347,8 @@ struct parcel__stream_block *parcel__intake_split(struct parcel__stream *stream,
 }
 
 /* Both at once: who sees neither a block of several calls nor one that was returned goes. */
-bool parcel__intake_give_back(struct parcel__stream *stream, struct parcel__stream_block *block,
-                              size_t at, double seconds_per_call)
+bool parcel__feed_give_back(struct parcel__stream *stream, struct parcel__stream_block *block,
+                            size_t at, double seconds_per_call)
 {
     struct parcel__stream_block *rest = copy_rest(stream, block, at);
     if (!rest)
@@ -387,10 +387,10 @@ static struct parcel__stream_block *take_returned(struct parcel__stream *stream)
 static void cut(struct parcel__stream *stream, struct parcel__stream_block *block, size_t count)
 {
     if (block->results->count > count)
-        (void)parcel__intake_give_back(stream, block, count, block->seconds_per_call);
+        (void)parcel__feed_give_back(stream, block, count, block->seconds_per_call);
 }
 
-void parcel__intake_finish_returned(struct parcel__stream *stream)
+void parcel__feed_finish_returned(struct parcel__stream *stream)
 {
     pthread_mutex_lock(&stream->mutex);
     while (stream->is_stopped && stream->returned)
@@ -587,13 +587,13 @@ static bool await_calls(struct parcel__stream *stream)
     return prospect == SOME_CALLS;
 }
 
-struct parcel__stream_block *parcel__intake_pull(struct parcel__stream *stream,
-                                                 struct parcel__stream_worker *worker)
+struct parcel__stream_block *parcel__feed_pull(struct parcel__stream *stream,
+                                               struct parcel__stream_worker *worker)
 {
     struct parcel__stream_block *block;
     do
         block = pull_any(stream, worker);
-    while (!block && !stream->options.exchange && await_calls(stream));
+    while (!block && !stream->options.rank_run && await_calls(stream));
     return block;
 }
 
@@ -607,7 +607,7 @@ static enum end turn_end(struct parcel__stream *stream)
     return stream->is_end_next ? FRONT : BACK;
 }
 
-struct parcel__stream_block *parcel__intake_take(struct parcel__stream *stream, size_t count)
+struct parcel__stream_block *parcel__feed_take(struct parcel__stream *stream, size_t count)
 {
     if (pthread_mutex_trylock(&stream->pull_mutex) != 0)
         return NULL;
@@ -622,7 +622,7 @@ struct parcel__stream_block *parcel__intake_take(struct parcel__stream *stream, 
     return block;
 }
 
-bool parcel__intake_has_ended(struct parcel__stream *stream)
+bool parcel__feed_has_ended(struct parcel__stream *stream)
 {
     return parcel__stream_has_ended(stream) || parcel__stream_must_stop(stream);
 }
