@@ -17,6 +17,7 @@
 #include "loopback.h"
 #include "ground/memory.h"
 #include "ground/port.h"
+#include "job/control.h"
 #include "ranks/ranks.h"
 #include "ground/text.h"
 

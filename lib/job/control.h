@@ -5,7 +5,7 @@
 #include <parcel.h>
 #include <stdatomic.h>
 
-#include "options/retry.h"
+#include "options/limits.h"
 #include "ground/text.h"
 
 struct parcel__median;
@@ -22,32 +22,6 @@ enum parcel__reason {
     PARCEL__BY_DEADLINE,
     PARCEL__BY_AROUND, /* the run around was cancelled */
     PARCEL__BY_WORKER  /* one could not start */
-};
-
-/* After how many calls of which kind a run stops. */
-struct parcel__halt {
-    enum {
-        PARCEL__HALT_UNSET,
-        PARCEL__HALT_NEVER,
-        PARCEL__HALT_FAIL,
-        PARCEL__HALT_SUCCESS,
-        PARCEL__HALT_DONE
-    } counts;
-    bool now;        /* running calls are asked to return */
-    bool is_percent; /* of all calls of the run */
-    long long number;
-};
-
-/* What the options say of it; zero is nothing. */
-struct parcel__limits {
-    const parcel_token *cancel;
-    bool has_token_elsewhere; /* another process looks at one for this run */
-    bool handles_signals;
-    struct parcel__halt halt;
-    double deadline; /* seconds */
-    double timeout;  /* seconds of an attempt */
-    double timeout_factor;
-    struct parcel__retry retry;
 };
 
 /* Of one run. Constant while it lasts, but for the members that say otherwise. */
@@ -76,13 +50,6 @@ struct parcel__control {
     bool has_far_median;           /* another rank's, which tells what it allows, counts instead */
     _Atomic double relative;       /* what that allows; relaxed, as a late one does little harm */
 };
-
-/* False: the text is none of GNU parallel's --halt. */
-bool parcel__halt_parse(struct parcel__halt *halt, const char *text);
-void parcel__halt_put(struct parcel__text *text, const struct parcel__halt *halt);
-
-/* The calls that are enough for it, of so many. Pure. */
-size_t parcel__halt_enough(const struct parcel__halt *halt, size_t n_calls);
 
 /* around: the call that the run is in, or NULL. limits: borrowed; NULL for none. False: memory ran
  * out, which it cannot without limits; it is to be closed all the same. */

@@ -4,20 +4,7 @@
 
 #include <parcel.h>
 
-/* What a worker that is a process of its own may do; 0: no limit. */
-struct parcel__worker_limits {
-    size_t max_calls;  /* before another takes its place */
-    size_t max_memory; /* the same: bytes above what it had at its start */
-    double kill_after; /* seconds from SIGTERM to SIGKILL */
-    bool dumps_core;
-    bool read_only; /* calls write through none of their pointers */
-};
-
-struct parcel__callbacks {
-    parcel_worker_start *start;
-    parcel_worker_end *end;
-    void *state;
-};
+#include "options/limits.h"
 
 struct parcel__worker_state {
     void *value;

@@ -4,10 +4,9 @@
 
 #include <parcel/backend.h>
 
-#include "job/control.h"
+#include "options/limits.h"
 #include "calls/current.h"
 #include "ground/port.h"
-#include "job/worker_states.h"
 #include "ground/text.h"
 
 /* Where a value came from. */

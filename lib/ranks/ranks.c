@@ -6,6 +6,7 @@
  * there is no run. Who is too late, or has left, is told so: nobody waits for an answer that does
  * not come, as long as rank 0 comes to runs or ends.
  */
+#include "job/control.h"
 #include "ranks/ranks.h"
 
 #include <math.h>

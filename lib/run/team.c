@@ -1,6 +1,7 @@
 /* team.c: the backend that runs a plan's calls in this process, opened for it. */
 #include "run/team.h"
 
+#include "job/worker_states.h"
 #include "options/backend.h"
 
 /* A team for ranks has room for so many workers. */
