@@ -11,7 +11,7 @@
  * at once. */
 struct parcel_executor {
     struct parcel__plan plan;
-    struct parcel__team team;
+    struct parcel__workers workers;
     bool is_open;
     parcel__streaming streaming;
     atomic_int process;        /* that it is in; release and acquire, as of streaming */
@@ -29,8 +29,9 @@ parcel_executor *parcel_open(const parcel_options *options)
     executor->error = (struct parcel__text){0};
     atomic_init(&executor->streaming, NULL);
     atomic_init(&executor->process, parcel__port_pid());
-    executor->is_open = parcel__config_resolve(&executor->plan, options, &executor->error) &&
-                        parcel__team_open(&executor->team, &executor->plan, &executor->error);
+    executor->is_open =
+        parcel__config_resolve(&executor->plan, options, &executor->error) &&
+        parcel__parallel_open(&executor->workers, &executor->plan, &executor->error);
     parcel__memory_keep_all(true);
     return executor;
 }
@@ -55,7 +56,8 @@ parcel_results *parcel_executor_run(parcel_executor *executor, const parcel_call
                                         parcel_calls_count(calls));
     adopt(executor);
     if (executor->is_open)
-        return parcel__parallel_run(&executor->plan, &executor->team, calls, &executor->streaming);
+        return parcel__parallel_run(&executor->plan, &executor->workers, calls,
+                                    &executor->streaming);
     struct parcel__text error = {0};
     parcel__text_put(&error, executor->error.failed ? "out of memory" : executor->error.bytes);
     return parcel__parallel_refuse(&executor->plan, &error, calls);
@@ -69,7 +71,7 @@ void parcel_close(parcel_executor *executor)
     parcel_results_close(atomic_load_explicit(&executor->streaming, memory_order_acquire), NULL,
                          NULL, NULL);
     if (executor->is_open)
-        parcel__team_close(&executor->team);
+        parcel__team_close(&executor->workers.team);
     parcel__memory_keep_all(false);
     parcel__config_free(&executor->plan);
     parcel__text_free(&executor->error);

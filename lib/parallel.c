@@ -5,6 +5,7 @@
 #include "calls/calls.h"
 #include "ground/memory.h"
 #include "ground/port.h"
+#include "ranks/ranks.h"
 #include "ranks/spread.h"
 #include "ground/threads.h"
 
@@ -49,14 +50,34 @@ static parcel_results *run_on_team(struct parcel__run *run)
     return parcel__results_of_error(fault, count);
 }
 
-parcel_results *parcel__parallel_run(const struct parcel__plan *plan,
-                                     const struct parcel__team *team, const parcel_calls *calls,
-                                     parcel__streaming *streaming)
+/* A run inside of a call is this process's own. */
+static bool is_spread(const struct parcel__plan *plan)
 {
+    return !parcel__current_get() && plan->backend && parcel__backend_spans_hosts(plan->backend);
+}
+
+bool parcel__parallel_open(struct parcel__workers *workers, struct parcel__plan *plan,
+                           struct parcel__text *error)
+{
+    const bool is_part = parcel__backend_spans_hosts(plan->backend);
+    workers->ranks = NULL;
+    if (is_spread(plan) && !(workers->ranks = parcel__spread_find(plan, error)))
+        return false;
+    return parcel__team_open(&workers->team, plan,
+                             is_part ? parcel__spread_choose(plan) : parcel__team_choose(plan),
+                             workers->ranks, error);
+}
+
+parcel_results *parcel__parallel_run(const struct parcel__plan *plan,
+                                     const struct parcel__workers *workers,
+                                     const parcel_calls *calls, parcel__streaming *streaming)
+{
+    const struct parcel__team *team = &workers->team;
     struct parcel__run run = {.plan = plan, .team = team, .calls = calls, .streaming = streaming};
-    bool is_spread = team->ranks && !parcel__current_get(); /* a run in a call is this rank's own */
     int cancel = parcel__port_hold_cancel();
-    parcel_results *results = is_spread ? parcel__spread_run(&run) : run_on_team(&run);
+    parcel_results *results = workers->ranks && !parcel__current_get()
+                                  ? parcel__spread_run(&run, workers->ranks)
+                                  : run_on_team(&run);
     parcel__threads_arrived(); /* or never will, in a run that did not come so far */
     if (!streaming && !results->pulled)
         parcel__team_close(team);
@@ -64,17 +85,11 @@ parcel_results *parcel__parallel_run(const struct parcel__plan *plan,
     return results;
 }
 
-/* True when the plan, of which something is refused, is one of all ranks. */
-static bool asks_for_ranks(const struct parcel__plan *plan)
-{
-    return !parcel__current_get() && plan->backend && parcel__backend_spans_ranks(plan->backend);
-}
-
 parcel_results *parcel__parallel_refuse(const struct parcel__plan *plan, struct parcel__text *error,
                                         const parcel_calls *calls)
 {
     const char *why;
-    struct parcel__ranks *ranks = asks_for_ranks(plan) ? parcel__ranks_used(&why) : NULL;
+    struct parcel__ranks *ranks = is_spread(plan) ? parcel__ranks_used(&why) : NULL;
     return ranks ? parcel__spread_refuse(ranks, error, plan->mpi_timeout, calls)
                  : parcel__run_refuse(error, calls);
 }
@@ -82,11 +97,12 @@ parcel_results *parcel__parallel_refuse(const struct parcel__plan *plan, struct 
 parcel_results *parcel_run(const parcel_options *options, const parcel_calls *calls)
 {
     struct parcel__plan plan;
-    struct parcel__team team;
+    struct parcel__workers workers;
     struct parcel__text error = {0};
     parcel_results *results;
-    if (parcel__config_resolve(&plan, options, &error) && parcel__team_open(&team, &plan, &error))
-        results = parcel__parallel_run(&plan, &team, calls, NULL);
+    if (parcel__config_resolve(&plan, options, &error) &&
+        parcel__parallel_open(&workers, &plan, &error))
+        results = parcel__parallel_run(&plan, &workers, calls, NULL);
     else
         results = parcel__parallel_refuse(&plan, &error, calls);
     parcel__config_free(&plan);

@@ -16,6 +16,7 @@
 #include "calls/identity.h"
 #include "mpi_transport.h"
 #include "mpi_version.h"
+#include "ranks/ranks.h"
 #include "ranks/spread.h"
 
 /* What keeps a rank from taking part. */

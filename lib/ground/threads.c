@@ -14,7 +14,7 @@
 #include "ground/memory.h"
 #include "ground/openmp.h"
 #include "ground/port.h"
-#include "processes/process.h"
+#include "ground/fork.h"
 
 /* Of this thread's last region, itself included. */
 static _Thread_local int team = 1;
@@ -140,7 +140,7 @@ int parcel__threads_for_region(int wanted, bool in_new_thread)
     parcel__threads_arrived(); /* those of a run that did not come to its region */
     if (wanted == 1)
         return 1;
-    if (in_new_thread || parcel__process_has_lost_team()) {
+    if (in_new_thread || parcel__fork_lost_team()) {
         int some = try_and_promise(wanted, 0);
         parcel__threads_arrived(); /* nobody says so of another thread's */
         return some;

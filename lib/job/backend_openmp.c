@@ -11,7 +11,7 @@
 #include <stdio.h>
 
 #include "ground/openmp.h"
-#include "processes/process.h"
+#include "ground/fork.h"
 #include "ground/threads.h"
 
 #ifdef _OPENMP
@@ -77,7 +77,7 @@ static void run_openmp(void *state, parcel_job *job, int n_workers)
     (void)state;
     if (n_workers == 1)
         parcel_job_work(job, 0); /* the plain loop in the calling thread */
-    else if (parcel__process_has_lost_team())
+    else if (parcel__fork_lost_team())
         run_in_new_thread(job, n_workers);
     else
         run_region(job, n_workers);

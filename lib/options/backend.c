@@ -92,7 +92,7 @@ const parcel_backend *parcel__backend_fallback(void)
     return &parcel__backend_sequential;
 }
 
-bool parcel__backend_spans_ranks(const parcel_backend *backend)
+bool parcel__backend_spans_hosts(const parcel_backend *backend)
 {
     return backend == &parcel__backend_mpi;
 }

@@ -13,10 +13,10 @@ const parcel_backend *parcel__backend_find(const char *name);
 const parcel_backend *parcel__backend_default(void);
 const parcel_backend *parcel__backend_fallback(void);
 
-/* True for the one whose runs are made by several ranks together. */
-bool parcel__backend_spans_ranks(const parcel_backend *backend);
+/* True for the one whose runs are made by several processes together, on whatever hosts. */
+bool parcel__backend_spans_hosts(const parcel_backend *backend);
 
-/* What such a rank runs its own part on. */
+/* What such a process runs its own part on. */
 const parcel_backend *parcel__backend_threads(void);
 extern const parcel_backend parcel__backend_processes;
 

@@ -24,6 +24,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "ground/fork.h"
 #include "ground/memory.h"
 #include "ground/openmp.h"
 #include "ground/port.h"
@@ -126,35 +127,6 @@ void parcel__process_flush(void)
     flush();
 }
 
-/* Of a thread that forks: it is not the only one. Of a child's first thread: what it had of a team
- * is lost. */
-static _Thread_local bool has_others, has_lost_team;
-
-/* Of a process that the program forked, or one before it: there were other threads, of which a leak
- * sanitizer still knows. The only thread of a child writes it. */
-static bool was_of_several;
-
-static void look_for_others(void)
-{
-    has_others = !parcel__port_is_only_thread();
-}
-
-static void note_fork(void)
-{
-    has_lost_team |= has_others;
-    was_of_several |= has_others;
-}
-
-__attribute__((constructor)) static void watch_forks(void)
-{
-    pthread_atfork(look_for_others, NULL, note_fork);
-}
-
-bool parcel__process_has_lost_team(void)
-{
-    return has_lost_team;
-}
-
 /* ---- what tools do at the end of a program, which a child of ours does not reach ---- */
 
 /* Of the program's files that delay functions: see parcel/delayed.h. */
@@ -231,7 +203,7 @@ struct forking {
 /* Another thread may have written between the flush and the fork. */
 static void begin_child(struct forking *forking)
 {
-    has_lost_team = false; /* it was ended before, or this thread is new */
+    parcel__fork_forget_team(); /* it was ended before, or this thread is new */
     holds_what_others_wrote = !forking->is_flushed;
     __fpurge(stdout);
     __fpurge(stderr);
@@ -266,9 +238,9 @@ pid_t parcel__process_fork(void (*body)(void *context), void *context, bool *is_
     forking.bound_cpus = parcel__openmp_list_bound_cpus(&forking.n_bound_cpus);
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    *is_caller = !has_lost_team && parcel__openmp_before_fork();
-    was_alone = __lsan_do_leak_check && !parcel__openmp_has_libomp() && !was_of_several &&
-                parcel__port_is_only_thread();
+    *is_caller = !parcel__fork_lost_team() && parcel__openmp_before_fork();
+    was_alone = __lsan_do_leak_check && !parcel__openmp_has_libomp() &&
+                !parcel__fork_lost_threads() && parcel__port_is_only_thread();
     parcel__process_begin_counts();
     if (*is_caller)
         fork_here(&forking);

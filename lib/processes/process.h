@@ -26,11 +26,6 @@ void parcel__process_ring(atomic_uint *word);
  * program's other files hold stays, since to look at them would be to wait for that thread. */
 void parcel__process_flush(void);
 
-/* True in the thread of a child, forked by the program or by us, that may have had a team of
- * OpenMP's before: under libgomp it must open no region of several threads, since it would wait for
- * those of the team. A new thread may. */
-bool parcel__process_has_lost_team(void);
-
 /* Before a fork: writes what gcc --coverage counted so far, and counts from 0 on. At the end:
  * writes it, and what memory nobody freed, where a sanitizer looks for that and can: in a process
  * that was forked from one with other threads, or with libomp, it would call all lost that only

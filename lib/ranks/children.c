@@ -336,7 +336,7 @@ static void top_up(struct parcel__children *children, struct parcel__child *chil
             return;
         }
         block->n_arriving = 0;
-        block->sums = (struct parcel__sums){.longest = -1};
+        block->sums = (struct parcel__tally){.longest = -1};
         send_block(children, child, block);
     }
 }
@@ -479,7 +479,7 @@ static void want(struct parcel__children *children, struct parcel__child *child,
     parcel__large_arrays_decline(children->large_arrays, child->rank, offer);
 }
 
-static void add_sums(struct parcel__sums *to, const struct parcel__sums *sums)
+static void add_sums(struct parcel__tally *to, const struct parcel__tally *sums)
 {
     to->n_ran += sums->n_ran;
     to->total_time += sums->total_time;
@@ -491,7 +491,7 @@ static void add_sums(struct parcel__sums *to, const struct parcel__sums *sums)
 }
 
 static void note_speed(struct parcel__children *children, struct parcel__child *child,
-                       const struct parcel__sums *sums)
+                       const struct parcel__tally *sums)
 {
     if (sums->n_ran == 0)
         return;

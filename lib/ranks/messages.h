@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "ranks/post.h"
+#include "results/tally.h"
 
 enum {
     /* Before a run. */
@@ -88,15 +89,6 @@ struct parcel__work {
     size_t first_offer; /* of the large arrays in them */
 };
 
-/* Calls of a block that ran. */
-struct parcel__sums {
-    size_t n_ran;
-    double total_time;
-    double waited;  /* of it, for a cpu; NaN: it is not told */
-    double longest; /* below 0: nothing ran */
-    size_t slowest; /* its number in the run */
-};
-
 /* Some results of a block. The sums are of all of it, and stand in its first piece. */
 struct parcel__piece {
     unsigned block;
@@ -104,7 +96,7 @@ struct parcel__piece {
     size_t count;
     size_t size; /* bytes of them, behind this */
     size_t first_offer;
-    struct parcel__sums sums;
+    struct parcel__tally sums;
 };
 
 struct parcel__unrun {

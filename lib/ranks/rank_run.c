@@ -30,7 +30,7 @@ enum { SLEEPS = 32 };
 
 struct parcel__rank_run {
     struct parcel__ranks *ranks;
-    const struct parcel__terms *terms;
+    struct parcel__terms *terms;
     bool is_root;
     struct parcel__stream *stream; /* NULL: this rank has given up */
     struct parcel__control *control;
@@ -236,8 +236,9 @@ static bool is_done(struct parcel__rank_run *rank_run)
     return may_end && parcel__children_is_done(&rank_run->children);
 }
 
-static bool attend(struct parcel__rank_run *rank_run, unsigned n_idle)
+static bool attend(void *state, unsigned n_idle)
 {
+    struct parcel__rank_run *rank_run = state;
     static const double instant = 50e-6;
     double now = parcel__port_now();
     parcel__children_note_idle(&rank_run->children, n_idle > 0);
@@ -328,8 +329,9 @@ static void attach(struct parcel__rank_run *rank_run)
     parcel__post_let_go(ranks->post);
 }
 
-void parcel__rank_run_begin(struct parcel__rank_run *rank_run, struct parcel__stream *stream)
+static void begin(void *state, struct parcel__stream *stream)
 {
+    struct parcel__rank_run *rank_run = state;
     rank_run->stream = rank_run->children.stream = stream;
     attach(rank_run);
     if (rank_run->terms->n_ranks > 1)
@@ -348,8 +350,9 @@ static void end_courier(struct parcel__rank_run *rank_run)
 
 /* A stop that was heard last is passed on, and results that were given last are sent. Who stops the
  * run from then on comes too late. */
-void parcel__rank_run_end(struct parcel__rank_run *rank_run)
+static void end(void *state)
 {
+    struct parcel__rank_run *rank_run = state;
     if (rank_run->has_courier)
         end_courier(rank_run);
     look(rank_run);
@@ -376,40 +379,43 @@ void parcel__rank_run_give_up(struct parcel__rank_run *rank_run)
 
 /* ---- what the stream asks for ---- */
 
-static size_t room(struct parcel__rank_run *rank_run)
+static size_t room(void *state)
 {
+    struct parcel__rank_run *rank_run = state;
     return parcel__parent_room(&rank_run->parent);
 }
 
-static size_t fill(struct parcel__rank_run *rank_run, struct parcel__stream_block *block,
-                   size_t most)
+static size_t fill(void *state, struct parcel__stream_block *block, size_t most)
 {
+    struct parcel__rank_run *rank_run = state;
     return parcel__parent_fill(&rank_run->parent, block, most);
 }
 
-static void put_back(struct parcel__rank_run *rank_run, struct parcel__stream_block *block,
-                     size_t at)
+static void put_back(void *state, struct parcel__stream_block *block, size_t at)
 {
+    struct parcel__rank_run *rank_run = state;
     parcel__parent_put_back(&rank_run->parent, block, at);
 }
 
-static void drop(struct parcel__rank_run *rank_run, struct parcel__stream_block *block)
+static void drop(void *state, struct parcel__stream_block *block)
 {
+    struct parcel__rank_run *rank_run = state;
     parcel__parent_drop(&rank_run->parent, block);
 }
 
-static void give(struct parcel__rank_run *rank_run, struct parcel__stream_block *block)
+static void give(void *state, struct parcel__stream_block *block)
 {
+    struct parcel__rank_run *rank_run = state;
     parcel__parent_give(&rank_run->parent, block);
 }
 
-void parcel__rank_run_prepare(struct parcel__rank_run *rank_run,
-                              struct parcel__stream_options *options)
+static void prepare(void *state, struct parcel__stream_options *options)
 {
-    static const struct parcel__rank_run_functions of_root = {.attend = attend};
-    static const struct parcel__rank_run_functions of_others = {
+    struct parcel__rank_run *rank_run = state;
+    static const struct parcel__outside of_root = {.attend = attend};
+    static const struct parcel__outside of_others = {
         room, fill, put_back, drop, parcel__parent_share, give, attend};
-    options->rank_run = rank_run;
+    options->outside = rank_run;
     options->functions = rank_run->is_root ? &of_root : &of_others;
     options->n_workers = rank_run->children.n_workers;
     options->may_travel = rank_run->is_root && rank_run->terms->n_ranks > 1;
@@ -436,7 +442,7 @@ static int workers_below(const struct parcel__ranks *ranks, const struct parcel_
     return n_workers;
 }
 
-static void open_deal(struct parcel__rank_run *rank_run)
+static void open_children(struct parcel__rank_run *rank_run)
 {
     const struct parcel__ranks *ranks = rank_run->ranks;
     const struct parcel__terms *terms = rank_run->terms;
@@ -459,7 +465,7 @@ static void open_deal(struct parcel__rank_run *rank_run)
     parcel__children_open(&rank_run->children);
 }
 
-static void open_supply(struct parcel__rank_run *rank_run)
+static void open_parent(struct parcel__rank_run *rank_run)
 {
     const struct parcel__ranks *ranks = rank_run->ranks;
     int rank = ranks->transport->rank;
@@ -478,14 +484,14 @@ static void open_supply(struct parcel__rank_run *rank_run)
 }
 
 struct parcel__rank_run *parcel__rank_run_open(struct parcel__ranks *ranks,
-                                               const struct parcel__terms *terms)
+                                               struct parcel__terms *terms)
 {
     struct parcel__rank_run *rank_run = parcel__memory_await(sizeof *rank_run);
     *rank_run = (struct parcel__rank_run){
         .ranks = ranks, .terms = terms, .is_root = ranks->transport->rank == 0};
     parcel__large_arrays_open(&rank_run->large_arrays, ranks->post);
-    open_deal(rank_run);
-    open_supply(rank_run);
+    open_children(rank_run);
+    open_parent(rank_run);
     pthread_mutex_init(&rank_run->courier_mutex, NULL);
     parcel__port_open_condition(&rank_run->courier_condition);
     return rank_run;
@@ -502,17 +508,26 @@ void parcel__rank_run_close(struct parcel__rank_run *rank_run)
     parcel__large_arrays_close(&rank_run->large_arrays);
     pthread_mutex_destroy(&rank_run->courier_mutex);
     pthread_cond_destroy(&rank_run->courier_condition);
+    parcel__memory_free(rank_run->terms);
     parcel__memory_free(rank_run);
 }
 
 /* ---- the end ---- */
 
-bool parcel__rank_run_tell_end(struct parcel__rank_run *rank_run, parcel_results *results)
+void parcel__rank_run_conclude(void *state, parcel_results *results)
 {
-    bool is_told = parcel__ending_tell(rank_run->ranks, results, rank_run->terms->all_ranks);
-    parcel__ranks_flush(rank_run->ranks);
-    return is_told;
+    struct parcel__rank_run *rank_run = state;
+    struct parcel__ranks *ranks = rank_run->ranks;
+    bool is_told = parcel__ending_tell(ranks, results, rank_run->terms->all_ranks);
+    parcel__ranks_flush(ranks);
+    if (!is_told)
+        parcel__results_set_error(results, NULL);
+    parcel__rank_run_close(rank_run);
+    parcel__ranks_let_go(ranks);
 }
+
+const struct parcel__run_part_functions parcel__rank_run_functions = {prepare, begin, end,
+                                                                      parcel__rank_run_conclude};
 
 static bool has_whole_ending(struct parcel__rank_run *rank_run)
 {

@@ -4,28 +4,25 @@
 #define PARCEL__RANK_RUN_H
 
 #include "ranks/ranks.h"
-#include "stream/stream.h"
+#include "run/run.h"
 
 struct parcel__rank_run;
 
-/* Opens the part of this rank. The terms are borrowed. */
-struct parcel__rank_run *parcel__rank_run_open(struct parcel__ranks *ranks,
-                                               const struct parcel__terms *terms);
-void parcel__rank_run_close(struct parcel__rank_run *rank_run);
+/* What the run of this rank leaves to it. */
+extern const struct parcel__run_part_functions parcel__rank_run_functions;
 
-/* Gives the options of a stream, before it is opened, what concerns the ranks; and lets the
- * stream have its part, while it runs. */
-void parcel__rank_run_prepare(struct parcel__rank_run *rank_run,
-                              struct parcel__stream_options *options);
-void parcel__rank_run_begin(struct parcel__rank_run *rank_run, struct parcel__stream *stream);
-void parcel__rank_run_end(struct parcel__rank_run *rank_run);
+/* Opens the part of this rank. The terms are taken. */
+struct parcel__rank_run *parcel__rank_run_open(struct parcel__ranks *ranks,
+                                               struct parcel__terms *terms);
+void parcel__rank_run_close(struct parcel__rank_run *rank_run);
 
 /* This rank cannot have its part: the run stops. In place of begin and end. */
 void parcel__rank_run_give_up(struct parcel__rank_run *rank_run);
 
 /* On rank 0, when the run is over: tells all ranks what became of it, and gives them the results if
- * the terms say so. False: they could not have all, since memory ran out. */
-bool parcel__rank_run_tell_end(struct parcel__rank_run *rank_run, parcel_results *results);
+ * the terms say so; the results' error says when memory ran out for that. Closes the part, and lets
+ * go of the ranks. */
+void parcel__rank_run_conclude(void *rank_run, parcel_results *results);
 
 /* On the others: waits for that, and writes it into the results, which were made for the same calls
  * if they are to have values; NULL: nowhere. False: memory ran out. */

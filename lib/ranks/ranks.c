@@ -376,6 +376,16 @@ bool parcel__ranks_are_busy(const struct parcel__ranks *ranks)
     return ranks && atomic_load_explicit(&ranks->is_busy, memory_order_acquire);
 }
 
+bool parcel__ranks_claim(struct parcel__ranks *ranks)
+{
+    return !atomic_exchange_explicit(&ranks->is_busy, true, memory_order_acquire);
+}
+
+void parcel__ranks_let_go(struct parcel__ranks *ranks)
+{
+    atomic_store_explicit(&ranks->is_busy, false, memory_order_release);
+}
+
 /* ---- who comes to a run ---- */
 
 /* At least one. */

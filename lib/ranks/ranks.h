@@ -51,9 +51,9 @@ struct parcel__ranks {
     const struct parcel__transport *transport;
     pid_t process; /* one that was forked from it has no part in the job */
     struct parcel__post *post;
-    int fan_out;   /* ranks that one hands out to */
-    char why[256]; /* a server ended, or "" */
-    atomic_bool is_busy;
+    int fan_out;         /* ranks that one hands out to */
+    char why[256];       /* a server ended, or "" */
+    atomic_bool is_busy; /* a run has them; acquire to take them, release to let go */
 
     unsigned serial;                /* of the run that this rank is in, or was in last */
     unsigned closed;                /* of the last run that cannot be joined any more */
@@ -96,6 +96,10 @@ struct parcel__ranks *parcel__ranks_used(const char **why);
 
 /* True while a run goes on in this process. Threads: any. */
 bool parcel__ranks_are_busy(const struct parcel__ranks *ranks);
+
+/* Takes the ranks for a run; false: another one has them. Threads: any. */
+bool parcel__ranks_claim(struct parcel__ranks *ranks);
+void parcel__ranks_let_go(struct parcel__ranks *ranks);
 
 /* ---- a run ---- */
 

@@ -4,8 +4,17 @@
 
 #include "run/run.h"
 
-/* Runs the calls of a team that has ranks: leads the run, on rank 0, or has a part in it. */
-parcel_results *parcel__spread_run(struct parcel__run *run);
+struct parcel__ranks;
+
+/* The ranks that run the calls of such a plan; NULL: there are none, and error says why. */
+struct parcel__ranks *parcel__spread_find(const struct parcel__plan *plan,
+                                          struct parcel__text *error);
+
+/* The backend that runs this rank's part of them. */
+const parcel_backend *parcel__spread_choose(const struct parcel__plan *plan);
+
+/* Runs the calls on the ranks: leads the run, on rank 0, or has a part in it. */
+parcel_results *parcel__spread_run(struct parcel__run *run, struct parcel__ranks *ranks);
 
 /* This rank's run cannot be, for a reason that is taken: so none of the others' can. */
 parcel_results *parcel__spread_refuse(struct parcel__ranks *ranks, struct parcel__text *error,

@@ -202,7 +202,7 @@ static bool is_pulled(const struct parcel__plan *plan)
  * it; but for one that does more than to be fast. */
 static bool is_plain_loop(const struct parcel__plan *plan, const struct parcel__team *team)
 {
-    return plan->n_jobs == 1 && !team->ranks &&
+    return plan->n_jobs == 1 && !team->runs_parts &&
            !(team->backend->capabilities & (PARCEL_SURVIVES_CRASH | PARCEL_MANY_HOSTS));
 }
 
@@ -261,15 +261,16 @@ static bool has_time_limits(const struct parcel__plan *plan)
 /* Opens what stops the run, inside of the call around it or of none. False: out of memory. */
 bool parcel__run_open_control(struct parcel__run *run, const parcel_current_call *around)
 {
-    size_t count = run->terms ? run->terms->count : parcel_calls_count(run->calls);
+    size_t count = run->part.state ? run->part.count : parcel_calls_count(run->calls);
     if (has_time_limits(run->plan))
         parcel__clock_watch();
     bool opened = parcel__control_open(&run->control, &run->plan->limits, count, around);
-    if (run->catches_signals)
-        run->control.signals_before = run->signals_before;
-    run->states = run->team->states ? parcel__worker_states_take(run->team->states,
-                                                                 run->first_worker, run->n_workers)
-                                    : NULL;
+    if (run->part.catches_signals)
+        run->control.signals_before = run->part.signals_before;
+    run->states =
+        run->team->states
+            ? parcel__worker_states_take(run->team->states, run->part.first_worker, run->n_workers)
+            : NULL;
     return opened && (!run->team->states || run->states);
 }
 
@@ -300,13 +301,13 @@ static void set_job_options(struct parcel__job_options *options, struct parcel__
         .is_timed = plan->is_timed,
         .schedule = plan->schedule,
         .n_workers = run->n_workers,
-        .start = run->start,
+        .start = run->part.start,
         .control = &run->control,
         .states = run->states,
         .worker_limits = &plan->worker_limits,
     };
     options->nest = parcel__config_nest(parcel__current_get(), run->n_jobs, run->n_workers);
-    options->floating = run->terms ? run->terms->floating : parcel__floating_read();
+    options->floating = run->part.state ? run->part.floating : parcel__floating_read();
     if (options->nest.threads > 0 || is_elsewhere(run))
         parcel__openmp_read_for_calls(&options->openmp, options->nest.threads);
     if (plan->verbose > 0) {
@@ -343,11 +344,12 @@ static bool run_into(struct parcel__run *run)
 void parcel__run_on_team(void *context, struct parcel_job *job)
 {
     const struct parcel__run *run = context;
-    if (run->rank_run)
-        parcel__rank_run_begin(run->rank_run, job->options.work_state);
+    const struct parcel__run_part *part = &run->part;
+    if (part->state)
+        part->functions->begin(part->state, job->options.work_state);
     run_job(job, run->plan, run->team);
-    if (run->rank_run)
-        parcel__rank_run_end(run->rank_run);
+    if (part->state)
+        part->functions->end(part->state);
 }
 
 struct parcel__stream_options parcel__run_stream_options(struct parcel__run *run)
@@ -364,8 +366,8 @@ struct parcel__stream_options parcel__run_stream_options(struct parcel__run *run
         .on_result_state = plan->on_result_state,
     };
     set_job_options(&options.job, run);
-    if (run->rank_run)
-        parcel__rank_run_prepare(run->rank_run, &options);
+    if (run->part.state)
+        run->part.functions->prepare(run->part.state, &options);
     return options;
 }
 
@@ -438,15 +440,15 @@ parcel_results *parcel__run_new_results(const struct parcel__plan *plan,
 
 /* ---- pulled streams ---- */
 
-/* Other ranks have what became of the run, and the warnings of its results. */
+/* The other parts get what became of the run, and the warnings of its results. */
 static void conclude(void *context, parcel_results *ending)
 {
     struct parcel__run *run = &((struct pulled_run *)context)->run;
-    if (!run->conclude)
+    if (!run->part.state)
         return;
     if (run->results->warnings)
         ending->warnings = parcel__memory_copy_string(run->results->warnings);
-    run->conclude(run, ending);
+    run->part.functions->conclude(run->part.state, ending);
 }
 
 /* The stream has ended: what it held is free for others. */
@@ -518,7 +520,7 @@ static const char *claim_and_start(const struct parcel__run *run)
 const char *parcel__run_execute(struct parcel__run *run)
 {
     bool pulls = is_pulled(run->plan);
-    bool is_stream = run->rank_run || parcel__run_is_streamed(run->plan, run->calls);
+    bool is_stream = run->part.state || parcel__run_is_streamed(run->plan, run->calls);
     parcel__calls_begin_run(run->calls);
     const char *fault = pulls                                           ? claim_and_start(run)
                         : (is_stream ? run_stream(run) : run_into(run)) ? NULL

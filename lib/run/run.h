@@ -2,7 +2,6 @@
 #ifndef PARCEL__RUN_H
 #define PARCEL__RUN_H
 
-#include "ranks/rank_run.h"
 #include "watchers/progress.h"
 #include "stream/stream.h"
 #include "run/team.h"
@@ -10,6 +9,30 @@
 /* The results of the stream that is pulled from a team, or NULL; release when it ends, acquire
  * before the team is used otherwise. */
 typedef _Atomic(parcel_results *) parcel__streaming;
+
+/* What a run that is one process's part of a larger one leaves to who connects the parts. */
+struct parcel__run_part_functions {
+    /* Gives the options of a stream, before it is opened, what concerns the other parts. */
+    void (*prepare)(void *state, struct parcel__stream_options *options);
+
+    /* The stream has its part between the two. */
+    void (*begin)(void *state, struct parcel__stream *stream);
+    void (*end)(void *state);
+
+    /* A stream that is pulled is over. */
+    void (*conclude)(void *state, parcel_results *ending);
+};
+
+struct parcel__run_part {
+    size_t count;                     /* calls of the larger run */
+    struct parcel__floating floating; /* the modes that they begin with */
+    int first_worker;                 /* the number of this part's first */
+    double start;                     /* when all parts were told to begin, by the clock */
+    bool catches_signals;             /* since this process came to the run, */
+    unsigned signals_before;          /* when there had been so many */
+    const struct parcel__run_part_functions *functions;
+    void *state; /* NULL: it is no part */
+};
 
 struct parcel__run {
     const struct parcel__plan *plan;
@@ -23,16 +46,7 @@ struct parcel__run {
     struct parcel__state_set *states; /* of the workers; NULL: they have none */
     parcel__streaming *streaming;     /* of a team that is kept, or NULL */
 
-    /* Of a run on several ranks; all 0 otherwise. */
-    struct parcel__terms *terms;
-    struct parcel__rank_run *rank_run;
-    int first_worker;                /* the number of this rank's first */
-    bool catches_signals;            /* since this rank came to the run, */
-    unsigned signals_before;         /* when there had been so many */
-    double start;                    /* when the ranks were told to begin, by the clock */
-    struct parcel__control *waiting; /* what stops the run while ranks are waited for */
-    /* Called when a stream that is pulled is over. */
-    void (*conclude)(struct parcel__run *run, parcel_results *ending);
+    struct parcel__run_part part; /* all 0 when it is no part of a larger run */
 };
 
 extern const char parcel__run_already_streaming[];
@@ -70,7 +84,7 @@ parcel_results *parcel__run_refuse(struct parcel__text *error, const parcel_call
 /* Runs the calls into the run's results, or starts to. NULL, or why not. */
 const char *parcel__run_execute(struct parcel__run *run);
 
-/* ---- its parts, for a run that is another rank's ---- */
+/* ---- its steps, for a part that another process leads ---- */
 
 /* Opens what stops the run, inside of the call around it or of none. False: out of memory; it is to
  * be closed all the same. */

@@ -4,7 +4,8 @@
 #include "job/worker_states.h"
 #include "options/backend.h"
 
-/* A team for ranks has room for so many workers. */
+/* A team that runs parts of larger runs has room for so many workers: who leads a run says how many
+ * each part has. */
 enum { ENOUGH_WORKERS = 64 };
 
 /* The number of workers, or what open returned when there are none. */
@@ -36,20 +37,9 @@ static bool wants_processes(const struct parcel__plan *plan)
            plan->backend == parcel__backend_threads() && !plan->require;
 }
 
-/* The backend that runs the plan's calls in this process, and *ranks when others run some. A run
- * inside of a call is this rank's own. NULL: error says why there is none. */
-static const parcel_backend *find_local(const struct parcel__plan *plan,
-                                        struct parcel__ranks **ranks, struct parcel__text *error)
+const parcel_backend *parcel__team_choose(const struct parcel__plan *plan)
 {
-    const char *why;
-    *ranks = NULL;
-    if (!parcel__backend_spans_ranks(plan->backend))
-        return wants_processes(plan) ? &parcel__backend_processes : plan->backend;
-    if (!parcel__current_get() && !(*ranks = parcel__ranks_used(&why))) {
-        parcel__text_format(error, "backend '%s' is not available: %s", plan->backend->name, why);
-        return NULL;
-    }
-    return plan->isolate ? &parcel__backend_processes : parcel__backend_threads();
+    return wants_processes(plan) ? parcel__backend_find("processes") : plan->backend;
 }
 
 /* True when one worker was asked for, as it is where nobody says how many: no thread would have run
@@ -62,24 +52,19 @@ static bool loses_nothing(const struct parcel__plan *plan, const parcel_backend 
 static const char unsaid[] = "it does not say why";
 
 bool parcel__team_open(struct parcel__team *team, struct parcel__plan *plan,
-                       struct parcel__text *error)
+                       const parcel_backend *backend, bool runs_parts, struct parcel__text *error)
 {
     char why[512];
-    struct parcel__ranks *ranks;
-    const parcel_backend *local = find_local(plan, &ranks, error);
-    if (!local)
-        return false;
     why[0] = '\0';
-    /* Rank 0 says how many workers a run has on each rank. */
-    int n_workers = ranks && plan->n_jobs < ENOUGH_WORKERS ? ENOUGH_WORKERS : plan->n_jobs;
-    int active = open_backend(team, local, n_workers, why, sizeof why);
-    team->ranks = ranks;
+    int n_workers = runs_parts && plan->n_jobs < ENOUGH_WORKERS ? ENOUGH_WORKERS : plan->n_jobs;
+    int active = open_backend(team, backend, n_workers, why, sizeof why);
+    team->runs_parts = runs_parts;
     if (active < 0 && plan->fallback) {
-        if (!loses_nothing(plan, local))
+        if (!loses_nothing(plan, backend))
             parcel__text_format(&plan->warnings,
                                 "backend '%s' is not available: %s; backend '%s' "
                                 "runs instead\n",
-                                local->name, *why ? why : unsaid, plan->fallback->name);
+                                backend->name, *why ? why : unsaid, plan->fallback->name);
         active = open_backend(team, plan->fallback, plan->n_jobs, why, sizeof why);
     }
     if (active > 0 && open_states(team, plan))

@@ -3,19 +3,22 @@
 #define PARCEL__TEAM_H
 
 #include "options/config.h"
-#include "ranks/ranks.h"
 
 struct parcel__team {
     const parcel_backend *backend;
     void *state;
     struct parcel__worker_states *states; /* of its workers; NULL: they have none */
     int n_workers;                        /* as many as the backend has for the plan */
-    struct parcel__ranks *ranks; /* that run some of the calls; NULL: this process runs all */
+    bool runs_parts;                      /* of runs that other processes have a part in, too */
 };
 
-/* Opens the plan's backend. False: it cannot run, and error says why. */
+/* The backend that runs a plan's calls where all of them run in this process. */
+const parcel_backend *parcel__team_choose(const struct parcel__plan *plan);
+
+/* Opens that backend, or the one for this process's parts of larger runs. False: it cannot run, and
+ * error says why. */
 bool parcel__team_open(struct parcel__team *team, struct parcel__plan *plan,
-                       struct parcel__text *error);
+                       const parcel_backend *backend, bool runs_parts, struct parcel__text *error);
 void parcel__team_close(const struct parcel__team *team);
 
 #endif

@@ -1,8 +1,8 @@
 /*
  * crew.c: the workers of a stream.
  *
- * A worker takes a block, runs it as a job of its own, and says that it is finished. Other ranks
- * run blocks too: what became of those is noted alike.
+ * A worker takes a block, runs it as a job of its own, and says that it is finished. Other
+ * processes run blocks too: what became of those is noted alike.
  */
 #include "stream/crew.h"
 
@@ -45,7 +45,7 @@ static void note_failures(struct parcel__stream *stream, const struct parcel__st
 }
 
 /* Called with the mutex held. */
-static void add_sums(struct parcel__stream *stream, const struct parcel__sums *sums)
+static void add_sums(struct parcel__stream *stream, const struct parcel__tally *sums)
 {
     stream->n_ran += sums->n_ran;
     stream->totals->total_time += sums->total_time;
@@ -104,11 +104,11 @@ static void end_block(struct parcel__stream *stream, struct parcel__stream_worke
         worker->last_count = measured->n_done;
     worker->seconds_per_call = measured->seconds_per_call;
     note_pace(worker, measured);
-    block->sums = (struct parcel__sums){.n_ran = measured->n_done,
-                                        .total_time = measured->total_time,
-                                        .waited = parcel__job_waited(measured),
-                                        .longest = measured->longest,
-                                        .slowest = job->options.first_index + measured->slowest};
+    block->sums = (struct parcel__tally){.n_ran = measured->n_done,
+                                         .total_time = measured->total_time,
+                                         .waited = parcel__job_waited(measured),
+                                         .longest = measured->longest,
+                                         .slowest = job->options.first_index + measured->slowest};
     pthread_mutex_lock(&stream->mutex);
     worker->block = NULL;
     add_sums(stream, &block->sums);
@@ -123,10 +123,10 @@ struct stint {
     const struct parcel_job *job;
 };
 
-/* To the rank above. */
+/* To where the calls came from. */
 static void put_back(struct parcel__stream *stream, struct parcel__stream_block *block, size_t at)
 {
-    stream->options.functions->put_back(stream->options.rank_run, block, at);
+    stream->options.functions->put_back(stream->options.outside, block, at);
     pthread_mutex_lock(&stream->mutex);
     block->results->count = at;
     pthread_mutex_unlock(&stream->mutex);
@@ -141,11 +141,11 @@ static bool give_back(void *state, size_t place)
     struct parcel__stream *stream = stint->stream;
     double seconds = stint->job->workers[0].seconds_per_call;
     double left = (double)(stint->block->results->count - place) * seconds;
-    if (stream->options.rank_run && stream->options.functions->put_back) {
+    if (stream->options.outside && stream->options.functions->put_back) {
         put_back(stream, stint->block, place);
         return true;
     }
-    if (left < worth && !stream->options.rank_run &&
+    if (left < worth && !stream->options.outside &&
         !parcel__job_carrier(&stint->job->workers[0])) /* which has taken them back */
         return false;
     if (parcel__stream_shares(stream))
@@ -217,10 +217,10 @@ static void work(void *state, int number)
     struct parcel__stream *stream = state;
     const struct parcel__stream_options *options = &stream->options;
     unsigned n_idle = 0;
-    if (options->rank_run) {
+    if (options->outside) {
         do
             n_idle = run_next(stream, number) ? 0 : n_idle + 1;
-        while (options->functions->attend(options->rank_run, n_idle));
+        while (options->functions->attend(options->outside, n_idle));
         return;
     }
     while (run_next(stream, number))
@@ -306,7 +306,7 @@ void parcel__crew_ask(struct parcel__stream *stream)
     pthread_mutex_unlock(&stream->mutex);
 }
 
-/* ---- calls that run on other ranks ---- */
+/* ---- calls that run elsewhere ---- */
 
 void parcel__crew_finish(struct parcel__stream *stream, struct parcel__stream_block *block)
 {

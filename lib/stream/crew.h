@@ -8,13 +8,13 @@
 void parcel__crew_run(struct parcel__stream *stream,
                       void (*run)(void *context, struct parcel_job *job), void *context);
 
-/* True when some worker of this rank runs no calls just now. Threads: any. */
+/* True when some worker here runs no calls just now. Threads: any. */
 bool parcel__crew_has_free_worker(struct parcel__stream *stream);
 
 /* Asks the workers to hand back what they have not begun. Threads: any. */
 void parcel__crew_ask(struct parcel__stream *stream);
 
-/* ---- calls that run on other ranks ---- */
+/* ---- calls that run elsewhere ---- */
 
 /* A block that was taken has run, and its results and sums are written. Threads: any. */
 void parcel__crew_finish(struct parcel__stream *stream, struct parcel__stream_block *block);

@@ -72,7 +72,7 @@ static void keep(struct parcel__stream *stream, struct parcel__stream_block *blo
 static void give_away(struct parcel__stream *stream, struct parcel__stream_block *block)
 {
     if (parcel__stream_gives(stream))
-        stream->options.functions->give(stream->options.rank_run, block);
+        stream->options.functions->give(stream->options.outside, block);
     else if (stream->options.on_result && !stream->is_refused)
         push(stream, block);
     else if (parcel__stream_collects(stream))

@@ -1,4 +1,4 @@
-/* delivery.h: how results leave a stream: into on_result, to who pulls them, to another rank. */
+/* delivery.h: how results leave a stream: into on_result, to who pulls them, elsewhere. */
 #ifndef PARCEL__DELIVERY_H
 #define PARCEL__DELIVERY_H
 

@@ -2,7 +2,7 @@
  * feed.c: how calls come into a stream.
  *
  * Who takes calls holds pull_mutex, and fills a block from the list, from the generator or with
- * what another rank sent. Who finds that nothing may be handed out waits until results have been
+ * what came from elsewhere. Who finds that nothing may be handed out waits until results have been
  * taken. A block's lists and results are used again, so that the memory is that of the blocks on
  * their way.
  */
@@ -187,7 +187,7 @@ static bool fill(struct parcel__stream *stream, struct parcel__stream_block *blo
     block->next = 0;
     block->walk = (struct parcel__walk){.first = 0};
     block->seconds_per_call = 0;
-    block->sums = (struct parcel__sums){.longest = -1}; /* it may be given away without a run */
+    block->sums = (struct parcel__tally){.longest = -1}; /* it may be given away without a run */
     count = find_calls(stream, block, count, end);
     parcel__arena_reset(&block->results->arenas[0]);
     if (parcel__results_prepare(block->results, block->list, block->first_call, count) &&
@@ -216,7 +216,7 @@ static size_t room_now(struct parcel__stream *stream)
     return room;
 }
 
-/* The same, of a stream on several ranks, too. Called with pull_mutex held. */
+/* The same, of a stream with a part elsewhere, too. Called with pull_mutex held. */
 static size_t find_room(struct parcel__stream *stream)
 {
     pthread_mutex_lock(&stream->mutex);
@@ -239,7 +239,7 @@ size_t parcel__feed_left(struct parcel__stream *stream)
     return left;
 }
 
-/* The part of a worker in a static schedule, of all calls or of those that a rank was given. */
+/* The part of a worker in a static schedule, of all calls or of those that were given to it. */
 static size_t static_length(const struct parcel__stream *stream, size_t room, size_t n_workers)
 {
     size_t count = parcel__stream_supplier(stream) ? room : stream->count;
@@ -247,10 +247,10 @@ static size_t static_length(const struct parcel__stream *stream, size_t room, si
     return length < room ? length : room;
 }
 
-/* The workers that the calls are for, on whatever ranks. */
+/* The workers that the calls are for, wherever they are. */
 static int count_workers(const struct parcel__stream *stream)
 {
-    return stream->options.rank_run ? stream->options.n_workers : stream->options.job.n_workers;
+    return stream->options.outside ? stream->options.n_workers : stream->options.job.n_workers;
 }
 
 /* How many calls a worker wants in its next block, of as many as may be handed out. How many a
@@ -270,7 +270,7 @@ static size_t wanted_length(const struct parcel__stream *stream,
                                       parcel__schedule_bounded(least));
     if (options->batch_size > 0)
         return least < room ? least : room;
-    return parcel__schedule_batch(bounded, stream->options.rank_run ? n_workers : 1,
+    return parcel__schedule_batch(bounded, stream->options.outside ? n_workers : 1,
                                   parcel__schedule_bounded(worker->last_count),
                                   worker->seconds_per_call + worker->seconds_to_pull);
 }
@@ -298,7 +298,7 @@ static bool fill_from(struct parcel__stream *stream, struct parcel__stream_block
     to->next = 0;
     to->walk = (struct parcel__walk){.first = 0};
     to->seconds_per_call = 0;
-    to->sums = (struct parcel__sums){.longest = -1};
+    to->sums = (struct parcel__tally){.longest = -1};
     to->first = from->first + at;
     to->list = from->list;
     to->first_call = from->first_call + at;
@@ -593,11 +593,11 @@ struct parcel__stream_block *parcel__feed_pull(struct parcel__stream *stream,
     struct parcel__stream_block *block;
     do
         block = pull_any(stream, worker);
-    while (!block && !stream->options.rank_run && await_calls(stream));
+    while (!block && !stream->options.outside && await_calls(stream));
     return block;
 }
 
-/* A list that nobody waits for in order goes to other ranks from both ends: a long call that is its
+/* A list that nobody waits for in order goes elsewhere from both ends: a long call that is its
  * last would else hold all up. */
 static enum end turn_end(struct parcel__stream *stream)
 {

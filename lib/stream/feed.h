@@ -1,11 +1,11 @@
-/* feed.h: how calls come into a stream: from a list, a generator or another rank, into blocks. */
+/* feed.h: how calls come into a stream: from a list, a generator or elsewhere, into blocks. */
 #ifndef PARCEL__FEED_H
 #define PARCEL__FEED_H
 
 #include "stream/stream.h"
 
-/* Takes the next block for a worker, which waits for it; NULL when nothing is left, or, among
- * ranks, for now. */
+/* Takes the next block for a worker, which waits for it; NULL when nothing is left, or, where
+ * some come from elsewhere, for now. */
 struct parcel__stream_block *parcel__feed_pull(struct parcel__stream *stream,
                                                struct parcel__stream_worker *worker);
 

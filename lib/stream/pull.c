@@ -2,8 +2,8 @@
  * pull.c: a stream that runs in a thread of its own while its results are pulled.
  *
  * The results belong to the thread that pulls: what the run found out is written into them when it
- * is over and its thread has been joined, at the end or when the stream is closed. Other ranks are
- * told as soon as it is over.
+ * is over and its thread has been joined, at the end or when the stream is closed. Who else has
+ * a part in the run is told as soon as it is over.
  */
 #include "stream/pull.h"
 
@@ -118,7 +118,7 @@ bool parcel_results_next(parcel_results *results, parcel_result *result)
     result->value = parcel_results_value(block->results, i);
     result->parcel__hold = block;
     /* Ranks are free for the next run then, even if nobody asks for one result more. */
-    if (results->pulled->stream.options.rank_run &&
+    if (results->pulled->stream.options.outside &&
         parcel__delivery_is_complete(&results->pulled->stream))
         end(results);
     return true;

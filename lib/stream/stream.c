@@ -147,7 +147,7 @@ bool parcel__stream_open(struct parcel__stream *stream,
                                       .first_failure = SIZE_MAX};
     stream->options.job.stopped = hear_stop;
     stream->options.job.stopped_state = stream;
-    stream->options.job.is_part = n_workers > 1 || options->is_pulled || options->rank_run;
+    stream->options.job.is_part = n_workers > 1 || options->is_pulled || options->outside;
     initialise_current(stream, &stream->asking);
     initialise_current(stream, &stream->delivering);
     pthread_mutex_init(&stream->pull_mutex, NULL);

@@ -7,12 +7,10 @@
 
 #include "wire/bundle.h"
 #include "job/job.h"
-#include "ranks/messages.h"
+#include "results/tally.h"
 #include "stream/window.h"
 
-struct parcel__rank_run;
-
-/* Of calls that another rank handed out: what they came with, and where in that they are. */
+/* Of calls that came from elsewhere: what they came with, and where in that they are. */
 struct parcel__origin {
     size_t offset;
     struct parcel__shipment *shipment;
@@ -27,9 +25,9 @@ struct parcel__stream_block {
     struct parcel__stream_block *lender; /* the list is this one's own, which is held; or NULL */
     double seconds_per_call; /* as who gave these calls back measured the others; 0: nobody did */
     parcel_results *results;
-    struct parcel__sums sums;
+    struct parcel__tally sums;
     struct parcel__origin origin; /* the source's own, */
-    size_t n_missing;             /* of a block on another rank: calls without an answer, */
+    size_t n_missing;             /* of a block that is elsewhere: calls without an answer, */
     size_t n_arriving;            /* and arrays on their way */
     struct parcel__stream_block *next_returned;
     size_t first;             /* the number of its first call in the run */
@@ -41,21 +39,19 @@ struct parcel__stream_block {
     atomic_size_t holds;
 };
 
-/* What a stream that has a part in a run of several ranks leaves to them. */
-struct parcel__rank_run_functions {
-    /* How many calls there are for this rank now, and fills a block with at most so many; called by
-     * one thread at a time. NULL: the stream's calls are its own. */
-    size_t (*room)(struct parcel__rank_run *rank_run);
-    size_t (*fill)(struct parcel__rank_run *rank_run, struct parcel__stream_block *block,
-                   size_t most);
+/* What a stream that has a part in the run of several processes leaves to who connects them. */
+struct parcel__outside {
+    /* How many calls there are for this process now, and fills a block with at most so many; called
+     * by one thread at a time. NULL: the stream's calls are its own. */
+    size_t (*room)(void *outside);
+    size_t (*fill)(void *outside, struct parcel__stream_block *block, size_t most);
 
     /* Takes the calls of a block from at on back, which were not run. NULL: they are handed out
      * again here. */
-    void (*put_back)(struct parcel__rank_run *rank_run, struct parcel__stream_block *block,
-                     size_t at);
+    void (*put_back)(void *outside, struct parcel__stream_block *block, size_t at);
 
     /* Takes note that a block that was filled cannot run. */
-    void (*drop)(struct parcel__rank_run *rank_run, struct parcel__stream_block *block);
+    void (*drop)(void *outside, struct parcel__stream_block *block);
 
     /* The calls of a block from at on become those of another one. */
     void (*share)(struct parcel__stream_block *to, const struct parcel__stream_block *from,
@@ -63,11 +59,11 @@ struct parcel__rank_run_functions {
 
     /* Takes the results of a block, before they are released; called by one thread at a time.
      * NULL: they stay here. */
-    void (*give)(struct parcel__rank_run *rank_run, struct parcel__stream_block *block);
+    void (*give)(void *outside, struct parcel__stream_block *block);
 
     /* Called by a worker after each block (n_idle is 0), and each time that it finds none (then it
      * counts them), which waits an instant. False: there will be none. */
-    bool (*attend)(struct parcel__rank_run *rank_run, unsigned n_idle);
+    bool (*attend)(void *outside, unsigned n_idle);
 };
 
 struct parcel__stream_options {
@@ -76,9 +72,9 @@ struct parcel__stream_options {
     size_t window;
     size_t pre_dispatch;
     bool in_order;
-    int n_workers;                                      /* of the whole run, on whatever ranks */
-    struct parcel__rank_run *rank_run;                  /* with other ranks; NULL: there are none */
-    const struct parcel__rank_run_functions *functions; /* of it */
+    int n_workers;                           /* of the whole run, wherever they are */
+    void *outside;                           /* who connects them; NULL: nobody */
+    const struct parcel__outside *functions; /* of that */
     bool may_travel; /* calls of the generator: one that cannot is refused wherever it would run */
     bool is_pulled;  /* results wait for parcel__delivery_next; else they go to on_result, */
     parcel_on_result *on_result;
@@ -163,7 +159,7 @@ static inline bool parcel__stream_shares(const struct parcel__stream *stream)
     const struct parcel__job_options *options = &stream->options.job;
     bool is_adaptive = options->schedule == PARCEL_ADAPTIVE ||
                        (stream->is_generated && options->schedule != PARCEL_DYNAMIC);
-    return stream->options.rank_run ||
+    return stream->options.outside ||
            (is_adaptive && options->batch_size == 0 && options->n_workers > 1);
 }
 
@@ -222,17 +218,17 @@ static inline bool parcel__stream_has_failed(const struct parcel_current_call *c
     return events & PARCEL__EVENT_FAILED;
 }
 
-/* The run on several ranks, if it is where the calls come from. */
-static inline struct parcel__rank_run *parcel__stream_supplier(const struct parcel__stream *stream)
+/* Who connects several processes, if the calls come from there. */
+static inline void *parcel__stream_supplier(const struct parcel__stream *stream)
 {
-    return stream->options.rank_run && stream->options.functions->fill ? stream->options.rank_run
-                                                                       : NULL;
+    return stream->options.outside && stream->options.functions->fill ? stream->options.outside
+                                                                      : NULL;
 }
 
-/* True when other ranks take the results. */
+/* True when the results go there. */
 static inline bool parcel__stream_gives(const struct parcel__stream *stream)
 {
-    return stream->options.rank_run && stream->options.functions->give;
+    return stream->options.outside && stream->options.functions->give;
 }
 
 /* True when the results of the job take them. */

@@ -39,7 +39,8 @@ size_t parcel__window_room(const struct parcel__window *window);
 void parcel__window_enter(struct parcel__window *window, struct parcel__place *place, size_t count);
 
 /* The last count calls of a block that runs become a block of their own, right behind it. All of
- * them may, as when a rank gives them back: the block then ends as one without calls. */
+ * them may, as when they are given back from elsewhere: the block then ends as one without calls.
+ */
 void parcel__window_split(struct parcel__window *window, struct parcel__place *place,
                           struct parcel__place *rest, size_t count);
 
