@@ -1,7 +1,7 @@
 #!/bin/sh
 # README and the manual name every variable that sets an option, and none that does not exist.
-# shellcheck source=script.sh
-. "${srcdir:-.}/script.sh"
+# shellcheck source=../support/script.sh
+. "${srcdir:-.}/support/script.sh"
 
 # variables: those in a text, one a line.
 variables()

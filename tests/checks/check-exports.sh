@@ -1,8 +1,8 @@
 #!/bin/sh
 # The libraries export what their lists say: libparcel what the public headers declare and what
 # libparcel_mpi needs besides, and that what parcel_mpi.h declares.
-# shellcheck source=script.sh
-. "${srcdir:-.}/script.sh"
+# shellcheck source=../support/script.sh
+. "${srcdir:-.}/support/script.sh"
 export LC_ALL=C
 
 headers=$TOP_SRCDIR/include

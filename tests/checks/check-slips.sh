@@ -1,7 +1,7 @@
 #!/bin/sh
 # What must not compile does not, and the first error says what to do, in a few lines of gcc.
-# shellcheck source=script.sh
-. "${srcdir:-.}/script.sh"
+# shellcheck source=../support/script.sh
+. "${srcdir:-.}/support/script.sh"
 export LC_ALL=C
 
 most_lines=24

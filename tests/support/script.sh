@@ -85,8 +85,8 @@ suites_with()
     configure_in "build-$2" CC="$2" CXX="$3" --disable-static --enable-debug --without-mpi \
         CFLAGS="-g -O1 $1" CXXFLAGS="-g -O1 $1"
     make -s -C lib >/dev/null
-    make -s -k -C tests "$4" >make.log 2>&1 || tell_failures tests/*.log
-    no_reports tests/*.log
+    make -s -k -C tests "$4" >make.log 2>&1 || tell_failures tests/*/*.log
+    no_reports tests/*/*.log
 }
 
 # tell_failures LOG...: what make said, then the end of each log of a suite that failed. Short, and

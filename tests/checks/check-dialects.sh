@@ -1,8 +1,8 @@
 #!/bin/sh
 # The header, its macros, and what DELAYED must take compile without a warning in every dialect of
 # C, with the warnings that users ask for, with the header's names short and long, and in C++.
-# shellcheck source=script.sh
-. "${srcdir:-.}/script.sh"
+# shellcheck source=../support/script.sh
+. "${srcdir:-.}/support/script.sh"
 export LC_ALL=C
 
 work=$(mktemp -d)
@@ -10,7 +10,7 @@ trap 'rm -rf "$work"' EXIT
 trap 'exit 1' HUP INT TERM
 compilers=$(c_compilers)
 [ -n "$compilers" ] || skip 'there is neither gcc nor clang'
-program=$TOP_SRCDIR/tests/header.c
+program=$TOP_SRCDIR/tests/checks/header.c
 headers=$TOP_SRCDIR/include
 
 # accepts COMPILER FLAG...: without a word.

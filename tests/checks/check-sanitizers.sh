@@ -1,7 +1,7 @@
 #!/bin/sh
 # All suites with gcc's address and undefined behaviour sanitizers, and the library's own checks.
-# shellcheck source=script.sh
-. "${srcdir:-.}/script.sh"
+# shellcheck source=../support/script.sh
+. "${srcdir:-.}/support/script.sh"
 
 flags='-fsanitize=address,undefined -fno-sanitize-recover=all'
 can_build "$flags" gcc || skip 'gcc has no sanitizers'

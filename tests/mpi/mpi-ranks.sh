@@ -2,8 +2,8 @@
 # The suites on the ranks of MPI jobs, with the MPI that configure found: rank 0 alone with the
 # others serving, with workers that are forked, and all ranks in step.
 # PARCEL_TEST_RANKS="1 2" asks for less.
-# shellcheck source=script.sh
-. "${srcdir:-.}/script.sh"
+# shellcheck source=../support/script.sh
+. "${srcdir:-.}/support/script.sh"
 
 need_mpi
 failed=0
@@ -14,7 +14,7 @@ export MPI_RUN_SECONDS="${MPI_RUN_SECONDS:-600}" # of a whole suite; see also mp
 
 run()
 {
-    env SUITE_RANKS="$2" ${4:+CK_RUN_CASE="$4"} ./mpi-run "$1" "./$3" >"$output" 2>&1
+    env SUITE_RANKS="$2" ${4:+CK_RUN_CASE="$4"} ./mpi-run "$1" "./mpi/$3" >"$output" 2>&1
 }
 
 # suite N MODE PROGRAM [CASE]: a suite of Check, or one case of it.
@@ -45,7 +45,7 @@ for n in ${PARCEL_TEST_RANKS:-1 3}; do
     done
 done
 
-SUITE_RANKS=served ./mpi_contract >"$output" 2>&1 || {
+SUITE_RANKS=served ./mpi/mpi_contract >"$output" 2>&1 || {
     echo 'FAILED: without mpiexec the program is not one rank'
     cat "$output"
     failed=$((failed + 1))

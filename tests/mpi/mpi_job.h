@@ -32,7 +32,7 @@ static inline UNUSED const struct job *job_run(const char *command)
 static inline UNUSED const struct job *job_on(int ranks, const char *program, const char *word)
 {
     char command[256];
-    snprintf(command, sizeof command, "./mpi-run %d ./%s %s", ranks, program, word);
+    snprintf(command, sizeof command, "./mpi-run %d ./mpi/%s %s", ranks, program, word);
     return job_run(command);
 }
 

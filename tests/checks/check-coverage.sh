@@ -1,8 +1,8 @@
 #!/bin/sh
 # What tools of gcc say at the end of a program reaches from workers, too: the counts of --coverage,
 # of code that ran in them only, and the leaks that a sanitizer finds there.
-# shellcheck source=script.sh
-. "${srcdir:-.}/script.sh"
+# shellcheck source=../support/script.sh
+. "${srcdir:-.}/support/script.sh"
 
 need gcc gcov
 can_build --coverage gcc || skip 'gcc has no --coverage'

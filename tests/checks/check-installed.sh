@@ -1,8 +1,8 @@
 #!/bin/sh
 # The installed library in a user's program: built by gcc and by clang, each in a program of gcc
 # and of clang, shared and static, by nothing but the line that the documentation gives.
-# shellcheck source=script.sh
-. "${srcdir:-.}/script.sh"
+# shellcheck source=../support/script.sh
+. "${srcdir:-.}/support/script.sh"
 
 need gcc clang pkg-config
 echo '#include <omp.h>' | clang -fopenmp -E - >/dev/null 2>&1 || skip 'clang has no OpenMP'
@@ -44,7 +44,7 @@ try_forks()
 {
     echo "a library of $1 in a program of $2: forks"
     # shellcheck disable=SC2046
-    $2 -std=c11 -D_GNU_SOURCE -fopenmp "$copy/tests/forks.c" -o forks \
+    $2 -std=c11 -D_GNU_SOURCE -fopenmp "$copy/tests/users/forks.c" -o forks \
         $(pkg-config --cflags --libs check parcel)
     LD_LIBRARY_PATH=$copy/$1/lib ./forks || fail "library of $1, program of $2, forks"
 }
@@ -54,7 +54,7 @@ try_mpi()
 {
     echo "a library of $1 in a program of $2: MPI"
     # shellcheck disable=SC2046
-    $2 -std=c11 -Wall -Wextra -pedantic -Werror -fopenmp "$copy/tests/installed_mpi.c" -o mpi \
+    $2 -std=c11 -Wall -Wextra -pedantic -Werror -fopenmp "$copy/tests/checks/installed_mpi.c" -o mpi \
         $(pkg-config --cflags --libs parcel-mpi)
     LD_LIBRARY_PATH=$copy/$1/lib "$copy/build-$1/tests/mpi-run" 2 ./mpi ||
         fail "library of $1, program of $2, MPI"
@@ -85,7 +85,7 @@ installs_its_documents()
 }
 
 copy_sources installed
-program=$copy/tests/installed.c
+program=$copy/tests/checks/installed.c
 for library in gcc clang; do
     install_built_by $library
 done

@@ -1,8 +1,8 @@
 #!/bin/sh
 # No path that users pay for takes more instructions than bench/instructions.txt says, by more than
 # a hundredth; the part that does is named. The counts are those of gcc 12, as configure sets it.
-# shellcheck source=script.sh
-. "${srcdir:-.}/script.sh"
+# shellcheck source=../support/script.sh
+. "${srcdir:-.}/support/script.sh"
 
 need valgrind callgrind_annotate
 case $("$CC" --version | head -n 1) in

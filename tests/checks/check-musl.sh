@@ -1,8 +1,8 @@
 #!/bin/sh
 # Built with another C library than glibc, and without OpenMP: what is glibc's alone is not asked
 # for, nothing is warned of, and a program runs, be it static or not.
-# shellcheck source=script.sh
-. "${srcdir:-.}/script.sh"
+# shellcheck source=../support/script.sh
+. "${srcdir:-.}/support/script.sh"
 
 need musl-gcc
 copy_sources musl
@@ -16,7 +16,7 @@ run_with()
 {
     name=$1
     shift
-    musl-gcc -std=c11 -Wall -Wextra "$@" -I"$copy/include" "$copy/tests/musl.c" \
+    musl-gcc -std=c11 -Wall -Wextra "$@" -I"$copy/include" "$copy/tests/checks/musl.c" \
         lib/.libs/libparcel.a -o "$name"
     "./$name" || fail "$name: it does not work"
 }

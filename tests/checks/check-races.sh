@@ -1,8 +1,8 @@
 #!/bin/sh
 # The suites on the exported library, and those of what threads share, with clang's thread
 # sanitizer. gcc's knows nothing of its OpenMP runtime, and reports races that are none.
-# shellcheck source=script.sh
-. "${srcdir:-.}/script.sh"
+# shellcheck source=../support/script.sh
+. "${srcdir:-.}/support/script.sh"
 
 flags=-fsanitize=thread
 can_build "-fopenmp $flags" clang || skip 'clang has no thread sanitizer, or no OpenMP'

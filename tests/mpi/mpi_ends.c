@@ -22,13 +22,13 @@ END_TEST
 
 START_TEST(without_a_launcher_there_is_one_rank)
 {
-    ck_says(job_run("./mpi_program plain"), "0 of 1: fine\n");
+    ck_says(job_run("./mpi/mpi_program plain"), "0 of 1: fine\n");
 }
 END_TEST
 
 START_TEST(without_init_serve_says_what_to_call)
 {
-    ck_says(job_run("./mpi_program none"), "0 of 1: parcel_mpi_serve: call parcel_mpi_init first\n",
+    ck_says(job_run("./mpi/mpi_program none"), "0 of 1: parcel_mpi_serve: call parcel_mpi_init first\n",
             "0 of 1: fine\n");
 }
 END_TEST
@@ -91,7 +91,7 @@ START_TEST(another_build_is_named)
 {
     /* By the rank that the launcher tells: mpiexec of Open MPI 5.0.7 crashes with two programs. */
     ck_says(job_run("./mpi-run 3 sh -c '[ ${OMPI_COMM_WORLD_RANK-$PMI_RANK} = 2 ] || "
-                    "exec ./mpi_program plain; exec ./mpi_other_program plain'"),
+                    "exec ./mpi/mpi_program plain; exec ./mpi/mpi_other_program plain'"),
             "parcel_mpi_init: rank 2 (", ") runs another build of the program than rank 0");
 }
 END_TEST
@@ -125,17 +125,17 @@ START_TEST(mpi_init_is_raised_by_the_variable_that_is_named)
     snprintf(command, sizeof command, "%s", named + strlen("or set "));
     end = strchr(command, ',');
     ck_assert_ptr_nonnull(end);
-    snprintf(end, sizeof command - (size_t)(end - command), " ./mpi-run 2 ./mpi_program single");
+    snprintf(end, sizeof command - (size_t)(end - command), " ./mpi-run 2 ./mpi/mpi_program single");
     ck_says(job_run(command), "0 of 2: fine\n", "1 of 2: fine\n");
 }
 END_TEST
 
 START_TEST(a_job_of_one_rank_among_many_of_slurm_is_warned_of)
 {
-    ck_says(job_run("SLURM_NTASKS=4 ./mpi_program warnings"),
+    ck_says(job_run("SLURM_NTASKS=4 ./mpi/mpi_program warnings"),
             "SLURM_NTASKS is 4, and this MPI job has one rank", "--mpi=pmi2");
-    ck_says(job_run("SLURM_NTASKS=1 ./mpi_program warnings"), "0 of 1: fine\n");
-    ck_says(job_run("SLURM_NTASKS=2 ./mpi-run 2 ./mpi_program warnings"), "0 of 2: fine\n");
+    ck_says(job_run("SLURM_NTASKS=1 ./mpi/mpi_program warnings"), "0 of 1: fine\n");
+    ck_says(job_run("SLURM_NTASKS=2 ./mpi-run 2 ./mpi/mpi_program warnings"), "0 of 2: fine\n");
 }
 END_TEST
 
@@ -153,7 +153,7 @@ END_TEST
 
 START_TEST(init_inside_a_call_is_a_sentence)
 {
-    ck_says(job_run("./mpi_program inside"), "parcel_mpi_init was called inside a call");
+    ck_says(job_run("./mpi/mpi_program inside"), "parcel_mpi_init was called inside a call");
 }
 END_TEST
 

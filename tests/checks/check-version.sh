@@ -1,7 +1,7 @@
 #!/bin/sh
 # The version has one place, parcel.h; configure took it from there.
-# shellcheck source=script.sh
-. "${srcdir:-.}/script.sh"
+# shellcheck source=../support/script.sh
+. "${srcdir:-.}/support/script.sh"
 
 in_header=$(sed -n 's/^#define PARCEL_VERSION_[A-Z]* //p' "$TOP_SRCDIR/include/parcel.h" |
     paste -s -d .)

@@ -96,7 +96,7 @@ END_TEST
 
 START_TEST(more_workers_than_cpus_are_warned_of)
 {
-    ck_contains(job_run("taskset -c 0 ./mpi-run 2 ./mpi_faults_program cpus")->output,
+    ck_contains(job_run("taskset -c 0 ./mpi-run 2 ./mpi/mpi_faults_program cpus")->output,
                 "rank 0 warns: ");
 }
 END_TEST

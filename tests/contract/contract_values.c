@@ -96,7 +96,7 @@ static parcel_results *run_on(int backend, parcel_calls *calls)
     return results;
 }
 
-/* Where a pointer may be an argument or a result: see tests/mpi.c for the others. */
+/* Where a pointer may be an argument or a result: see tests/mpi/mpi.c for the others. */
 static bool takes_pointers(int backend)
 {
     return !(parcel_backend_at((size_t)backend)->capabilities & PARCEL_MANY_HOSTS);

@@ -2,8 +2,8 @@
 # Programs of gcc and of clang whose threads are bound: the library of this build leaves them the
 # cpus that they have without it, and worker processes have all of them. Where the number of
 # threads is dynamic, regions in calls do no harm.
-# shellcheck source=script.sh
-. "${srcdir:-.}/script.sh"
+# shellcheck source=../support/script.sh
+. "${srcdir:-.}/support/script.sh"
 
 need gcc clang nproc timeout
 echo '#include <omp.h>' | clang -fopenmp -E - >/dev/null 2>&1 || skip 'clang has no OpenMP'
@@ -14,7 +14,7 @@ library=$TOP_BUILDDIR/lib/.libs/libparcel.so
 [ -f "$library" ] || skip 'there is no shared library'
 ! nm -D "$library" | grep -q 'U __[at]san_init' || skip 'the library is one of a sanitizer'
 
-source=$(cd "${srcdir:-.}" && pwd)/binding.c
+source=$(cd "${srcdir:-.}" && pwd)/checks/binding.c
 cd "$TOP_BUILDDIR"
 programs=$PWD/check-binding.dir
 rm -rf "$programs"
