@@ -1,5 +1,5 @@
 #!/bin/sh
-# No path that users pay for takes more instructions than bench/instructions.txt says, by more than
+# No path that users pay for takes more instructions than bench/harness/instructions.txt says, by more than
 # a hundredth; the part that does is named. The counts are those of gcc 12, as configure sets it.
 # shellcheck source=../support/script.sh
 . "${srcdir:-.}/support/script.sh"
@@ -15,5 +15,5 @@ esac
 [ -x "$TOP_BUILDDIR/bench/count" ] || skip 'this build has no OpenMP'
 
 cd "$TOP_BUILDDIR/bench"
-sh "$TOP_SRCDIR/bench/compare_instructions.sh" ./count ||
-    fail 'counts differ; where that is meant, copy bench/instructions.new to bench/instructions.txt'
+sh "$TOP_SRCDIR/bench/harness/compare_instructions.sh" ./count ||
+    fail 'counts differ; where that is meant, copy bench/instructions.new to bench/harness/instructions.txt'
