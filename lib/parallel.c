@@ -56,16 +56,23 @@ static bool is_spread(const struct parcel__plan *plan)
     return !parcel__current_get() && plan->backend && parcel__backend_spans_hosts(plan->backend);
 }
 
+/* The workers of a plan whose runs are made with other processes, unless they are in a call. */
+static bool open_spread(struct parcel__workers *workers, struct parcel__plan *plan,
+                        struct parcel__text *error)
+{
+    bool is_nested = parcel__current_get();
+    if (!is_nested && !(workers->ranks = parcel__spread_find(plan, error)))
+        return false;
+    return parcel__team_open(&workers->team, plan, parcel__spread_choose(plan), !is_nested, error);
+}
+
 bool parcel__parallel_open(struct parcel__workers *workers, struct parcel__plan *plan,
                            struct parcel__text *error)
 {
-    const bool is_part = parcel__backend_spans_hosts(plan->backend);
     workers->ranks = NULL;
-    if (is_spread(plan) && !(workers->ranks = parcel__spread_find(plan, error)))
-        return false;
-    return parcel__team_open(&workers->team, plan,
-                             is_part ? parcel__spread_choose(plan) : parcel__team_choose(plan),
-                             workers->ranks, error);
+    if (parcel__backend_spans_hosts(plan->backend))
+        return open_spread(workers, plan, error);
+    return parcel__team_open(&workers->team, plan, parcel__team_choose(plan), false, error);
 }
 
 parcel_results *parcel__parallel_run(const struct parcel__plan *plan,
