@@ -1,5 +1,5 @@
 /*
- * digest.c: whether calls are the same on several ranks.
+ * digest.c: whether calls are the same in several processes.
  *
  * How a function's parameters count is worked out once for each stretch of its calls. Numbers take
  * one step each, so that a digest costs less than to run the shortest calls.

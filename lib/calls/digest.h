@@ -1,4 +1,4 @@
-/* digest.h: whether calls are the same on several ranks. */
+/* digest.h: whether calls are the same in several processes. */
 #ifndef PARCEL__DIGEST_H
 #define PARCEL__DIGEST_H
 

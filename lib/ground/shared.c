@@ -2,7 +2,7 @@
  * shared.c: memory of which several processes see the same pages.
  *
  * One table, in the order of the addresses, holds the blocks that the program asked for and the
- * views of large results. Whoever frees one empties its pages as well: worker processes may still
+ * views of large results. Whoever frees one empties its pages as well: other processes may still
  * have them mapped, and would keep them from the system.
  */
 #include "ground/shared.h"

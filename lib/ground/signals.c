@@ -5,10 +5,10 @@
  * each compares with the count at its own start.
  *
  * A second signal at once is no impatience: timeout(1) sends one to the process and one to its
- * group, and batch systems one to each rank, of which the first stops the runs of all. So a signal
- * may come when the run that it is meant for has returned already, and must not end the program
- * that writes its results. Where the old action would, the handler outlives the run, and looks at
- * the clock.
+ * group, and batch systems one to each process of a job, of which the first stops the runs of all.
+ * So a signal may come when the run that it is meant for has returned already, and must not end the
+ * program that writes its results. Where the old action would, the handler outlives the run, and
+ * looks at the clock.
  */
 #include "ground/signals.h"
 

@@ -31,10 +31,10 @@ struct parcel__control {
     bool is_careful;         /* each call is run, timed and looked at on its own */
     size_t enough;           /* calls of the kind that halt counts */
     double end;              /* of the deadline, by the clock of limits */
-    double deadline;         /* to be named: that of limits, or another rank's that stopped it */
+    double deadline;         /* to be named: that of limits, or another process's that stopped it */
     unsigned signals_opened; /* the mark to close them with, */
     unsigned signals_before; /* and that of the run, which may have come before */
-    atomic_int far_signal;   /* that another rank saw, or 0; relaxed, as it is only to be named */
+    atomic_int far_signal; /* that another process saw, or 0; relaxed, as it is only to be named */
     const parcel_current_call *around; /* a call that may be asked to return, or NULL */
 
     /* An enum parcel__reason: the first holds. Relaxed: it is read when the workers are joined,
@@ -47,7 +47,7 @@ struct parcel__control {
     _Atomic(char *) fault;
 
     struct parcel__median *median; /* of the durations, when timeout_factor is set */
-    bool has_far_median;           /* another rank's, which tells what it allows, counts instead */
+    bool has_far_median;           /* another process's, which tells what it allows, counts */
     _Atomic double relative;       /* what that allows; relaxed, as a late one does little harm */
 };
 
@@ -63,10 +63,10 @@ void parcel__control_pair(const parcel_token *token, parcel_token *other);
 /* What outside of the run wants it to stop now, or PARCEL__GOES_ON. */
 enum parcel__reason parcel__control_due(const struct parcel__control *control);
 
-/* The signal that stops the run, here or on another rank; 0: none. */
+/* The signal that stops the run, here or in another process; 0: none. */
 int parcel__control_signal(const struct parcel__control *control);
 
-/* Another rank saw it. */
+/* Another process saw it. */
 void parcel__control_hear_signal(struct parcel__control *control, int number);
 
 /* Notes why the run stops, unless it does already. */

@@ -527,7 +527,7 @@ static size_t piece_length(const struct parcel_job *job, const struct parcel__wo
 }
 
 /* Runs a piece of what is left of a batch, or all of it. Who gives calls of a block back runs one
- * first: else they could go from rank to rank for ever, and a state be made for nothing. */
+ * first: else they could go round for ever, and a state be made for nothing. */
 static size_t run_some(struct parcel_job *job, struct parcel__worker *worker, size_t first,
                        size_t left)
 {

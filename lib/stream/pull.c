@@ -117,7 +117,7 @@ bool parcel_results_next(parcel_results *results, parcel_result *result)
     result->index = result->record.index = block->first + i;
     result->value = parcel_results_value(block->results, i);
     result->parcel__hold = block;
-    /* Ranks are free for the next run then, even if nobody asks for one result more. */
+    /* Other processes are free for the next run then, even if nobody asks for one result more. */
     if (results->pulled->stream.options.outside &&
         parcel__delivery_is_complete(&results->pulled->stream))
         end(results);
