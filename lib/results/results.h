@@ -99,6 +99,21 @@ void parcel__results_walk(const parcel_results *results, size_t index, struct pa
 bool parcel__results_record(const parcel_results *results, size_t index,
                             struct parcel__record *record);
 
+/* Where the record of a call that is marked FIRST stands. */
+static inline struct parcel__record *parcel__results_record_at(const parcel_results *results,
+                                                               size_t first)
+{
+    return results->marks[first] & PARCEL__MARK_LONG
+               ? &results->long_records[first >> PARCEL__LONG_SHIFT]
+               : &results->records[first];
+}
+
+/* True when the call's slot has what it returned. */
+static inline bool parcel__results_has_value(const parcel_results *results, size_t index)
+{
+    return (results->marks[index] & PARCEL__MARK_STATUS) == PARCEL_OK;
+}
+
 /* The function of one call. */
 const parcel_function *parcel__results_function(const parcel_results *results, size_t index);
 
