@@ -13,6 +13,7 @@
 #include "calls/calls.h"
 #include "ground/clock.h"
 #include "job/job.h"
+#include "results/adopt.h"
 #include "ground/memory.h"
 #include "ground/openmp.h"
 #include "ground/port.h"
@@ -30,32 +31,15 @@ static unsigned pending_events(const struct parcel__worker *worker)
     return __atomic_load_n(&worker->current.running.events, __ATOMIC_RELAXED);
 }
 
-/* Copies what the result points at to where it lives as long as the results, or, when it is to be
- * taken, makes sure that it is not one of the call's own arguments. */
-static bool keep_result(struct parcel__worker *worker, const unsigned char *arguments, void *place)
+/* Data that the call was given, and gave back, is not its own to give. */
+static bool keep_result(const struct parcel__worker *worker, const unsigned char *arguments,
+                        void *place)
 {
     const parcel_function *function = worker->traits.function;
-    if (function->result.kind == PARCEL_VALUE)
-        return parcel__function_copy_value(place, worker->arena);
-    if (function->result.kind == PARCEL_ARRAY) {
-        parcel_array *array = place;
-        size_t size = array->count * array->element_size;
-        if (!parcel__function_argument_holds(function, arguments, array->data))
-            return true;
-        void *copy = parcel__memory_new(size);
-        if (copy && size > 0)
-            memcpy(copy, array->data, size);
-        array->data = copy;
-        return copy != NULL;
-    }
-    char **string = place;
-    if (!*string)
-        return true;
-    if (function->result.kind == PARCEL_STRING)
-        *string = parcel__arena_copy(worker->arena, *string);
-    else if (parcel__function_argument_holds(function, arguments, *string))
-        *string = parcel__memory_copy_string(*string);
-    return *string != NULL;
+    const void *data; /* an array begins with it */
+    memcpy(&data, place, sizeof data);
+    return parcel__adopt(function->result.kind, place, worker->arena,
+                         parcel__function_argument_holds(function, arguments, data));
 }
 
 /* An attempt for which there is no memory is not late, however long it took to find that out. */

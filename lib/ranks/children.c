@@ -574,7 +574,7 @@ static void hear_piece(struct parcel__children *children, struct parcel__child *
 void parcel__children_hear_results(struct parcel__children *children,
                                    struct parcel__message *message)
 {
-    const size_t head = parcel__messages_padded(sizeof(struct parcel__piece));
+    const size_t head = parcel__bytes_padded(sizeof(struct parcel__piece));
     size_t at = 0;
     while (message->size - at >= head) {
         struct parcel__piece piece;

@@ -147,7 +147,7 @@ void parcel__ending_free(struct parcel__ending *ending)
 static char *read_text(const unsigned char **bytes, size_t size)
 {
     const char *text = (const char *)*bytes;
-    *bytes += parcel__messages_padded(size);
+    *bytes += parcel__bytes_padded(size);
     return size > 0 ? parcel__memory_copy_string(text) : NULL;
 }
 
@@ -155,7 +155,7 @@ static void read_end(const struct parcel__message *message, parcel_results *resu
 {
     struct parcel__end end;
     memcpy(&end, message->bytes, sizeof end);
-    const unsigned char *bytes = message->bytes + parcel__messages_padded(sizeof end);
+    const unsigned char *bytes = message->bytes + parcel__bytes_padded(sizeof end);
     results->count = end.count;
     results->failures = end.failures;
     results->slowest = end.slowest;
@@ -194,13 +194,13 @@ static bool read_results(const struct parcel__message *message, parcel_results *
     memcpy(&all, message->bytes, sizeof all);
     if (all.count == 0)
         return all.first == results->count;
-    unsigned char *bytes = message->bytes + parcel__messages_padded(sizeof all);
+    unsigned char *bytes = message->bytes + parcel__bytes_padded(sizeof all);
     bool is_read = parcel__bundle_get_results(bytes, all.size, results, all.first, all.count,
                                               &results->arenas[0], &large);
     bytes += all.size;
     for (size_t i = 0; is_read && i < large.n_large; i++) {
         is_read = read_large(&large.large[i], bytes);
-        bytes += parcel__messages_padded(large.large[i].size);
+        bytes += parcel__bytes_padded(large.large[i].size);
     }
     parcel__bundle_free(&large);
     return is_read;

@@ -5,6 +5,7 @@
 #include <parcel.h>
 #include <stdint.h>
 
+#include "ground/bytes.h"
 #include "ranks/post.h"
 #include "results/tally.h"
 
@@ -141,11 +142,7 @@ struct parcel__all_results {
     bool is_last;
 };
 
-/* What stands behind a header begins at a multiple of 16 bytes, but for texts. */
-static inline size_t parcel__messages_padded(size_t size)
-{
-    return (size + 15) / 16 * 16;
-}
+/* What stands behind a header begins at a multiple of 16 bytes (ground/bytes.h), but for texts. */
 
 /* Sends a header and a text right behind it; NULL: the header alone. */
 void parcel__messages_tell(struct parcel__post *post, int to, int kind, const void *header,

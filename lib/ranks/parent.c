@@ -135,7 +135,7 @@ static void decline_data(const struct parcel__parent *parent, const struct parce
 static bool unpack(struct parcel__shipment *shipment, const struct parcel__work *work,
                    struct parcel__message *message, char **why)
 {
-    const size_t head = parcel__messages_padded(sizeof *work);
+    const size_t head = parcel__bytes_padded(sizeof *work);
     struct parcel__bundle large = {0};
     struct parcel__text text = {0};
     shipment->bytes = message->bytes;

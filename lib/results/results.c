@@ -182,7 +182,8 @@ static bool gives_memory(const parcel_function *function)
 
 void parcel__results_release(parcel_results *results, size_t index)
 {
-    if (parcel__results_has_value(results, index) && gives_memory(parcel__results_function(results, index)))
+    if (parcel__results_has_value(results, index) &&
+        gives_memory(parcel__results_function(results, index)))
         parcel__results_free_taken(results, index);
     results->marks[index] &= (unsigned char)~PARCEL__MARK_STATUS;
 }
@@ -212,4 +213,3 @@ void parcel__results_free(parcel_results *results)
     parcel__hosts_release(results->hosts);
     parcel__memory_free(results);
 }
-

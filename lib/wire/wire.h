@@ -1,10 +1,12 @@
-/* wire.h: calls and results as bytes, for processes that do not see each other's memory (wire.c),
- * and which calls may go there (wire_check.c). */
+/* wire.h: calls and results as bytes, for processes that do not see each other's memory, and which
+ * calls may go there. */
 #ifndef PARCEL__WIRE_H
 #define PARCEL__WIRE_H
 
 #include <parcel.h>
+#include <string.h>
 
+#include "ground/bytes.h"
 #include "ground/memory.h"
 
 /*
@@ -63,6 +65,50 @@ size_t parcel__wire_get_away(unsigned char *bytes, size_t size,
 /* True when elements of the array are, or have, pointers that are not NULL. */
 bool parcel__wire_has_pointers(const parcel_array *array);
 
+/* ---- content, for wire_result.c ---- */
+
+/* Bytes of one content; so many can be added up without an overflow. */
+#define PARCEL__WIRE_LARGEST (SIZE_MAX / 64)
+
+/* Bytes that are written one behind the other; bytes is NULL where they are only counted. */
+struct parcel__wire_output {
+    unsigned char *bytes;
+    size_t room;
+    size_t used;
+    struct parcel__wire_away *away; /* NULL: to a fork */
+};
+
+/* What is read; away: NULL from a fork. */
+struct parcel__wire_input {
+    struct parcel__bytes bytes;
+    struct parcel__wire_away *away;
+};
+
+/* False: there is no room. */
+static inline bool parcel__wire_put_bytes(struct parcel__wire_output *output, const void *content,
+                                          size_t size)
+{
+    if (size > PARCEL__WIRE_LARGEST || parcel__bytes_padded(size) > output->room - output->used)
+        return false;
+    if (output->bytes && size > 0)
+        memcpy(output->bytes + output->used, content, size);
+    if (output->bytes && output->away) /* nothing else of our memory leaves the process */
+        memset(output->bytes + output->used + size, 0, parcel__bytes_padded(size) - size);
+    output->used += parcel__bytes_padded(size);
+    return true;
+}
+
+/* The content of a value, which then says what is needed to find its end; and the way back. False:
+ * no room, or not sound. */
+bool parcel__wire_put_value(struct parcel__wire_output *output, unsigned char *place);
+bool parcel__wire_get_value(struct parcel__wire_input *input, unsigned char *place);
+
+/* The bytes of an array's data. False: more than there can be, or no sizes that go with the kind.
+ */
+bool parcel__wire_size_data(const parcel_array *array, size_t *size);
+
+/* ---- results (wire_result.c) ---- */
+
 /* One result on its way. What fits 16 bytes stands in it; the rest lies in the sender's pages. */
 struct parcel__wire_result {
     _Alignas(16) unsigned char value[16];
@@ -100,6 +146,8 @@ bool parcel__wire_put_text(struct parcel__wire_result *result, struct parcel__wi
 /* Borrowed from base. NULL: not sound. */
 const char *parcel__wire_get_text(const struct parcel__wire_result *result,
                                   const unsigned char *base, size_t size);
+
+/* ---- which calls may go (wire_check.c) ---- */
 
 /* A process that does not share our memory, and what calls do there. */
 struct parcel__wire_target {

@@ -28,8 +28,8 @@ END_TEST
 
 START_TEST(without_init_serve_says_what_to_call)
 {
-    ck_says(job_run("./mpi/mpi_program none"), "0 of 1: parcel_mpi_serve: call parcel_mpi_init first\n",
-            "0 of 1: fine\n");
+    ck_says(job_run("./mpi/mpi_program none"),
+            "0 of 1: parcel_mpi_serve: call parcel_mpi_init first\n", "0 of 1: fine\n");
 }
 END_TEST
 
@@ -125,7 +125,8 @@ START_TEST(mpi_init_is_raised_by_the_variable_that_is_named)
     snprintf(command, sizeof command, "%s", named + strlen("or set "));
     end = strchr(command, ',');
     ck_assert_ptr_nonnull(end);
-    snprintf(end, sizeof command - (size_t)(end - command), " ./mpi-run 2 ./mpi/mpi_program single");
+    snprintf(end, sizeof command - (size_t)(end - command),
+             " ./mpi-run 2 ./mpi/mpi_program single");
     ck_says(job_run(command), "0 of 2: fine\n", "1 of 2: fine\n");
 }
 END_TEST
