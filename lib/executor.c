@@ -30,7 +30,7 @@ parcel_executor *parcel_open(const parcel_options *options)
     atomic_init(&executor->streaming, NULL);
     atomic_init(&executor->process, parcel__port_pid());
     executor->is_open =
-        parcel__config_resolve(&executor->plan, options, &executor->error) &&
+        parcel__plan_resolve(&executor->plan, options, &executor->error) &&
         parcel__parallel_open(&executor->workers, &executor->plan, &executor->error);
     parcel__memory_keep_all(true);
     return executor;
@@ -73,7 +73,7 @@ void parcel_close(parcel_executor *executor)
     if (executor->is_open)
         parcel__team_close(&executor->workers.team);
     parcel__memory_keep_all(false);
-    parcel__config_free(&executor->plan);
+    parcel__plan_free(&executor->plan);
     parcel__text_free(&executor->error);
     parcel__memory_free(executor);
     parcel__port_release_cancel(cancel);

@@ -2,6 +2,7 @@
 #include "parallel.h"
 
 #include "options/backend.h"
+#include "options/n_jobs.h"
 #include "calls/calls.h"
 #include "ground/memory.h"
 #include "ground/port.h"
@@ -40,7 +41,7 @@ static parcel_results *run_on_team(struct parcel__run *run)
     if (!parcel__run_check_pointers(run, &why))
         return refuse_owned(why, count);
     int n_jobs = run->plan->n_jobs < team->n_workers ? run->plan->n_jobs : team->n_workers;
-    run->n_jobs = parcel__config_limit(parcel__current_get(), n_jobs);
+    run->n_jobs = parcel__n_jobs_limit(parcel__current_get(), n_jobs);
     run->results = parcel__run_new_results(run->plan, team, run->calls, run->n_jobs);
     run->n_workers = run->results ? run->results->n_workers : 0;
     fault = run->results ? parcel__run_execute(run) : "out of memory";
@@ -107,11 +108,11 @@ parcel_results *parcel_run(const parcel_options *options, const parcel_calls *ca
     struct parcel__workers workers;
     struct parcel__text error = {0};
     parcel_results *results;
-    if (parcel__config_resolve(&plan, options, &error) &&
+    if (parcel__plan_resolve(&plan, options, &error) &&
         parcel__parallel_open(&workers, &plan, &error))
         results = parcel__parallel_run(&plan, &workers, calls, NULL);
     else
         results = parcel__parallel_refuse(&plan, &error, calls);
-    parcel__config_free(&plan);
+    parcel__plan_free(&plan);
     return results;
 }

@@ -453,7 +453,7 @@ static void open_children(struct parcel__rank_run *rank_run)
         .rank = ranks->transport->rank,
         .is_sent = terms->sends_calls,
         .n_workers = workers_below(ranks, terms, ranks->transport->rank),
-        .batch_size = terms->batch_size,
+        .batch_size = terms->policy.batch_size,
         .of = parcel__memory_await((size_t)count * sizeof *rank_run->children.of),
         .count = count,
     };

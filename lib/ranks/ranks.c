@@ -14,6 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "options/n_jobs.h"
 #include "calls/calls.h"
 #include "ground/clock.h"
 #include "calls/digest.h"
@@ -397,7 +398,7 @@ static int part_of(int n_cpus, int n_ranks)
 /* What several ranks may use the launcher left to them to share: a host, or the same cpus of it. */
 void parcel__ranks_introduce(const struct parcel__ranks *ranks, struct parcel__hello *hello)
 {
-    const struct parcel__cpus cpus = parcel__config_cpus();
+    const struct parcel__cpus cpus = parcel__n_jobs_cpus();
     int of_host = part_of(cpus.shared, ranks->transport->n_here);
     int of_mask = part_of(cpus.affinity, ranks->transport->n_alike);
     int least = of_host < of_mask ? of_host : of_mask;

@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "options/config.h"
+#include "options/plan.h"
 #include "ground/floating.h"
 #include "calls/identity.h"
 #include "ranks/messages.h"
@@ -30,15 +30,9 @@ struct parcel__terms {
     size_t count;     /* of rank 0's calls, unless they are generated */
     bool sends_calls; /* to all: the calls of rank 0 travel */
     bool has_token;   /* some rank has one */
-    bool isolates;
-    bool all_ranks; /* get the results */
-    bool collect;
-    bool is_timed;
-    parcel_schedule schedule;
-    size_t batch_size;
+    bool all_ranks;   /* get the results */
+    struct parcel__policy policy;
     struct parcel__floating floating; /* the modes that calls begin with */
-    struct parcel__limits limits;     /* pointers in it mean nothing elsewhere */
-    struct parcel__worker_limits worker_limits;
     struct parcel__shared_functions functions;
     struct parcel__part parts[]; /* of each rank */
 };

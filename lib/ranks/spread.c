@@ -90,12 +90,12 @@ static void introduce(const struct part *part, const char *fault, struct parcel_
     const struct parcel__run *run = part->run;
     const parcel_calls *calls = run->calls;
     parcel__ranks_introduce(part->ranks, hello);
-    hello->has_token = run->plan->limits.cancel != NULL;
+    hello->has_token = run->plan->policy.limits.cancel != NULL;
     if (hello->n_most > run->team->n_workers)
         hello->n_most = run->team->n_workers;
     if (fault)
         hello->fault = parcel__memory_copy_string(fault);
-    hello->forbids_writes = !run->plan->worker_limits.read_only;
+    hello->forbids_writes = !run->plan->policy.worker_limits.read_only;
     hello->cannot_run = fault || !check_calls(part, &hello->fault);
     if (hello->cannot_run)
         return;
@@ -122,15 +122,9 @@ static void set_terms(struct parcel__terms *terms, const struct parcel__run *run
     const struct parcel__plan *plan = run->plan;
     terms->count = parcel_calls_count(run->calls);
     terms->sends_calls |= parcel__calls_are_generated(run->calls);
-    terms->isolates = plan->isolate;
     terms->all_ranks = plan->all_ranks;
-    terms->collect = plan->collect;
-    terms->is_timed = plan->is_timed;
-    terms->schedule = plan->schedule;
-    terms->batch_size = plan->batch_size;
+    terms->policy = plan->policy;
     terms->floating = parcel__floating_read();
-    terms->limits = plan->limits;
-    terms->worker_limits = plan->worker_limits;
 }
 
 /* ---- functions of the options, for ranks that serve ---- */
@@ -159,7 +153,7 @@ static bool find_function(struct parcel__identity identity, void *function, size
 static const char *send_functions(struct parcel__terms *terms, const struct parcel__plan *plan)
 {
     const struct parcel__callbacks *callbacks = &plan->callbacks;
-    const struct parcel__retry *retry = &plan->limits.retry;
+    const struct parcel__retry *retry = &plan->policy.limits.retry;
     struct parcel__shared_functions *sent = &terms->functions;
     if (callbacks->state || (retry->wanted && retry->state))
         return "worker_state and retry_state are memory of rank 0, which ranks that serve do not "
@@ -177,7 +171,7 @@ static bool receive_functions(struct parcel__plan *plan, const struct parcel__te
 {
     const struct parcel__shared_functions *sent = &terms->functions;
     struct parcel__callbacks *callbacks = &plan->callbacks;
-    struct parcel__retry *retry = &plan->limits.retry;
+    struct parcel__retry *retry = &plan->policy.limits.retry;
     return find_function(sent->start, &callbacks->start, sizeof callbacks->start) &&
            find_function(sent->end, &callbacks->end, sizeof callbacks->end) &&
            find_function(sent->retry, &retry->wanted, sizeof retry->wanted);
@@ -302,7 +296,7 @@ static const char *begin(struct part *part, struct parcel__plan *plan)
     int n_planned = plan->n_jobs > 0 ? plan->n_jobs : 1;
     open_part(part);
     scale_bounds(plan, n_planned, parcel__terms_first_worker(terms, terms->n_ranks));
-    plan->limits.has_token_elsewhere = terms->has_token;
+    plan->policy.limits.has_token_elsewhere = terms->has_token;
     run->plan = plan;
     run->results = new_rank_results(part);
     if (!run->results) {
@@ -368,21 +362,15 @@ static parcel_next_status no_call(void *state, parcel_call *call)
 /* This rank's options, and rank 0's in place of all that are not this rank's own. */
 static void adopt(struct parcel__plan *plan, const struct parcel__terms *terms, int n_workers)
 {
-    const parcel_token *cancel = plan->limits.cancel;
-    struct parcel__retry retry = plan->limits.retry;
+    const parcel_token *cancel = plan->policy.limits.cancel;
+    struct parcel__retry retry = plan->policy.limits.retry;
     plan->verbose = 0;
     plan->n_jobs = n_workers;
-    plan->isolate = terms->isolates;
-    plan->batch_size = terms->batch_size;
-    plan->collect = terms->collect;
-    plan->is_timed = terms->is_timed;
-    plan->schedule = terms->schedule;
-    plan->worker_limits = terms->worker_limits;
-    plan->limits = terms->limits;
-    plan->limits.has_token_elsewhere = terms->has_token;
-    plan->limits.cancel = cancel;
-    plan->limits.retry.wanted = retry.wanted;
-    plan->limits.retry.state = retry.state;
+    plan->policy = terms->policy;
+    plan->policy.limits.has_token_elsewhere = terms->has_token;
+    plan->policy.limits.cancel = cancel;
+    plan->policy.limits.retry.wanted = retry.wanted;
+    plan->policy.limits.retry.state = retry.state;
     plan->on_result = NULL;
     plan->return_as = PARCEL_LIST;
     plan->window = plan->pre_dispatch = SIZE_MAX;
@@ -395,7 +383,7 @@ static bool run_part(const struct part *part)
     struct parcel__stream stream;
     bool opened = parcel__run_open_control(run, NULL);
     const struct parcel__stream_options options = parcel__run_stream_options(run);
-    run->results->keeps_attempts = run->plan->limits.retry.most > 0;
+    run->results->keeps_attempts = run->plan->policy.limits.retry.most > 0;
     opened = opened && parcel__stream_open(&stream, &options);
     if (opened)
         parcel__crew_run(&stream, parcel__run_on_team, run);
@@ -420,7 +408,7 @@ static parcel_results *new_part_results(const struct part *part)
     if (results) {
         results->backend = "mpi";
         results->are_elsewhere = !results->marks;
-        if (results->marks && terms->limits.retry.most > 0)
+        if (results->marks && terms->policy.limits.retry.most > 0)
             (void)parcel__results_keep_attempts(results); /* without them each was tried once */
     }
     if (results && terms->all_ranks)
@@ -435,7 +423,7 @@ static const struct parcel__team *find_team(const struct parcel__run *run,
 {
     struct parcel__text error = {0};
     bool has_states = run->calls || (!plan->callbacks.start && !plan->callbacks.end);
-    if (run->plan->isolate == plan->isolate && has_states)
+    if (run->plan->policy.isolate == plan->policy.isolate && has_states)
         return run->team;
     bool opened = parcel__team_open(own, plan, parcel__spread_choose(plan), true, &error);
     parcel__text_free(&error);
@@ -533,9 +521,9 @@ static bool open_waiting(struct part *part, struct parcel__control *waiting,
                          struct parcel__limits *limits)
 {
     struct parcel__run *run = part->run;
-    *limits = (struct parcel__limits){.cancel = run->plan->limits.cancel,
-                                      .handles_signals = run->plan->limits.handles_signals,
-                                      .deadline = run->plan->limits.deadline};
+    *limits = (struct parcel__limits){.cancel = run->plan->policy.limits.cancel,
+                                      .handles_signals = run->plan->policy.limits.handles_signals,
+                                      .deadline = run->plan->policy.limits.deadline};
     (void)parcel__control_open(waiting, limits, 0, NULL); /* it has no median */
     if (part->ranks->transport->rank > 0)
         waiting->end += rank_0_first; /* its deadline holds, if it comes */
@@ -560,7 +548,7 @@ struct parcel__ranks *parcel__spread_find(const struct parcel__plan *plan,
 
 const parcel_backend *parcel__spread_choose(const struct parcel__plan *plan)
 {
-    return plan->isolate ? parcel__backend_find("processes") : parcel__backend_threads();
+    return plan->policy.isolate ? parcel__backend_find("processes") : parcel__backend_threads();
 }
 
 parcel_results *parcel__spread_run(struct parcel__run *run, struct parcel__ranks *ranks)
@@ -623,13 +611,13 @@ const char *parcel__spread_serve(struct parcel__ranks *ranks)
     struct parcel__plan plan;
     struct parcel__team team;
     struct parcel__text error = {0};
-    if (parcel__config_resolve(&plan, &options, &error) &&
+    if (parcel__plan_resolve(&plan, &options, &error) &&
         parcel__team_open(&team, &plan, parcel__spread_choose(&plan), true, &error)) {
         while (serve_once(ranks, &plan, &team, &error))
             ;
         parcel__team_close(&team);
     }
-    parcel__config_free(&plan);
+    parcel__plan_free(&plan);
     bool has_fault = error.length > 0 || error.failed;
     snprintf(ranks->why, sizeof ranks->why, "%s",
              error.failed  ? "out of memory"

@@ -1,6 +1,8 @@
 /* run.c: a run of a plan on a team: attach the watchers, run the job or the stream, report. */
 #include "run/run.h"
 
+#include "options/n_jobs.h"
+
 #include <limits.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -85,8 +87,9 @@ static void note_bounds(struct parcel__text *text, const struct parcel__plan *pl
 static void note_vain_limits(struct parcel__text *text, const struct parcel__plan *plan,
                              const parcel_backend *backend)
 {
-    const struct parcel__worker_limits *limits = &plan->worker_limits;
-    if (plan->isolate && !(backend->capabilities & (PARCEL_SURVIVES_CRASH | PARCEL_MANY_HOSTS)))
+    const struct parcel__worker_limits *limits = &plan->policy.worker_limits;
+    if (plan->policy.isolate &&
+        !(backend->capabilities & (PARCEL_SURVIVES_CRASH | PARCEL_MANY_HOSTS)))
         parcel__text_format(text, "isolate is for ranks: backend %s has none\n", backend->name);
     if (backend->capabilities & PARCEL_SURVIVES_CRASH)
         return;
@@ -254,7 +257,7 @@ static void close_progress(struct parcel__run *run)
 
 static bool has_time_limits(const struct parcel__plan *plan)
 {
-    const struct parcel__limits *limits = &plan->limits;
+    const struct parcel__limits *limits = &plan->policy.limits;
     return limits->deadline > 0 || limits->timeout > 0 || limits->timeout_factor > 0;
 }
 
@@ -264,7 +267,7 @@ bool parcel__run_open_control(struct parcel__run *run, const parcel_current_call
     size_t count = run->part.state ? run->part.count : parcel_calls_count(run->calls);
     if (has_time_limits(run->plan))
         parcel__clock_watch();
-    bool opened = parcel__control_open(&run->control, &run->plan->limits, count, around);
+    bool opened = parcel__control_open(&run->control, &run->plan->policy.limits, count, around);
     if (run->part.catches_signals)
         run->control.signals_before = run->part.signals_before;
     run->states =
@@ -296,17 +299,17 @@ static void set_job_options(struct parcel__job_options *options, struct parcel__
     *options = (struct parcel__job_options){
         .calls = run->calls,
         .results = run->results,
-        .batch_size = plan->batch_size,
-        .collect = plan->collect,
-        .is_timed = plan->is_timed,
-        .schedule = plan->schedule,
+        .batch_size = plan->policy.batch_size,
+        .collect = plan->policy.collect,
+        .is_timed = plan->policy.is_timed,
+        .schedule = plan->policy.schedule,
         .n_workers = run->n_workers,
         .start = run->part.start,
         .control = &run->control,
         .states = run->states,
-        .worker_limits = &plan->worker_limits,
+        .worker_limits = &plan->policy.worker_limits,
     };
-    options->nest = parcel__config_nest(parcel__current_get(), run->n_jobs, run->n_workers);
+    options->nest = parcel__n_jobs_nest(parcel__current_get(), run->n_jobs, run->n_workers);
     options->floating = run->part.state ? run->part.floating : parcel__floating_read();
     if (options->nest.threads > 0 || is_elsewhere(run))
         parcel__openmp_read_for_calls(&options->openmp, options->nest.threads);
@@ -325,9 +328,10 @@ static bool run_into(struct parcel__run *run)
     struct parcel__job_options options;
     set_job_options(&options, run);
     open_progress(run);
-    opened = opened &&
-             (run->plan->limits.retry.most == 0 || parcel__results_keep_attempts(run->results)) &&
-             parcel__job_open(&job, &options);
+    opened =
+        opened &&
+        (run->plan->policy.limits.retry.most == 0 || parcel__results_keep_attempts(run->results)) &&
+        parcel__job_open(&job, &options);
     if (opened && run->results->count > 0)
         run_job(&job, run->plan, run->team);
     if (opened)
@@ -377,7 +381,7 @@ static bool run_stream(struct parcel__run *run)
     struct parcel__stream stream;
     bool opened = parcel__run_open_control(run, parcel__current_get());
     const struct parcel__stream_options options = parcel__run_stream_options(run);
-    run->results->keeps_attempts = run->plan->limits.retry.most > 0;
+    run->results->keeps_attempts = run->plan->policy.limits.retry.most > 0;
     opened = opened && parcel__stream_open(&stream, &options);
     if (opened) {
         open_progress(run);
@@ -399,7 +403,7 @@ const char parcel__run_already_streaming[] =
 const char *parcel__run_check(const struct parcel__plan *plan, const parcel_calls *calls)
 {
     const char *fault = parcel__calls_check(calls);
-    if (plan && parcel__calls_are_generated(calls) && plan->limits.halt.is_percent)
+    if (plan && parcel__calls_are_generated(calls) && plan->policy.limits.halt.is_percent)
         return "halt asks for a percentage of the calls, but nobody knows how many a generator "
                "gives: a number is allowed";
     if (!fault && parcel__calls_are_generated(calls) && !parcel__calls_start(calls))
@@ -536,7 +540,8 @@ bool parcel__run_check_pointers(const struct parcel__run *run, char **why)
 {
     unsigned capabilities = run->team->backend->capabilities;
     const struct parcel__wire_target target = {UINT_MAX, !(capabilities & PARCEL_MANY_HOSTS),
-                                               run->plan->worker_limits.read_only, false, false};
+                                               run->plan->policy.worker_limits.read_only, false,
+                                               false};
     if (capabilities & PARCEL_SHARES_MEMORY || is_plain_loop(run->plan, run->team) ||
         parcel__calls_are_generated(run->calls))
         return true;

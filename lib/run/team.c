@@ -33,7 +33,7 @@ static bool open_states(struct parcel__team *team, const struct parcel__plan *pl
 /* True when crashes are to cost a record only, and nobody says that threads are wanted. */
 static bool wants_processes(const struct parcel__plan *plan)
 {
-    return plan->isolate && plan->sources[PARCEL__BACKEND] == PARCEL__FROM_DEFAULT &&
+    return plan->policy.isolate && plan->sources[PARCEL__BACKEND] == PARCEL__FROM_DEFAULT &&
            plan->backend == parcel__backend_threads() && !plan->require;
 }
 

@@ -2,7 +2,7 @@
 #ifndef PARCEL__TEAM_H
 #define PARCEL__TEAM_H
 
-#include "options/config.h"
+#include "options/plan.h"
 
 struct parcel__team {
     const parcel_backend *backend;

@@ -9,15 +9,16 @@ variables()
     grep -o 'PARCEL_[A-Z][A-Z_0-9]*' | sort -u
 }
 
-# Of the table a choice is {"word", "PARCEL_NAME"}; what is left in quotes are variables.
-expected=$(sed -n '/^} options_table/,/^};/p' "$TOP_SRCDIR/lib/options/config.c" | tr '\n' ' ' |
-    sed 's/{"[^"]*", *"[^"]*"}//g' | grep -o '"PARCEL_[^"]*"' | variables)
-[ -n "$expected" ] || fail 'no variable was found in lib/options/config.c'
+# A row is KIND(name, NAME, ...); options of kinds that end with _HERE have no variable.
+table=lib/options/table.h
+expected=$(sed -n '/^#define PARCEL__OPTIONS/,/[^\\]$/p' "$TOP_SRCDIR/$table" | grep -v '_HERE(' |
+    sed -n 's/^ *[A-Z]*([a-z_]*, \([A-Z_]*\)[,)].*/PARCEL_\1/p' | variables)
+[ -n "$expected" ] || fail "no variable was found in $table"
 
 # compare WHAT NAMES
 compare()
 {
-    [ "$expected" = "$2" ] || fail "$1 does not name the variables of lib/options/config.c:
+    [ "$expected" = "$2" ] || fail "$1 does not name the variables of $table:
 $(printf '%s\n' "$expected" "$2" | sort | uniq -u)"
 }
 

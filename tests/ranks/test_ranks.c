@@ -18,6 +18,7 @@
 #include "ground/memory.h"
 #include "ground/port.h"
 #include "job/control.h"
+#include "options/n_jobs.h"
 #include "ranks/ranks.h"
 #include "ground/text.h"
 
@@ -521,7 +522,7 @@ static struct parcel__terms *take_part(struct parcel__ranks *ranks, const struct
         return NULL;
     struct parcel__terms *terms = parcel__ranks_terms(ranks, 0);
     ck_assert_ptr_nonnull(terms);
-    terms->batch_size = 100 + ranks->serial;
+    terms->policy.batch_size = 100 + ranks->serial;
     parcel__ranks_announce(ranks, terms);
     return terms;
 }
@@ -541,7 +542,7 @@ static void check_terms(const struct parcel__terms *terms, const struct parcel__
     char host[32];
     ck_assert_ptr_nonnull(terms);
     ck_assert_uint_eq(terms->serial, serial);
-    ck_assert_uint_eq(terms->batch_size, 100 + serial);
+    ck_assert_uint_eq(terms->policy.batch_size, 100 + serial);
     ck_assert_int_eq(terms->n_ranks, ranks->transport->n_ranks);
     ck_assert(!terms->sends_calls);
     for (int i = 0; i < terms->n_ranks; i++) {
@@ -630,7 +631,7 @@ START_TEST(ranks_of_one_host_share_its_cpus)
     ck_assert_int_eq(hello.n_cpus, n_cpus);
     transports[1].n_alike = 2; /* the same cpus of a larger host */
     parcel__ranks_introduce(group[1], &hello);
-    int n_alike = parcel__config_cpus().affinity / 2;
+    int n_alike = parcel__n_jobs_cpus().affinity / 2;
     n_alike = n_alike > 0 ? n_alike : 1;
     ck_assert_int_eq(hello.n_cpus, n_alike < n_cpus ? n_alike : n_cpus);
     transports[1].n_alike = 1 << 20;

@@ -1,8 +1,9 @@
-/* test_config.c: where each option comes from, and what is said of a wrong one. */
+/* test_plan.c: where each option comes from, and what is said of a wrong one. */
 #include "suite.h"
 
 #include "options/backend.h"
-#include "options/config.h"
+#include "options/n_jobs.h"
+#include "options/plan.h"
 
 #include <limits.h>
 #include <math.h>
@@ -13,14 +14,14 @@ static struct parcel__text error;
 
 static void forget(void)
 {
-    parcel__config_free(&plan);
+    parcel__plan_free(&plan);
     parcel__text_free(&error);
 }
 
 static bool resolve(const parcel_options *options)
 {
     forget();
-    return parcel__config_resolve(&plan, options, &error);
+    return parcel__plan_resolve(&plan, options, &error);
 }
 
 /* ---- precedence ---- */
@@ -91,13 +92,13 @@ static int read_plan(int option)
     case PARCEL__VERBOSE:
         return plan.verbose - 2;
     case PARCEL__BATCH_SIZE:
-        return (int)plan.batch_size - 2;
+        return (int)plan.policy.batch_size - 2;
     case PARCEL__ON_ERROR:
-        return plan.collect ? 0 : 1;
+        return plan.policy.collect ? 0 : 1;
     case PARCEL__SCHEDULE:
-        return (int)plan.schedule - 1;
+        return (int)plan.policy.schedule - 1;
     case PARCEL__TIMING:
-        return plan.is_timed ? 1 : 0;
+        return plan.policy.is_timed ? 1 : 0;
     default:
         return plan.backend->name[0] == 'b' ? plan.backend->name[1] - '0' : -1;
     }
@@ -154,26 +155,27 @@ START_TEST(test_limits)
     setenv("PARCEL_HANDLE_SIGNALS", "yes", 1);
     setenv("PARCEL_HALT", "now,done=7", 1);
     ck_assert(resolve(NULL));
-    ck_assert_double_eq(plan.limits.deadline, 1.5);
-    ck_assert(plan.limits.handles_signals && plan.collect && !plan.limits.cancel);
-    ck_assert_int_eq(plan.limits.halt.number, 7);
+    ck_assert_double_eq(plan.policy.limits.deadline, 1.5);
+    ck_assert(plan.policy.limits.handles_signals && plan.policy.collect &&
+              !plan.policy.limits.cancel);
+    ck_assert_int_eq(plan.policy.limits.halt.number, 7);
     ck_assert(parcel_config_push(.deadline = 2.5, .handle_signals = PARCEL_NO,
                                  .halt = "soon,fail=8", .cancel = &token));
     ck_assert(resolve(NULL));
-    ck_assert_double_eq(plan.limits.deadline, 2.5);
-    ck_assert(!plan.limits.handles_signals && plan.limits.cancel == &token);
-    ck_assert_int_eq(plan.limits.halt.number, 8);
+    ck_assert_double_eq(plan.policy.limits.deadline, 2.5);
+    ck_assert(!plan.policy.limits.handles_signals && plan.policy.limits.cancel == &token);
+    ck_assert_int_eq(plan.policy.limits.halt.number, 8);
     ck_assert(resolve(&(parcel_options){.deadline = 3.5, .max_failures = 9}));
-    ck_assert_double_eq(plan.limits.deadline, 3.5);
-    ck_assert_int_eq(plan.limits.halt.number, 9); /* it is nearer than the scope's halt */
+    ck_assert_double_eq(plan.policy.limits.deadline, 3.5);
+    ck_assert_int_eq(plan.policy.limits.halt.number, 9); /* it is nearer than the scope's halt */
     ck_assert(resolve(&(parcel_options){.halt = "never", .on_error = PARCEL_STOP}));
-    ck_assert(plan.collect && plan.limits.halt.counts == PARCEL__HALT_NEVER);
+    ck_assert(plan.policy.collect && plan.policy.limits.halt.counts == PARCEL__HALT_NEVER);
     ck_assert(parcel_config_pop());
     unsetenv("PARCEL_DEADLINE");
     unsetenv("PARCEL_HANDLE_SIGNALS");
     unsetenv("PARCEL_HALT");
     ck_assert(resolve(NULL));
-    ck_assert(!plan.collect && plan.limits.halt.counts == PARCEL__HALT_UNSET);
+    ck_assert(!plan.policy.collect && plan.policy.limits.halt.counts == PARCEL__HALT_UNSET);
     forget();
 }
 END_TEST
@@ -182,20 +184,20 @@ END_TEST
 START_TEST(test_ranks)
 {
     ck_assert(resolve(NULL));
-    ck_assert(!plan.isolate && !plan.all_ranks);
+    ck_assert(!plan.policy.isolate && !plan.all_ranks);
     ck_assert_double_infinite(plan.mpi_timeout);
     setenv("PARCEL_ISOLATE", "yes", 1);
     setenv("PARCEL_MPI_RESULTS", "all_ranks", 1);
     setenv("PARCEL_MPI_TIMEOUT", "1.5", 1);
     ck_assert(resolve(NULL));
-    ck_assert(plan.isolate && plan.all_ranks);
+    ck_assert(plan.policy.isolate && plan.all_ranks);
     ck_assert_double_eq(plan.mpi_timeout, 1.5);
     ck_assert(parcel_config_push(.isolate = PARCEL_NO, .mpi_timeout = 2.5));
     ck_assert(resolve(&(parcel_options){.mpi_results = PARCEL_RANK_0}));
-    ck_assert(!plan.isolate && !plan.all_ranks);
+    ck_assert(!plan.policy.isolate && !plan.all_ranks);
     ck_assert_double_eq(plan.mpi_timeout, 2.5);
     ck_assert(resolve(&(parcel_options){.isolate = PARCEL_YES, .mpi_timeout = 3.5}));
-    ck_assert(plan.isolate && plan.all_ranks);
+    ck_assert(plan.policy.isolate && plan.all_ranks);
     ck_assert_double_eq(plan.mpi_timeout, 3.5);
     ck_assert(parcel_config_pop());
     unsetenv("PARCEL_ISOLATE");
@@ -212,10 +214,10 @@ START_TEST(test_defaults)
     ck_assert_int_eq(plan.n_jobs, parcel_cpu_count());
     ck_assert_int_eq(plan.n_jobs_asked, parcel_cpu_count());
     ck_assert_int_le(plan.verbose, 0);
-    ck_assert_uint_eq(plan.batch_size, 0);
-    ck_assert(!plan.collect);
-    ck_assert_int_eq(plan.schedule, PARCEL_ADAPTIVE);
-    ck_assert(plan.is_timed);
+    ck_assert_uint_eq(plan.policy.batch_size, 0);
+    ck_assert(!plan.policy.collect);
+    ck_assert_int_eq(plan.policy.schedule, PARCEL_ADAPTIVE);
+    ck_assert(plan.policy.is_timed);
     ck_assert_str_eq(plan.backend->name, "threading");
     ck_assert_str_eq(plan.fallback->name, "sequential");
     ck_assert(!plan.sink);
@@ -513,7 +515,7 @@ START_TEST(test_nest)
 {
     const struct parcel__nest around = {2, nests[_i].workers, nests[_i].threads, false};
     const struct parcel_current_call call = {.nest = &around};
-    struct parcel__nest nest = parcel__config_nest(nests[_i].workers ? &call : NULL,
+    struct parcel__nest nest = parcel__n_jobs_nest(nests[_i].workers ? &call : NULL,
                                                    nests[_i].n_jobs, nests[_i].n_workers);
     ck_assert_int_eq(nest.level, nests[_i].nest.level);
     ck_assert_int_eq(nest.workers, nests[_i].nest.workers);
@@ -526,10 +528,10 @@ START_TEST(test_limit)
 {
     const struct parcel__nest share = {1, 3, 3, false}, none = {1, 0, 0, true};
     const struct parcel_current_call limited = {.nest = &share}, unlimited = {.nest = &none};
-    ck_assert_int_eq(parcel__config_limit(NULL, 8), 8);
-    ck_assert_int_eq(parcel__config_limit(&unlimited, 8), 8);
-    ck_assert_int_eq(parcel__config_limit(&limited, 8), 3);
-    ck_assert_int_eq(parcel__config_limit(&limited, 2), 2);
+    ck_assert_int_eq(parcel__n_jobs_limit(NULL, 8), 8);
+    ck_assert_int_eq(parcel__n_jobs_limit(&unlimited, 8), 8);
+    ck_assert_int_eq(parcel__n_jobs_limit(&limited, 8), 3);
+    ck_assert_int_eq(parcel__n_jobs_limit(&limited, 2), 2);
 }
 END_TEST
 
@@ -546,9 +548,9 @@ static struct sight look(bool push)
     struct parcel__text why = {0};
     if (push)
         parcel_config_push(.verbose = 33);
-    parcel__config_resolve(&inner, NULL, &why);
+    parcel__plan_resolve(&inner, NULL, &why);
     struct sight sight = {inner.verbose, inner.sink != NULL, inner.sources[PARCEL__VERBOSE]};
-    parcel__config_free(&inner);
+    parcel__plan_free(&inner);
     parcel__text_free(&why);
     return sight; /* a scope that was pushed is left open */
 }
@@ -691,7 +693,7 @@ START_TEST(test_one_worker)
     setenv("OMP_THREAD_LIMIT", "1", 1);
     ck_assert(resolve(&(parcel_options){.n_jobs = 3}));
     ck_contains(plan.warnings.bytes, "n_jobs = 3: the run has 1 worker, as many threads as");
-    parcel__config_free(&plan);
+    parcel__plan_free(&plan);
     char *text = explain(&(parcel_options){.n_jobs = -1000}, true);
     ck_assert(has_line(text, "n_jobs", "-1000 (1 worker)", "given"));
     free(text);
@@ -714,7 +716,7 @@ END_TEST
 
 int main(void)
 {
-    Suite *suite = suite_create("config");
+    Suite *suite = suite_create("plan");
     TCase *tests = suite_case(suite, "options");
     tcase_add_loop_test(tests, test_precedence, 0, LENGTH(variables));
     tcase_add_test(tests, test_limits);
