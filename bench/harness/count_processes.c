@@ -98,7 +98,7 @@ static bool run(const parcel_calls *calls, parcel_results *results, const parcel
     if (!parcel__job_open(&job, &options))
         return false;
     parcel__proxy_open_all(&proxy, 1, &mail, NULL, &snapshot);
-    parcel__job_carry(&job, 0, &proxy.carrier);
+    parcel__job_set_runner(&job, 0, &proxy.runner);
     is_here = true;
     count(&job);
     is_here = false;

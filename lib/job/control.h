@@ -57,9 +57,6 @@ bool parcel__control_open(struct parcel__control *control, const struct parcel__
                           size_t n_calls, const parcel_current_call *around);
 void parcel__control_close(struct parcel__control *control);
 
-/* Whoever cancels the token cancels the other one too; NULL: nobody. */
-void parcel__control_pair(const parcel_token *token, parcel_token *other);
-
 /* What outside of the run wants it to stop now, or PARCEL__GOES_ON. */
 enum parcel__reason parcel__control_due(const struct parcel__control *control);
 

@@ -1,248 +1,25 @@
 /*
- * job.c: one run: who takes which calls, and what became of them.
+ * job.c: one run: opened, stopped, closed, and what became of it.
  *
- * Invariant: a call is handed out at most once, by the compare-and-swap that took it off a range,
- * and its slot, mark and record are written by the one worker that took it. A range that is
- * BUSY belongs to a worker that is just taking part of another's: who finds only empty and busy
- * ranges, or that work moved while it looked, looks again: nobody leaves while work is on its way.
- *
- * A batch is sized by the past. Should its calls turn out to be long, those who have nothing to do
- * ask for what has not begun: the worker then puts it back into its range, which is empty, and
- * goes on from there like the others.
+ * The slot, mark and record of a call are written by the one worker that took it (steal.c).
  */
 #include "job/job.h"
 
-#include <assert.h>
 #include <math.h>
 #include <string.h>
 
 #include "calls/calls.h"
 #include "ground/memory.h"
 #include "ground/port.h"
-
-/* No range has its low end above its high end. */
-static const parcel__range busy = (uint64_t)UINT32_MAX << 32;
+#include "job/wake.h"
 
 const char parcel__job_dropped[] = "the backend returned without running the call";
-
-/* ---- handing out ---- */
-
-static int number_of(const struct parcel_job *job, const struct parcel__worker *worker)
-{
-    return (int)(worker - job->workers);
-}
-
-/* The units that hold so many calls. */
-static uint32_t units_of(const struct parcel_job *job, size_t calls)
-{
-    return parcel__schedule_bounded(job->unit == 1 ? calls : calls / job->unit + 1);
-}
-
-/* An adaptive batch of a worker elsewhere. The way there costs more than short calls, and what
- * turns out to be long is given back as soon as somebody asks: so it may begin with some calls, and
- * take all that is left. */
-static uint32_t batch_length_afar(const struct parcel_job *job, const struct parcel__worker *worker,
-                                  uint32_t left)
-{
-    enum { AT_FIRST = 128 };
-    size_t last = worker->last_count > AT_FIRST ? worker->last_count : AT_FIRST;
-    return parcel__schedule_batch(left, 1, units_of(job, last),
-                                  worker->seconds_per_call * (double)job->unit);
-}
-
-static uint32_t batch_length(const struct parcel_job *job, const struct parcel__worker *worker,
-                             uint32_t left)
-{
-    size_t size = job->options.batch_size;
-    if (job->options.schedule != PARCEL_ADAPTIVE)
-        return parcel__schedule_plain(job->options.schedule, left, job->options.n_workers,
-                                      units_of(job, size ? size : 1));
-    if (size > 0)
-        return units_of(job, size) < left ? units_of(job, size) : left;
-    if (job->may_share && parcel__job_carrier(worker))
-        return batch_length_afar(job, worker, left);
-    return parcel__schedule_batch(left, job->options.n_workers, units_of(job, worker->last_count),
-                                  worker->seconds_per_call * (double)job->unit);
-}
-
-/* Says, before a batch is taken, whether its worker might share it. */
-static void announce(const struct parcel_job *job, struct parcel__worker *worker,
-                     parcel__range batch)
-{
-    bool may_share = job->may_share && parcel__schedule_length(batch) > 1;
-    if (may_share != atomic_load_explicit(&worker->may_share, memory_order_relaxed))
-        atomic_store_explicit(&worker->may_share, may_share, memory_order_relaxed);
-}
-
-/* The worker in whose range all calls stand, for schedules that hand out in order. */
-static struct parcel__worker *common_worker(const struct parcel_job *job)
-{
-    parcel_schedule schedule = job->options.schedule;
-    return schedule == PARCEL_DYNAMIC || schedule == PARCEL_GUIDED ? &job->workers[0] : NULL;
-}
-
-/* Takes a batch for the worker from the near end of the owner's range; 0: it is empty. */
-static parcel__range claim(const struct parcel_job *job, const struct parcel__worker *worker,
-                           struct parcel__worker *owner)
-{
-    parcel__range range = atomic_load_explicit(&owner->range, memory_order_acquire);
-    struct parcel__cut cut;
-    do {
-        uint32_t left = parcel__schedule_length(range);
-        if (left == 0)
-            return 0;
-        cut = parcel__schedule_claim(range, batch_length(job, worker, left), number_of(job, owner));
-        announce(job, owner, cut.taken);
-    } while (!atomic_compare_exchange_weak_explicit(&owner->range, &range, cut.left,
-                                                    memory_order_acq_rel, memory_order_acquire));
-    return cut.taken;
-}
-
-/* The worker with most to give, or NULL; *somebody_is_busy is set when one is. */
-static struct parcel__worker *find_victim(const struct parcel_job *job, parcel__range *largest,
-                                          bool *somebody_is_busy)
-{
-    struct parcel__worker *victim = NULL;
-    *largest = 0;
-    for (int i = 0; i < job->options.n_workers; i++) {
-        parcel__range range = atomic_load_explicit(&job->workers[i].range, memory_order_acquire);
-        if (range == busy) {
-            *somebody_is_busy = true;
-        } else if (parcel__schedule_length(range) > parcel__schedule_length(*largest)) {
-            *largest = range;
-            victim = &job->workers[i];
-        }
-    }
-    return victim;
-}
-
-/* Takes the far half of what the victim had, if it is still there: a batch for now, and the rest as
- * the worker's own. Returns the batch, or 0. */
-static parcel__range rob(struct parcel_job *job, struct parcel__worker *worker,
-                         struct parcel__worker *victim, parcel__range range)
-{
-    struct parcel__cut cut = parcel__schedule_steal(range, number_of(job, victim));
-    atomic_store_explicit(&worker->range, busy, memory_order_release);
-    atomic_fetch_add_explicit(&job->n_thefts, 1, memory_order_acq_rel);
-    if (!atomic_compare_exchange_strong_explicit(&victim->range, &range, cut.left,
-                                                 memory_order_acq_rel, memory_order_relaxed)) {
-        atomic_store_explicit(&worker->range, 0, memory_order_release);
-        return 0;
-    }
-    worker->last_count = 0; /* what was measured elsewhere says little of these */
-    uint32_t length = batch_length(job, worker, parcel__schedule_length(cut.taken));
-    cut = parcel__schedule_claim(cut.taken, length, number_of(job, worker));
-    announce(job, worker, cut.taken);
-    atomic_store_explicit(&worker->range, cut.left, memory_order_release);
-    return cut.taken;
-}
-
-/* The next worker that might give some of its batch back, or NULL. */
-static struct parcel__worker *find_sharer(const struct parcel_job *job,
-                                          const struct parcel__worker *worker)
-{
-    int n_workers = job->options.n_workers;
-    for (int i = 1; i < n_workers; i++) {
-        struct parcel__worker *other = &job->workers[(number_of(job, worker) + i) % n_workers];
-        if (atomic_load_explicit(&other->may_share, memory_order_acquire))
-            return other;
-    }
-    return NULL;
-}
-
-static void poke(struct parcel__worker *worker)
-{
-    const struct parcel__carrier *carrier = parcel__job_carrier(worker);
-    if (carrier)
-        carrier->poke(carrier);
-}
-
-/* Asks a worker to share and waits, from the time since on: at first for an instant, then, as it
- * may be in a call of any length, for a sixteenth of what it took so far: the run may end
- * meanwhile, and waits for who sleeps. It is asked rarely, since each time costs it a cache line,
- * but again, since it may have had too little to give. */
-static void ask(struct parcel__worker *sharer, double *since)
-{
-    static const double instant = 20e-6, longest = 1e-3;
-    double now = parcel__port_now();
-    bool is_first = *since == 0;
-    *since = is_first ? now : *since;
-    double waited = now - *since;
-    if (is_first || waited >= instant)
-        parcel__current_signal(&sharer->current, PARCEL__EVENT_ASKED);
-    if (waited < instant)
-        parcel__port_yield();
-    else
-        parcel__port_sleep(waited / 16 < longest ? waited / 16 : longest);
-}
-
-/* The same of a worker elsewhere. What it has to give must be worth the way there and back, and
- * this cpu may be the one that it works on. */
-static void ask_afar(struct parcel__worker *sharer, const struct parcel__carrier *carrier,
-                     double *since)
-{
-    static const double instant = 100e-6, longest = 5e-3;
-    double now = parcel__port_now();
-    *since = *since == 0 ? now : *since;
-    double waited = now - *since;
-    if (waited >= instant) {
-        parcel__current_signal(&sharer->current, PARCEL__EVENT_ASKED);
-        carrier->poke(carrier);
-    }
-    carrier->linger(carrier, fmin(instant + waited / 16, longest));
-}
 
 void parcel__job_ask(struct parcel_job *job)
 {
     struct parcel__worker *worker = &job->workers[0];
     parcel__current_signal(&worker->current, PARCEL__EVENT_ASKED);
-    poke(worker);
-}
-
-static parcel__range steal(struct parcel_job *job, struct parcel__worker *worker)
-{
-    struct parcel__worker *sharer;
-    double since = 0;
-    atomic_store_explicit(&worker->may_share, false, memory_order_release);
-    while (!parcel__job_is_stopped(job)) {
-        parcel__range range;
-        bool somebody_is_busy = false;
-        unsigned thefts = atomic_load_explicit(&job->n_thefts, memory_order_acquire);
-        struct parcel__worker *victim = find_victim(job, &range, &somebody_is_busy);
-        parcel__range taken = victim ? rob(job, worker, victim, range) : 0;
-        if (taken != 0)
-            return taken;
-        if (victim)
-            continue;
-        if (somebody_is_busy) {
-            parcel__port_yield(); /* whoever is busy may wait for this very cpu */
-        } else if ((sharer = find_sharer(job, worker)) != NULL) {
-            const struct parcel__carrier *carrier = parcel__job_carrier(sharer);
-            if (carrier)
-                ask_afar(sharer, carrier, &since);
-            else
-                ask(sharer, &since);
-        } else if (atomic_load_explicit(&job->n_thefts, memory_order_acquire) == thefts) {
-            return 0;
-        }
-    }
-    return 0;
-}
-
-bool parcel__job_give_back(struct parcel_job *job, struct parcel__worker *worker, size_t first,
-                           size_t count)
-{
-    parcel__range range = atomic_load_explicit(&worker->range, memory_order_acquire);
-    if (!atomic_load_explicit(&worker->may_share, memory_order_relaxed) ||
-        parcel__schedule_length(range) > 0)
-        return false; /* who asked finds something in the range */
-    range = parcel__schedule_range((uint32_t)first, (uint32_t)(first + count));
-    atomic_store_explicit(&worker->range, range, memory_order_release);
-    /* Behind the range: who has the count already must find the range. Before may_share: who no
-     * longer finds a sharer must find that the count has changed. */
-    atomic_fetch_add_explicit(&job->n_thefts, 1, memory_order_acq_rel);
-    atomic_store_explicit(&worker->may_share, false, memory_order_release);
-    return true;
+    parcel__job_poke(worker);
 }
 
 bool parcel_job_stopped(const parcel_job *job)
@@ -251,9 +28,9 @@ bool parcel_job_stopped(const parcel_job *job)
            parcel__control_due(job->control) != PARCEL__GOES_ON;
 }
 
-void parcel__job_carry(struct parcel_job *job, int worker, const struct parcel__carrier *carrier)
+void parcel__job_set_runner(struct parcel_job *job, int worker, const struct parcel__runner *runner)
 {
-    atomic_store_explicit(&job->workers[worker].carrier, carrier, memory_order_release);
+    atomic_store_explicit(&job->workers[worker].runner, runner, memory_order_release);
 }
 
 /* Each worker is told, so that between two calls it looks at one word of its own; and before the
@@ -267,7 +44,7 @@ void parcel__job_stop(struct parcel_job *job, enum parcel__reason reason)
     atomic_store_explicit(&job->is_stopped, true, memory_order_seq_cst);
     for (int i = 0; i < job->options.n_workers; i++) {
         parcel__current_signal(&job->workers[i].current, PARCEL__EVENT_STOP);
-        poke(&job->workers[i]);
+        parcel__job_poke(&job->workers[i]);
     }
 }
 
@@ -341,25 +118,6 @@ bool parcel__job_was_asked_for_batches(const struct parcel_job *job)
     return false;
 }
 
-bool parcel__job_take(struct parcel_job *job, int worker, parcel_batch *batch)
-{
-    struct parcel__worker *own = &job->workers[worker], *common = common_worker(job);
-    if (parcel__job_must_stop(job))
-        return false;
-    parcel__range taken = claim(job, own, common ? common : own);
-    if (taken == 0 && job->options.schedule == PARCEL_ADAPTIVE)
-        taken = steal(job, own);
-    if (taken == 0)
-        return false;
-    size_t end = parcel__schedule_high(taken) * job->unit;
-    size_t count = job->options.results->count;
-    batch->worker = worker;
-    batch->first = parcel__schedule_low(taken) * job->unit;
-    batch->count = (end < count ? end : count) - batch->first;
-    assert(batch->count > 0 && batch->count <= count - batch->first);
-    return true;
-}
-
 bool parcel_job_next(parcel_job *job, int worker, parcel_batch *batch)
 {
     if (!batch || !parcel__job_has_worker(job, worker))
@@ -382,14 +140,14 @@ static void open_worker(struct parcel_job *job, int number)
     size_t count = job->options.results->count;
     uint32_t units = (uint32_t)((count + job->unit - 1) / job->unit);
     parcel__range share = parcel__schedule_share(units, number, job->options.n_workers);
-    const struct parcel__worker *common = common_worker(job);
+    const struct parcel__worker *common = parcel__job_common_worker(job);
     if (common)
         share = worker == common ? parcel__schedule_range(0, units) : 0;
     atomic_init(&worker->range, share);
     atomic_init(&worker->may_share, false);
     atomic_init(&worker->has_begun, false);
     atomic_init(&worker->n_visits, 0);
-    atomic_init(&worker->carrier, NULL);
+    atomic_init(&worker->runner, NULL);
     worker->is_ready = worker->has_handed_out = false;
     worker->n_threads = 0;
     worker->n_done = worker->n_failed = 0;
@@ -406,7 +164,7 @@ void parcel__job_make_ready(struct parcel_job *job, struct parcel__worker *worke
     /* Who stops the run may tell the worker already. It looks at the job behind this: sequentially
      * consistent, so that it sees the stop there, or is told behind this. */
     (void)__atomic_exchange_n(&current->running.events, 0, __ATOMIC_SEQ_CST);
-    current->worker = job->options.first_worker + number_of(job, worker);
+    current->worker = job->options.first_worker + parcel__job_number(job, worker);
     current->is_stopped = &job->is_stopped;
     current->job = job;
     current->control = job->control;
@@ -418,7 +176,7 @@ void parcel__job_make_ready(struct parcel_job *job, struct parcel__worker *worke
     current->scopes = NULL;
     worker->arena = job->options.arena;
     if (!worker->arena)
-        worker->arena = &job->options.results->arenas[number_of(job, worker)];
+        worker->arena = &job->options.results->arenas[parcel__job_number(job, worker)];
     worker->scratch = (struct parcel__arena){0};
     worker->traits = (struct parcel__traits){0};
     worker->seconds_per_call = 0;
@@ -426,21 +184,6 @@ void parcel__job_make_ready(struct parcel_job *job, struct parcel__worker *worke
     worker->is_asked = worker->is_late = worker->changes_modes = false;
     worker->n_given = 0;
     worker->is_ready = true;
-}
-
-/* When this thread's last run with several workers ended. */
-static _Thread_local double last_end = -INFINITY;
-
-/* An OpenMP runtime lets its threads sleep after some milliseconds. */
-static void note_coldness(struct parcel_job *job)
-{
-    static const double awake = 2e-3;
-    job->is_cold = job->options.n_workers > 1 && job->start - last_end > awake;
-    if (!job->is_cold)
-        return;
-    job->cpu = parcel__port_cpu();
-    job->opener = pthread_self();
-    job->has_waited = false;
 }
 
 static bool allocate_workers(struct parcel_job *job, size_t n_workers)
@@ -476,7 +219,7 @@ bool parcel__job_open(struct parcel_job *job, const struct parcel__job_options *
     for (int i = 0; i < options->n_workers; i++)
         open_worker(job, i);
     job->start = options->start > 0 ? options->start : parcel__port_now();
-    note_coldness(job);
+    parcel__wake_note(job);
     atomic_store_explicit(&job->is_open, true, memory_order_release);
     return true;
 }
@@ -541,7 +284,7 @@ void parcel__job_close(struct parcel_job *job)
     double end = parcel__port_now();
     results->wall_time = end - job->start;
     if (job->options.n_workers > 1)
-        last_end = end;
+        parcel__wake_note_end(end);
     for (int i = 0; i < job->options.n_workers; i++) {
         (void)atomic_load_explicit(&job->workers[i].n_visits, memory_order_acquire);
         n_done += job->workers[i].n_done;

@@ -37,7 +37,7 @@ struct parcel__worker {
 
     /* Who runs its calls elsewhere; NULL: they run here. Written before the run's other threads
      * begin, release and acquire, as who stops the run may come at any time. */
-    _Atomic(const struct parcel__carrier *) carrier;
+    _Atomic(const struct parcel__runner *) runner;
 
     /* How often a thread ended to work as this worker. Release when it does, acquire when the job
      * is closed: what it wrote is then seen whatever kind of join the backend has, and tools that
@@ -63,7 +63,7 @@ struct parcel__worker {
     double seconds_per_call;      /* as measured last; 0 before */
     size_t last_count;            /* calls of that measurement */
     bool is_asked;                /* to give back what it has not begun */
-    size_t n_given;               /* calls of its batch that a carrier gave back */
+    size_t n_given;               /* calls of its batch that a runner gave back */
     bool is_late;                 /* the last attempt overran its time */
     const struct parcel__openmp_settings *openmp; /* of the thread, when a call begins */
     bool changes_modes; /* a call of its did, of the floating-point environment */
@@ -72,28 +72,17 @@ struct parcel__worker {
 enum { PARCEL__FEW_WORKERS = 4 };
 
 /* Runs a worker's calls in another process. */
-struct parcel__carrier {
+struct parcel__runner {
     /* Deals with the job's calls from first on, at most count, and records them. Returns how many,
      * fewer when the worker is asked or the run stops. Called by the worker's thread. */
-    size_t (*run)(const struct parcel__carrier *carrier, struct parcel_job *job,
+    size_t (*run)(const struct parcel__runner *runner, struct parcel_job *job,
                   struct parcel__worker *worker, size_t first, size_t count);
 
     /* Wakes the thread that waits in run, to look at what it was told. Threads: any. */
-    void (*poke)(const struct parcel__carrier *carrier);
+    void (*poke)(const struct parcel__runner *runner);
 
     /* Waits until that thread was woken, or so many seconds have passed. Threads: any. */
-    void (*linger)(const struct parcel__carrier *carrier, double seconds);
-};
-
-/* What became of a call that ran elsewhere. */
-struct parcel__outcome {
-    parcel_status status;
-    const char *message; /* of a failure; copied */
-    double start;        /* by the clock */
-    double duration;
-    int worker;
-    int pid;
-    int attempts;
+    void (*linger)(const struct parcel__runner *runner, double seconds);
 };
 
 /* Listens to a job. Called after each batch, by whichever thread ran it, with the calls that it
@@ -234,9 +223,30 @@ void parcel__job_count(struct parcel_job *job, size_t failed, size_t succeeded);
 bool parcel__job_heed(struct parcel_job *job);
 
 /* Who runs the worker's calls elsewhere, or NULL. Threads: any. */
-static inline const struct parcel__carrier *parcel__job_carrier(const struct parcel__worker *worker)
+static inline const struct parcel__runner *parcel__job_runner(const struct parcel__worker *worker)
 {
-    return atomic_load_explicit(&worker->carrier, memory_order_acquire);
+    return atomic_load_explicit(&worker->runner, memory_order_acquire);
+}
+
+/* Wakes who runs them, if that is elsewhere. */
+static inline void parcel__job_poke(struct parcel__worker *worker)
+{
+    const struct parcel__runner *runner = parcel__job_runner(worker);
+    if (runner)
+        runner->poke(runner);
+}
+
+static inline int parcel__job_number(const struct parcel_job *job,
+                                     const struct parcel__worker *worker)
+{
+    return (int)(worker - job->workers);
+}
+
+/* The worker in whose range all calls stand, for schedules that hand out in order. */
+static inline struct parcel__worker *parcel__job_common_worker(const struct parcel_job *job)
+{
+    parcel_schedule schedule = job->options.schedule;
+    return schedule == PARCEL_DYNAMIC || schedule == PARCEL_GUIDED ? &job->workers[0] : NULL;
 }
 
 static inline bool parcel__job_is_stopped(const struct parcel_job *job)
@@ -258,7 +268,8 @@ bool parcel__job_has_worker(const struct parcel_job *job, int worker);
 bool parcel__job_was_asked_for_batches(const struct parcel_job *job);
 
 /* Who runs the worker's calls from now on. */
-void parcel__job_carry(struct parcel_job *job, int worker, const struct parcel__carrier *carrier);
+void parcel__job_set_runner(struct parcel_job *job, int worker,
+                            const struct parcel__runner *runner);
 
 /* ---- calls that run elsewhere ---- */
 
@@ -269,20 +280,11 @@ bool parcel__job_listen(struct parcel__worker *worker);
  * Reads nothing of it. */
 void parcel__job_tell(struct parcel_job *job, enum parcel__reason reason);
 
-/* Records a call of the worker; when it succeeded its value stands in its slot. One that is
- * cancelled did not end: it counts neither as run nor as failed. */
-void parcel__job_record(struct parcel_job *job, struct parcel__worker *worker, size_t place,
-                        const struct parcel__outcome *outcome);
-
 /* Tells who watches the job that so many calls were recorded. */
 void parcel__job_tell_watcher(const struct parcel_job *job, size_t count);
 
 /* Of the seconds of a worker's calls, those in which it waited for a cpu; NaN: it is not told. */
 double parcel__job_waited(const struct parcel__worker *worker);
-
-/* True when a failed call is to be tried again: then the time before that has passed. */
-bool parcel__job_retries(struct parcel_job *job, size_t index,
-                         const struct parcel__outcome *outcome);
 
 /* Behind a fork in a user's function: ends the process, with nothing flushed, if it is the child of
  * the fork and has none of the threads that the job needs. */

@@ -12,8 +12,10 @@
 
 #include "calls/calls.h"
 #include "ground/clock.h"
-#include "job/job.h"
-#include "results/adopt.h"
+#include "job/attempt.h"
+#include "job/call.h"
+#include "job/record.h"
+#include "job/wake.h"
 #include "ground/memory.h"
 #include "ground/openmp.h"
 #include "ground/port.h"
@@ -25,83 +27,12 @@ static const double timed_alone = 0.8e-6;
 
 static const char out_of_memory[] = "out of memory";
 
-/* Events are rare, so each call's path ends at one load and one branch. */
-static unsigned pending_events(const struct parcel__worker *worker)
-{
-    return __atomic_load_n(&worker->current.running.events, __ATOMIC_RELAXED);
-}
-
-/* Data that the call was given, and gave back, is not its own to give. */
-static bool keep_result(const struct parcel__worker *worker, const unsigned char *arguments,
-                        void *place)
-{
-    const parcel_function *function = worker->traits.function;
-    const void *data; /* an array begins with it */
-    memcpy(&data, place, sizeof data);
-    return parcel__adopt(function->result.kind, place, worker->arena,
-                         parcel__function_argument_holds(function, arguments, data));
-}
-
-/* An attempt for which there is no memory is not late, however long it took to find that out. */
-static bool refuse_attempt(struct parcel__worker *worker)
-{
-    worker->current.started = 0;
-    return false;
-}
-
-/* Runs a call whose arguments or result need more than the thunk. Returns false when memory ran
- * out. */
-static bool run_boxed(struct parcel__worker *worker, const unsigned char *arguments, void *slot)
-{
-    _Alignas(16) unsigned char copy[PARCEL_MAX_ARGUMENT_BYTES];
-    const struct parcel__traits *traits = &worker->traits;
-    const parcel_function *function = traits->function;
-    void *place = slot;
-    if (traits->has_writable_strings) {
-        memcpy(copy, arguments, function->argument_bytes);
-        if (!parcel__function_copy_content(function, copy, &worker->scratch, true))
-            return refuse_attempt(worker);
-        arguments = copy;
-    }
-    if (!traits->is_inline) {
-        place = parcel__arena_new(worker->arena, function->result.size, function->result.offset);
-        if (!place)
-            return refuse_attempt(worker);
-    }
-    function->thunk(arguments, place);
-    unsigned kind = function->result.kind;
-    bool is_kept = (kind != PARCEL_STRING && kind != PARCEL_WRITABLE_STRING &&
-                    kind != PARCEL_ARRAY && kind != PARCEL_VALUE) ||
-                   (pending_events(worker) & PARCEL__EVENT_FAILED) ||
-                   keep_result(worker, arguments, place);
-    if (!traits->is_inline)
-        memcpy(slot, &place, sizeof place);
-    if (traits->has_writable_strings)
-        parcel__arena_reset(&worker->scratch);
-    return is_kept;
-}
-
-static void fail(struct parcel_job *job, struct parcel__worker *worker, size_t place,
-                 parcel_status status, const char *message)
-{
-    const char *kept = message ? parcel__arena_copy(worker->arena, message) : NULL;
-    parcel__results_fail(job->options.results, place, status, kept ? kept : out_of_memory);
-}
-
-static void record_failure(struct parcel_job *job, struct parcel__worker *worker, size_t place,
-                           parcel_status status, const char *message)
-{
-    fail(job, worker, place, status, message);
-    worker->n_failed++;
-    parcel__job_count(job, 1, 0);
-}
-
 static void note_failure(struct parcel_job *job, struct parcel__worker *worker)
 {
     struct parcel_current_call *current = &worker->current;
     char *message = parcel__current_take_message(current);
-    record_failure(job, worker, current->running.index - job->options.first_index,
-                   worker->is_late ? PARCEL_TIMED_OUT : PARCEL_FAILED, message);
+    parcel__record_failure(job, worker, current->running.index - job->options.first_index,
+                           worker->is_late ? PARCEL_TIMED_OUT : PARCEL_FAILED, message);
     parcel__memory_free(message);
     worker->is_late = false;
 }
@@ -129,14 +60,6 @@ static void handle_events(struct parcel_job *job, struct parcel__worker *worker)
         parcel__port_yield(); /* who stops it tells the other workers first */
 }
 
-static void note_longest(struct parcel__worker *worker, size_t index, double duration)
-{
-    if (duration <= worker->longest)
-        return;
-    worker->longest = duration;
-    worker->slowest = index;
-}
-
 /* True while the worker has no reason to end its batch early. */
 static bool goes_on(struct parcel_job *job, const struct parcel__worker *worker)
 {
@@ -154,8 +77,8 @@ static void record(struct parcel_job *job, struct parcel__worker *worker, size_t
     parcel__results_mark(job->options.results, first, count, PARCEL_OK, time);
     worker->n_done += count;
     worker->total_time += duration;
-    note_longest(worker, first, duration / (double)count);
-    if (pending_events(worker))
+    parcel__record_longest(worker, first, duration / (double)count);
+    if (parcel__call_events(worker))
         handle_events(job, worker);
 }
 
@@ -171,7 +94,7 @@ static void settle(struct parcel_job *job, struct parcel__worker *worker, size_t
     for (size_t i = 0; i < count; i++) {
         records[i].start = clock - job->start + scale * records[i].start;
         records[i].duration *= scale;
-        note_longest(worker, first + i, records[i].duration);
+        parcel__record_longest(worker, first + i, records[i].duration);
     }
     worker->n_done += count;
     worker->total_time += worker->clock - clock;
@@ -202,138 +125,6 @@ static parcel_stretch find_stretch(const struct parcel_job *job, struct parcel__
                             .count = count};
 }
 
-/* What a call changed of its thread's modes and OpenMP settings is not for the next one. Called
- * before each call that is timed alone, and else before each batch: to look costs as much as a
- * short call. So where a call was found that changes modes, each is timed alone from then on; and
- * settings are looked at where calls are long enough to open a region, unless who is told of each
- * call does that behind it. */
-static void put_right(const struct parcel_job *job, struct parcel__worker *worker)
-{
-    worker->changes_modes |= parcel__floating_set(&job->options.floating);
-    bool is_long = worker->seconds_per_call > PARCEL__OPENMP_SHORTEST && !job->options.recorded;
-    if (job->is_careful || is_long)
-        parcel__openmp_renew(worker->openmp);
-}
-
-/* Runs the stretch's i-th call. */
-static void run_call(struct parcel__worker *worker, const parcel_stretch *stretch, size_t i)
-{
-    const struct parcel__traits *traits = &worker->traits;
-    const unsigned char *arguments = stretch->arguments + i * stretch->stride;
-    unsigned char *slot = stretch->results + i * stretch->result_stride;
-    worker->current.running.index = stretch->first + i;
-    if (traits->is_plain)
-        traits->function->thunk(arguments, slot);
-    else if (!run_boxed(worker, arguments, slot))
-        parcel_fail_in(&worker->current, "%s", out_of_memory);
-}
-
-static void fail_late(struct parcel_current_call *current, double seconds, double allowed)
-{
-    struct parcel__text why = {0};
-    parcel__text_format(&why, "timed out: %.3g s, %.3g s allowed", seconds, allowed);
-    parcel_fail_in(current, "%s", why.failed ? out_of_memory : why.bytes);
-    parcel__text_free(&why);
-}
-
-/* Marks an attempt that took too long as failed, whatever it says itself. */
-static void check_time(struct parcel_job *job, struct parcel__worker *worker, size_t index)
-{
-    struct parcel_current_call *current = &worker->current;
-    const struct parcel__watcher *watcher = &job->options.watcher;
-    worker->is_late = false;
-    if (current->started <= 0)
-        return;
-    double seconds = fmax(parcel__clock_now() - current->started, 0);
-    double overran = atomic_load_explicit(&current->overran, memory_order_relaxed);
-    double allowed = fmin(parcel__control_allowed(job->control), overran);
-    bool has_failed = pending_events(worker) & PARCEL__EVENT_FAILED;
-    worker->is_late = seconds > allowed;
-    if (!worker->is_late && !has_failed)
-        parcel__control_note(job->control, seconds);
-    if (!worker->is_late)
-        return;
-    if (!has_failed)
-        parcel__results_free_taken(job->options.results, index - job->options.first_index);
-    parcel__memory_free(parcel__current_take_message(current));
-    fail_late(current, seconds, allowed);
-    if (watcher->overran)
-        watcher->overran(watcher->state, index, seconds, allowed);
-}
-
-/* True when a call that failed is to be tried again. */
-static bool wants_retry(struct parcel_job *job, size_t index, int attempts, bool is_late,
-                        const char *message)
-{
-    const struct parcel__retry *retry = &job->control->limits->retry;
-    if (attempts > retry->most || parcel__job_must_stop(job))
-        return false;
-    if (!retry->wanted)
-        return !is_late;
-    return retry->wanted(retry->state, index, message ? message : out_of_memory, attempts);
-}
-
-/* The same of the call that the worker ran. */
-static bool wants_another(struct parcel_job *job, const struct parcel__worker *worker, size_t index,
-                          int attempts)
-{
-    return (pending_events(worker) & PARCEL__EVENT_FAILED) &&
-           wants_retry(job, index, attempts, worker->is_late,
-                       atomic_load_explicit(&worker->current.message, memory_order_relaxed));
-}
-
-/* Waits before the next attempt. False: the run stops meanwhile. */
-static bool await_retry(struct parcel_job *job, size_t index, int attempts)
-{
-    static const double look = 0.5e-3; /* what stops the run may be a signal: nothing wakes us */
-    double delay = parcel__retry_delay(job->control->limits->retry.delay, index, attempts);
-    double now = parcel__port_now(), end = now + delay;
-    for (; now < end; now = parcel__port_now()) {
-        if (parcel__job_must_stop(job))
-            return false;
-        parcel__port_sleep(end - now < look ? end - now : look);
-    }
-    return true;
-}
-
-/* Forgets what a failed attempt left behind. */
-static void clear_attempt(struct parcel__worker *worker)
-{
-    struct parcel_current_call *current = &worker->current;
-    __atomic_fetch_and(&current->running.events, ~(unsigned)PARCEL__EVENT_FAILED, __ATOMIC_ACQUIRE);
-    parcel__memory_free(parcel__current_take_message(current));
-    parcel__scope_close_all(current->scopes);
-    current->scopes = NULL;
-}
-
-static void run_single(const struct parcel_job *job, struct parcel__worker *worker,
-                       const parcel_stretch *stretch, size_t i)
-{
-    put_right(job, worker);
-    run_call(worker, stretch, i);
-    if (job->options.returned)
-        job->options.returned();
-}
-
-/* Runs the stretch's i-th call within its limits, and again if it is to be retried. */
-static void run_limited(struct parcel_job *job, struct parcel__worker *worker,
-                        const parcel_stretch *stretch, size_t i)
-{
-    size_t index = stretch->first + i;
-    for (int attempts = 1;; attempts++) {
-        atomic_store_explicit(&worker->current.overran, INFINITY, memory_order_relaxed);
-        worker->current.started = parcel__clock_now();
-        run_single(job, worker, stretch, i);
-        check_time(job, worker, index);
-        worker->current.started = 0;
-        parcel__results_note_attempts(job->options.results, index - job->options.first_index,
-                                      attempts);
-        if (!wants_another(job, worker, index, attempts) || !await_retry(job, index, attempts))
-            return;
-        clear_attempt(worker);
-    }
-}
-
 /* Runs one call of the stretch after the other, until one leaves an event behind or the run
  * stops. Returns how many ran. */
 static size_t run_stretch(struct parcel__worker *worker, const parcel_stretch *stretch)
@@ -343,8 +134,8 @@ static size_t run_stretch(struct parcel__worker *worker, const parcel_stretch *s
     if (traits->is_plain && traits->function->loop)
         return traits->function->loop(stretch, &worker->current.running);
     do
-        run_call(worker, stretch, i++);
-    while (i < stretch->count && !pending_events(worker));
+        parcel__call_run(worker, stretch, i++);
+    while (i < stretch->count && !parcel__call_events(worker));
     return i;
 }
 
@@ -354,7 +145,7 @@ static size_t run_together(struct parcel_job *job, struct parcel__worker *worker
                            const struct parcel__span *span)
 {
     size_t i = 0;
-    while (i < span->count && !pending_events(worker)) {
+    while (i < span->count && !parcel__call_events(worker)) {
         parcel_stretch stretch = find_stretch(job, worker, span, first, i);
         i += run_stretch(worker, &stretch);
     }
@@ -372,9 +163,9 @@ static size_t run_one_by_one(struct parcel_job *job, struct parcel__worker *work
     size_t first = stretch->first - job->options.first_index, i = 0;
     do {
         if (job->is_careful)
-            run_limited(job, worker, stretch, i);
+            parcel__attempt_run(job, worker, stretch, i);
         else
-            run_single(job, worker, stretch, i);
+            parcel__call_run_single(job, worker, stretch, i);
         uint64_t now = parcel__port_ticks() - begin;
         now = now > *passed && now <= INT64_MAX ? now : *passed; /* those of two cpus may differ */
         results->marks[first + i] = (unsigned char)PARCEL_OK | PARCEL__MARK_FIRST;
@@ -383,7 +174,7 @@ static size_t run_one_by_one(struct parcel_job *job, struct parcel__worker *work
         *passed = now;
         i++;
         size_t n_failed = worker->n_failed;
-        if (pending_events(worker))
+        if (parcel__call_events(worker))
             handle_events(job, worker);
         if (job->is_careful && worker->n_failed == n_failed)
             parcel__job_count(job, 0, 1);
@@ -417,14 +208,14 @@ static size_t run_measured(struct parcel_job *job, struct parcel__worker *worker
                            size_t count)
 {
     double start = worker->clock;
-    put_right(job, worker);
+    parcel__call_put_right(job, worker);
     bool apart = job->is_careful || job->options.recorded || worker->changes_modes ||
                  (count > 1 && job->options.is_timed && worker->seconds_per_call > timed_alone);
     size_t ran = 0;
     while (ran < count && goes_on(job, worker)) {
         struct parcel__span span = parcel__calls_span(
             job->options.calls, job->options.first_call + first + ran, count - ran);
-        if (pending_events(worker)) /* somebody asks: nothing would run before it is heard */
+        if (parcel__call_events(worker)) /* somebody asks: nothing would run before it is heard */
             handle_events(job, worker);
         else
             ran += apart ? run_apart(job, worker, first + ran, &span)
@@ -443,56 +234,13 @@ void parcel__job_tell_watcher(const struct parcel_job *job, size_t count)
         job->options.watcher.completed(job->options.watcher.state, count);
 }
 
-/* ---- calls that run elsewhere ---- */
-
 bool parcel__job_listen(struct parcel__worker *worker)
 {
     struct parcel_current_call *current = &worker->current;
-    if (pending_events(worker) &&
+    if (parcel__call_events(worker) &&
         (__atomic_exchange_n(&current->running.events, 0, __ATOMIC_ACQUIRE) & PARCEL__EVENT_ASKED))
         worker->is_asked = true;
     return worker->is_asked;
-}
-
-bool parcel__job_retries(struct parcel_job *job, size_t index,
-                         const struct parcel__outcome *outcome)
-{
-    return wants_retry(job, index, outcome->attempts, outcome->status == PARCEL_TIMED_OUT,
-                       outcome->message) &&
-           await_retry(job, index, outcome->attempts);
-}
-
-static void tell_of_overrun(const struct parcel_job *job, size_t index, double seconds)
-{
-    const struct parcel__watcher *watcher = &job->options.watcher;
-    if (watcher->overran)
-        watcher->overran(watcher->state, index, seconds, parcel__control_allowed(job->control));
-}
-
-void parcel__job_record(struct parcel_job *job, struct parcel__worker *worker, size_t place,
-                        const struct parcel__outcome *outcome)
-{
-    const struct parcel__record record = {outcome->start - job->start, outcome->duration,
-                                          outcome->worker, outcome->pid};
-    parcel__results_mark(job->options.results, place, 1, outcome->status, record);
-    parcel__results_note_attempts(job->options.results, place, outcome->attempts);
-    if (outcome->status == PARCEL_CANCELLED) {
-        fail(job, worker, place, outcome->status, outcome->message);
-        return;
-    }
-    worker->n_done++;
-    worker->total_time += outcome->duration;
-    note_longest(worker, place, outcome->duration);
-    if (outcome->status == PARCEL_TIMED_OUT)
-        tell_of_overrun(job, job->options.first_index + place, outcome->duration);
-    if (outcome->status != PARCEL_OK) {
-        record_failure(job, worker, place, outcome->status, outcome->message);
-        return;
-    }
-    parcel__control_note_call(job->control, outcome->duration, job->options.first_index + place,
-                              outcome->attempts);
-    if (job->is_careful)
-        parcel__job_count(job, 0, 1);
 }
 
 /* How many of the calls left in a batch are measured together. A long batch that somebody asked
@@ -561,13 +309,13 @@ static bool start_worker(struct parcel_job *job, struct parcel__worker *worker,
     current->running.index = SIZE_MAX; /* it is no call */
     (void)parcel__floating_set(&job->options.floating);
     state->value = callbacks->start ? callbacks->start(callbacks->state, current->worker) : NULL;
-    state->is_started = !(pending_events(worker) & PARCEL__EVENT_FAILED);
+    state->is_started = !(parcel__call_events(worker) & PARCEL__EVENT_FAILED);
     if (!state->is_started) {
         parcel__control_stop_at_worker(job->control, current->worker,
                                        parcel__current_take_message(current));
         parcel__job_stop(job, PARCEL__BY_WORKER);
     }
-    clear_attempt(worker);
+    parcel__attempt_clear(worker);
     worker->clock = parcel__port_now();
     return state->is_started;
 }
@@ -586,25 +334,25 @@ static bool has_state(struct parcel_job *job, struct parcel__worker *worker)
 static void run_batch(struct parcel_job *job, struct parcel__worker *worker, parcel_batch *batch)
 {
     size_t done = 0;
-    const struct parcel__carrier *carrier = parcel__job_carrier(worker);
+    const struct parcel__runner *runner = parcel__job_runner(worker);
     worker->is_asked = false;
-    bool may_run = carrier || !job->options.states || has_state(job, worker);
+    bool may_run = runner || !job->options.states || has_state(job, worker);
     if (worker->last_count == 0) /* it may have waited for what it took from another */
         begin_work(worker);
     double begin = worker->clock;
     while (may_run && done < batch->count && !parcel__job_must_stop(job)) {
         size_t first = batch->first + done, left = batch->count - done;
-        done += carrier ? carrier->run(carrier, job, worker, first, left)
-                        : run_some(job, worker, first, left);
+        done += runner ? runner->run(runner, job, worker, first, left)
+                       : run_some(job, worker, first, left);
         batch->count -= worker->n_given;
         worker->n_given = 0;
-        if ((worker->is_asked || (!carrier && is_slow(job, worker, begin))) &&
+        if ((worker->is_asked || (!runner && is_slow(job, worker, begin))) &&
             (job->options.recorded ||
              give_back(job, worker, batch->first + done, batch->count - done)))
             break;
     }
     batch->count = 0;
-    if (carrier)
+    if (runner)
         return;
     worker->waited += parcel__waits_since(&worker->wait, worker->clock);
     parcel__job_tell_watcher(job, done);
@@ -638,47 +386,6 @@ static void leave(struct parcel__worker *worker, const struct surroundings *surr
     atomic_fetch_add_explicit(&worker->n_visits, 1, memory_order_release);
 }
 
-/* ---- threads that were asleep ---- */
-
-static bool all_have_begun(const struct parcel_job *job)
-{
-    for (int i = 0; i < job->options.n_workers; i++)
-        if (!atomic_load_explicit(&job->workers[i].has_begun, memory_order_relaxed))
-            return false;
-    return true;
-}
-
-/* Lets the others begin, for so many seconds at most. */
-static void await_others(const struct parcel_job *job, double patience)
-{
-    double start = parcel__port_now();
-    while (!all_have_begun(job) && parcel__port_now() - start < patience)
-        parcel__port_yield();
-}
-
-/* The kernel often wakes a thread on the cpu of who woke it, where it waits for milliseconds while
- * that thread works, or spins until it comes. So that one makes way for an instant, and the thread
- * that was woken moves to another cpu. */
-static void begin_cold(const struct parcel_job *job)
-{
-    static const double patience = 50e-6;
-    bool is_opener = pthread_equal(pthread_self(), job->opener);
-    if (is_opener && !job->has_waited)
-        await_others(job, patience);
-    else if (!is_opener && parcel__port_cpu() == job->cpu)
-        parcel__port_leave_cpu(job->cpu);
-}
-
-/* Once: the workers that have not begun then may be the opener's own, one after the other. */
-static void end_cold(struct parcel_job *job)
-{
-    static const double patience = 1e-3;
-    if (!pthread_equal(pthread_self(), job->opener) || job->has_waited)
-        return;
-    await_others(job, patience);
-    job->has_waited = true;
-}
-
 /* In a short run a worker mostly waits for what the run's own thread wrote: better for all of it
  * at once. */
 static void fetch_early(const struct parcel_job *job, int worker)
@@ -696,18 +403,18 @@ void parcel__job_work(struct parcel_job *job, int worker)
     parcel_batch batch;
     if (!parcel__job_has_worker(job, worker))
         return;
-    bool is_cold = job->is_cold && !parcel__job_carrier(&job->workers[worker]);
+    bool is_cold = job->is_cold && !parcel__job_runner(&job->workers[worker]);
     fetch_early(job, worker);
     atomic_store_explicit(&job->workers[worker].has_begun, true, memory_order_relaxed);
     enter(job, &job->workers[worker], &surroundings);
     if (is_cold)
-        begin_cold(job);
+        parcel__wake_begin(job);
     if (job->options.work)
         job->options.work(job->options.work_state, worker);
     while (parcel__job_take(job, worker, &batch))
         run_batch(job, &job->workers[worker], &batch);
     if (is_cold)
-        end_cold(job);
+        parcel__wake_end(job);
     leave(&job->workers[worker], &surroundings); /* after it nothing of the job may be read */
 }
 

@@ -349,7 +349,7 @@ static void run_pool(struct pool *pool, parcel_job *job, int n_workers)
 {
     n_workers = seat_all(pool, n_workers);
     for (int i = 0; i < n_workers; i++)
-        parcel__job_carry(job, i, &pool->proxies[i].carrier);
+        parcel__job_set_runner(job, i, &pool->proxies[i].runner);
     call_in(pool, job, n_workers - 1);
     parcel_job_work(job, 0);
     await_threads(pool);

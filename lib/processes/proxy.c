@@ -16,6 +16,8 @@
 #include "calls/calls.h"
 #include "ground/memory.h"
 #include "ground/port.h"
+#include "job/attempt.h"
+#include "job/record.h"
 #include "processes/process.h"
 #include "ground/text.h"
 
@@ -601,7 +603,7 @@ static struct attempt try_again(struct errand *errand, size_t place);
 static void record(const struct errand *errand, size_t place, struct attempt *attempt)
 {
     attempt->outcome.message = attempt->message;
-    parcel__job_record(errand->job, errand->worker, place, &attempt->outcome);
+    parcel__record_outcome(errand->job, errand->worker, place, &attempt->outcome);
     parcel__memory_free(attempt->message);
 }
 
@@ -613,7 +615,7 @@ static void settle(struct errand *errand, size_t place, struct attempt attempt)
     double start = attempt.outcome.start;
     for (int attempts = 1; attempt.outcome.status != PARCEL_OK; attempts++) {
         attempt.outcome.message = attempt.message;
-        if (!parcel__job_retries(errand->job, index, &attempt.outcome))
+        if (!parcel__attempt_retries(errand->job, index, &attempt.outcome))
             break;
         struct attempt next = try_again(errand, place);
         if (next.outcome.status == PARCEL_NOT_RUN)
@@ -788,10 +790,10 @@ static size_t deal_with(struct errand *errand, size_t first, size_t count)
     return n_read + has_last;
 }
 
-static size_t carry(const struct parcel__carrier *carrier, struct parcel_job *job,
+static size_t carry(const struct parcel__runner *runner, struct parcel_job *job,
                     struct parcel__worker *worker, size_t first, size_t count)
 {
-    struct parcel__proxy *proxy = (void *)(uintptr_t)carrier;
+    struct parcel__proxy *proxy = (void *)(uintptr_t)runner;
     struct errand errand = {.job = job,
                             .worker = worker,
                             .left = count,
@@ -812,15 +814,15 @@ static size_t carry(const struct parcel__carrier *carrier, struct parcel_job *jo
     return n;
 }
 
-static void poke(const struct parcel__carrier *carrier)
+static void poke(const struct parcel__runner *runner)
 {
-    const struct parcel__proxy *proxy = (const void *)carrier;
+    const struct parcel__proxy *proxy = (const void *)runner;
     parcel__process_ring(proxy->mail.bell);
 }
 
-static void linger(const struct parcel__carrier *carrier, double seconds)
+static void linger(const struct parcel__runner *runner, double seconds)
 {
-    const struct parcel__proxy *proxy = (const void *)carrier;
+    const struct parcel__proxy *proxy = (const void *)runner;
     unsigned bell = atomic_load_explicit(proxy->mail.bell, memory_order_relaxed);
     parcel__process_wait(proxy->mail.bell, bell, seconds);
 }
@@ -830,7 +832,7 @@ void parcel__proxy_open_all(struct parcel__proxy *proxies, int count,
                             const struct parcel__snapshot *snapshot)
 {
     for (int i = 0; i < count; i++) {
-        proxies[i] = (struct parcel__proxy){.carrier = {carry, poke, linger},
+        proxies[i] = (struct parcel__proxy){.runner = {carry, poke, linger},
                                             .mail = mails[i],
                                             .forkserver = forkserver,
                                             .snapshot = snapshot,

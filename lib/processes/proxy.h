@@ -15,7 +15,7 @@ struct parcel__snapshot {
 };
 
 struct parcel__proxy {
-    struct parcel__carrier carrier; /* first, so that a carrier of ours is a proxy */
+    struct parcel__runner runner; /* first, so that a runner of ours is a proxy */
     struct parcel__mail mail;
     struct parcel__forkserver *forkserver;
     const struct parcel__snapshot *snapshot;

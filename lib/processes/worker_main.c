@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "ground/blas.h"
+#include "job/token.h"
 #include "calls/calls.h"
 #include "calls/current.h"
 #include "processes/death.h"
@@ -247,7 +248,7 @@ static bool prepare(struct process *process)
     if (process->room.used > MOST_BYTES) /* the proxy has its copy */
         parcel__process_release(process->room.base, process->room.used);
     process->room.used = 0;
-    parcel__control_pair(order->cancel, &process->box->token);
+    parcel__token_pair(order->cancel, &process->box->token);
     process->limits = (struct parcel__limits){.cancel = order->cancel ? &process->box->token : NULL,
                                               .timeout = order->is_limited ? order->allowed : 0,
                                               .halt.now = order->halts_now};

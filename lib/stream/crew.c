@@ -82,7 +82,7 @@ static void begin_block(struct parcel__stream *stream, int number, struct parcel
     pthread_mutex_lock(&stream->mutex);
     worker->block = job;
     job->start = stream->team->start;
-    parcel__job_carry(job, 0, parcel__job_carrier(&stream->team->workers[number]));
+    parcel__job_set_runner(job, 0, parcel__job_runner(&stream->team->workers[number]));
     if (stream->is_stopped)
         parcel__job_stop(job, PARCEL__BY_STREAM);
     pthread_mutex_unlock(&stream->mutex);
@@ -146,7 +146,7 @@ static bool give_back(void *state, size_t place)
         return true;
     }
     if (left < worth && !stream->options.outside &&
-        !parcel__job_carrier(&stint->job->workers[0])) /* which has taken them back */
+        !parcel__job_runner(&stint->job->workers[0])) /* which has taken them back */
         return false;
     if (parcel__stream_shares(stream))
         return parcel__feed_give_back(stream, stint->block, place, seconds);

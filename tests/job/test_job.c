@@ -6,6 +6,7 @@
 
 #include "calls/calls.h"
 #include "job/job.h"
+#include "job/record.h"
 #include "ground/port.h"
 
 #include <math.h>
@@ -617,11 +618,11 @@ END_TEST
 
 enum { PID = 4711 };
 
-/* A carrier whose calls run nowhere: it records what they would have given. */
+/* A runner whose calls run nowhere: it records what they would have given. */
 struct fake {
-    struct parcel__carrier carrier; /* first, so that a carrier is its fake */
-    size_t most;                    /* calls that it deals with at once */
-    bool gives_back;                /* the rest of its batch, once */
+    struct parcel__runner runner; /* first, so that a runner is its fake */
+    size_t most;                  /* calls that it deals with at once */
+    bool gives_back;              /* the rest of its batch, once */
     int n_runs;
     int n_pokes;
     parcel_batch held; /* by hand, until who lingers has poked; of length 0: nothing */
@@ -640,15 +641,15 @@ static void deal_with(struct parcel_job *job, struct parcel__worker *worker, siz
                                             .attempts = 1};
     times[place]++;
     memcpy(results->slots + place * results->slot_size, &value, sizeof value);
-    parcel__job_record(job, worker, place, &outcome);
+    parcel__record_outcome(job, worker, place, &outcome);
     parcel__job_tell_watcher(job, 1);
 }
 
 /* Every other time it finds no process, and does nothing. */
-static size_t run_fake(const struct parcel__carrier *carrier, struct parcel_job *job,
+static size_t run_fake(const struct parcel__runner *runner, struct parcel_job *job,
                        struct parcel__worker *worker, size_t first, size_t count)
 {
-    struct fake *fake = (void *)(uintptr_t)carrier;
+    struct fake *fake = (void *)(uintptr_t)runner;
     size_t n = count < fake->most ? count : fake->most;
     if (fake->n_runs++ % 2)
         return 0;
@@ -661,15 +662,15 @@ static size_t run_fake(const struct parcel__carrier *carrier, struct parcel_job 
     return n;
 }
 
-static void poke_fake(const struct parcel__carrier *carrier)
+static void poke_fake(const struct parcel__runner *runner)
 {
-    ((struct fake *)(uintptr_t)carrier)->n_pokes++;
+    ((struct fake *)(uintptr_t)runner)->n_pokes++;
 }
 
 /* Worker 0, which was asked, gives back what it holds. */
-static void linger_at_fake(const struct parcel__carrier *carrier, double seconds)
+static void linger_at_fake(const struct parcel__runner *runner, double seconds)
 {
-    struct fake *fake = (void *)(uintptr_t)carrier;
+    struct fake *fake = (void *)(uintptr_t)runner;
     fake->longest = fmax(fake->longest, seconds);
     if (fake->n_pokes == 0 || fake->held.count == 0)
         return;
@@ -682,18 +683,18 @@ static void linger_at_fake(const struct parcel__carrier *carrier, double seconds
 static struct fake fake_of(size_t most, bool gives_back)
 {
     return (struct fake){
-        .carrier = {run_fake, poke_fake, linger_at_fake}, .most = most, .gives_back = gives_back};
+        .runner = {run_fake, poke_fake, linger_at_fake}, .most = most, .gives_back = gives_back};
 }
 
-/* However few calls a carrier deals with at once. */
+/* However few calls a runner deals with at once. */
 START_TEST(test_carried_in_pieces)
 {
     static const size_t most[] = {1, 3, 100};
     struct drive drive;
     struct fake fakes[] = {fake_of(most[_i], false), fake_of(2, false)};
     open_drive(&drive, 50, false, (struct parcel__job_options){.n_workers = 2});
-    parcel__job_carry(&drive.job, 0, &fakes[0].carrier);
-    parcel__job_carry(&drive.job, 1, &fakes[1].carrier);
+    parcel__job_set_runner(&drive.job, 0, &fakes[0].runner);
+    parcel__job_set_runner(&drive.job, 1, &fakes[1].runner);
     parcel_job_work(&drive.job, 1);
     parcel_job_work(&drive.job, 0);
     parcel__job_close(&drive.job);
@@ -705,13 +706,13 @@ START_TEST(test_carried_in_pieces)
 }
 END_TEST
 
-/* What a carrier gave back is no longer of its batch, and is handed out again. */
-START_TEST(test_carrier_gives_back)
+/* What a runner gave back is no longer of its batch, and is handed out again. */
+START_TEST(test_runner_gives_back)
 {
     struct drive drive;
     struct fake fake = fake_of(4, true);
     open_sharing(&drive);
-    parcel__job_carry(&drive.job, 0, &fake.carrier);
+    parcel__job_set_runner(&drive.job, 0, &fake.runner);
     parcel_job_work(&drive.job, 0);
     ck_assert(!fake.gives_back);
     ck_assert_uint_gt(atomic_load(&drive.job.n_thefts), 0);
@@ -719,13 +720,13 @@ START_TEST(test_carrier_gives_back)
 }
 END_TEST
 
-/* Who finds nothing lingers at the carrier, and asks for more when that has taken some time. */
-START_TEST(test_lingering_at_a_carrier)
+/* Who finds nothing lingers at the runner, and asks for more when that has taken some time. */
+START_TEST(test_lingering_at_a_runner)
 {
     struct drive drive;
     struct fake fake = fake_of(100, false);
     open_sharing(&drive);
-    parcel__job_carry(&drive.job, 0, &fake.carrier);
+    parcel__job_set_runner(&drive.job, 0, &fake.runner);
     ck_assert(parcel__job_take(&drive.job, 0, &fake.held));
     ck_assert_uint_eq(fake.held.count, 20); /* all that it has, since it can be asked */
     parcel_job_work(&drive.job, 1);
@@ -745,8 +746,8 @@ START_TEST(test_poke_at_the_stop)
     parcel_batch batch;
     struct fake fakes[] = {fake_of(7, false), fake_of(100, false)};
     open_drive(&drive, 30, false, (struct parcel__job_options){.n_workers = 3, .batch_size = 5});
-    parcel__job_carry(&drive.job, 0, &fakes[0].carrier);
-    parcel__job_carry(&drive.job, 2, &fakes[1].carrier);
+    parcel__job_set_runner(&drive.job, 0, &fakes[0].runner);
+    parcel__job_set_runner(&drive.job, 2, &fakes[1].runner);
     parcel__job_stop(&drive.job, PARCEL__BY_MATCH);
     ck_assert_int_eq(fakes[0].n_pokes, 1);
     ck_assert_int_eq(fakes[1].n_pokes, 1);
@@ -787,7 +788,7 @@ START_TEST(test_outcomes)
                                                 .worker = (int)i,
                                                 .pid = PID + (int)i,
                                                 .attempts = 1 + (int)i};
-        parcel__job_record(&drive.job, worker, i, &outcome);
+        parcel__record_outcome(&drive.job, worker, i, &outcome);
         memset(message, 'X', sizeof message - 1); /* it was copied */
     }
     parcel__job_close(&drive.job);
@@ -812,7 +813,7 @@ END_TEST
 static bool is_retried(struct drive *drive, parcel_status status, int attempts)
 {
     const struct parcel__outcome outcome = {.status = status, .attempts = attempts};
-    return parcel__job_retries(&drive->job, 0, &outcome);
+    return parcel__attempt_retries(&drive->job, 0, &outcome);
 }
 
 static bool wants_second(void *state, size_t index, const char *message, int attempts)
@@ -1135,8 +1136,8 @@ int main(void)
     tcase_add_test(tests, test_waiting_for_a_sharer);
     tcase_add_test(tests, test_stop_while_waiting);
     tcase_add_loop_test(tests, test_carried_in_pieces, 0, 3);
-    tcase_add_test(tests, test_carrier_gives_back);
-    tcase_add_test(tests, test_lingering_at_a_carrier);
+    tcase_add_test(tests, test_runner_gives_back);
+    tcase_add_test(tests, test_lingering_at_a_runner);
     tcase_add_test(tests, test_poke_at_the_stop);
     tcase_add_test(tests, test_outcomes);
     tcase_add_test(tests, test_retries_elsewhere);

@@ -192,7 +192,7 @@ static void open_world(struct world *world, int n_workers,
     ck_assert_msg(world->forkserver, "%s", why);
     world->mail.bell = parcel__forkserver_bell(world->forkserver, 0);
     parcel__proxy_open_all(&world->proxy, 1, &world->mail, world->forkserver, &world->snapshot);
-    parcel__job_carry(&world->job, 0, &world->proxy.carrier);
+    parcel__job_set_runner(&world->job, 0, &world->proxy.runner);
 }
 
 static void close_world(struct world *world)
