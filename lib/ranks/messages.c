@@ -45,3 +45,10 @@ bool parcel__messages_is_sound(const struct parcel__message *message)
     const int n_kinds = (int)(sizeof least / sizeof *least);
     return message->kind > 0 && message->kind < n_kinds && message->size >= least[message->kind];
 }
+
+void parcel__messages_free(struct parcel__message *message)
+{
+    if (message)
+        parcel__memory_free(message->bytes);
+    parcel__memory_free(message);
+}

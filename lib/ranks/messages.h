@@ -154,4 +154,7 @@ const char *parcel__messages_text(const struct parcel__message *message, size_t 
 /* True when the message has all that one of its kind has at least. */
 bool parcel__messages_is_sound(const struct parcel__message *message);
 
+/* Frees a message that was kept; NULL: nothing. */
+void parcel__messages_free(struct parcel__message *message);
+
 #endif

@@ -37,6 +37,12 @@ struct parcel__terms {
     struct parcel__part parts[]; /* of each rank */
 };
 
+/* The bytes of the terms of so many ranks. */
+static inline size_t parcel__terms_size(int n_ranks)
+{
+    return sizeof(struct parcel__terms) + (size_t)n_ranks * sizeof(struct parcel__part);
+}
+
 struct parcel__rank_run;
 
 /* The ranks, as one of them sees them. What messages change is written with the post held; read
@@ -88,6 +94,10 @@ void parcel__ranks_use(struct parcel__ranks *ranks, const char *why);
 /* The ones that are used; NULL: *why says why not. */
 struct parcel__ranks *parcel__ranks_used(const char **why);
 
+/* Adds the call of which a rank asks, to be compared. */
+void parcel__ranks_put_call(struct parcel__text *text, const parcel_calls *calls,
+                            const struct parcel__comparison *question);
+
 /* True while a run goes on in this process. Threads: any. */
 bool parcel__ranks_are_busy(const struct parcel__ranks *ranks);
 
@@ -121,8 +131,8 @@ bool parcel__ranks_have_server(const struct parcel__ranks *ranks);
 
 /* The terms for them, new (parcel__memory_free); NULL: out of memory, and they are refused. The
  * run's own part is to be written before they are announced. n_jobs: as asked, 0: not set. */
-struct parcel__terms *parcel__ranks_terms(struct parcel__ranks *ranks, int n_jobs);
-void parcel__ranks_announce(struct parcel__ranks *ranks, const struct parcel__terms *terms);
+struct parcel__terms *parcel__terms_new(struct parcel__ranks *ranks, int n_jobs);
+void parcel__terms_announce(struct parcel__ranks *ranks, const struct parcel__terms *terms);
 void parcel__ranks_refuse(struct parcel__ranks *ranks, const char *why);
 
 /* On the others: comes to a run and waits for the terms, new. NULL: there is no run, and error says
@@ -133,7 +143,7 @@ struct parcel__terms *parcel__ranks_join(struct parcel__ranks *ranks,
                                          struct parcel__text *error);
 
 /* Adds what the user should know of where ranks run: cpus fewer than workers. */
-void parcel__ranks_put_warnings(const struct parcel__ranks *ranks,
+void parcel__terms_put_warnings(const struct parcel__ranks *ranks,
                                 const struct parcel__terms *terms, struct parcel__text *text);
 
 /* Lets the results tell where their workers were. False: out of memory. */
@@ -141,7 +151,6 @@ bool parcel__terms_set_hosts(const struct parcel__terms *terms, parcel_results *
 
 /* The number of a rank's first worker; of n_ranks, how many there are. */
 int parcel__terms_first_worker(const struct parcel__terms *terms, int rank);
-size_t parcel__terms_size(const struct parcel__terms *terms);
 
 /* Sees to the post, and waits an instant when that was done n_idle times for nothing. */
 void parcel__ranks_poll(struct parcel__ranks *ranks);

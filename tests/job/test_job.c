@@ -6,6 +6,7 @@
 
 #include "calls/calls.h"
 #include "job/job.h"
+#include "job/attempt.h"
 #include "job/record.h"
 #include "ground/port.h"
 

@@ -487,12 +487,12 @@ START_TEST(terms_that_are_cut_off_are_no_answer)
     open_group(2);
     come(1, 1, PARCEL__LISTS);
     ck_assert_ptr_null(gather());
-    struct parcel__terms *terms = parcel__ranks_terms(group[0], 0);
+    struct parcel__terms *terms = parcel__terms_new(group[0], 0);
     for (size_t size = 0; size < parcel__terms_size(terms); size++)
         say(0, 1, PARCEL__SAYS_BEGIN, terms, size);
     parcel__ranks_poll(group[1]);
     ck_assert_ptr_null(group[1]->answer);
-    parcel__ranks_announce(group[0], terms);
+    parcel__terms_announce(group[0], terms);
     parcel__ranks_poll(group[1]);
     ck_assert_ptr_nonnull(group[1]->answer);
     parcel__memory_free(terms);
@@ -520,10 +520,10 @@ static struct parcel__terms *take_part(struct parcel__ranks *ranks, const struct
     if (!parcel__ranks_gather(ranks, own, calls, &(struct parcel__patience){.timeout = forever},
                               error))
         return NULL;
-    struct parcel__terms *terms = parcel__ranks_terms(ranks, 0);
+    struct parcel__terms *terms = parcel__terms_new(ranks, 0);
     ck_assert_ptr_nonnull(terms);
     terms->policy.batch_size = 100 + ranks->serial;
-    parcel__ranks_announce(ranks, terms);
+    parcel__terms_announce(ranks, terms);
     return terms;
 }
 
@@ -590,7 +590,7 @@ START_TEST(a_rank_has_as_many_workers_as_were_asked_for_and_it_can_have)
     ck_assert_ptr_null(gather());
     group[0]->hellos[0] =
         (struct parcel__hello){.serial = 1, .n_cpus = rows[_i].n_cpus, .n_most = rows[_i].n_most};
-    struct parcel__terms *terms = parcel__ranks_terms(group[0], rows[_i].n_jobs);
+    struct parcel__terms *terms = parcel__terms_new(group[0], rows[_i].n_jobs);
     ck_assert_int_eq(terms->parts[0].n_workers, rows[_i].expected);
     parcel__memory_free(terms);
     close_group();
@@ -608,7 +608,7 @@ START_TEST(calls_are_sent_when_a_rank_has_no_list)
     come(1, 1, roles[_i][0]);
     come(2, 1, roles[_i][1]);
     ck_assert_ptr_null(gather());
-    struct parcel__terms *terms = parcel__ranks_terms(group[0], 0);
+    struct parcel__terms *terms = parcel__terms_new(group[0], 0);
     ck_assert(terms->sends_calls == (_i > 0));
     ck_assert(parcel__ranks_have_server(group[0]) == (_i > 0));
     parcel__memory_free(terms);
@@ -656,8 +656,8 @@ START_TEST(a_rank_with_fewer_cpus_than_workers_is_warned_of)
     for (int i = 0; i < 3; i++)
         group[0]->hellos[i] = (struct parcel__hello){
             .serial = 1, .n_cpus = 2, .n_most = 9, .n_allowed = i < 3 - _i ? 2 : 1, .host = "h"};
-    struct parcel__terms *terms = parcel__ranks_terms(group[0], 2);
-    parcel__ranks_put_warnings(group[0], terms, &text);
+    struct parcel__terms *terms = parcel__terms_new(group[0], 2);
+    parcel__terms_put_warnings(group[0], terms, &text);
     if (_i == 0)
         ck_assert_str_eq(text.bytes, "a note\n");
     if (_i == 1)
@@ -1214,7 +1214,7 @@ START_TEST(without_memory_for_the_terms_all_are_refused)
     come(1, 1, PARCEL__LISTS);
     ck_assert_ptr_null(gather());
     parcel__memory_fail_from(1);
-    struct parcel__terms *terms = parcel__ranks_terms(group[0], 0);
+    struct parcel__terms *terms = parcel__terms_new(group[0], 0);
     parcel__memory_fail_from(0);
     ck_assert_ptr_null(terms);
     ck_assert_ptr_null(refusal_of(1)); /* nor was there any for a text */
