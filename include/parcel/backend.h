@@ -43,7 +43,7 @@ typedef struct parcel_batch {
 } parcel_batch;
 
 /* What a backend can do. Calls for one that shares no memory are checked before they run: those
- * with pointers that mean nothing elsewhere are refused (see "Calls in other processes"). With
+ * with pointers that mean nothing elsewhere are refused (see parcel-processes(7)). With
  * n_jobs = 1 a run is the plain loop in the calling thread, unless the backend has one of the last
  * two. */
 enum {

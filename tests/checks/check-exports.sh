@@ -16,7 +16,7 @@ mpi_library=$TOP_BUILDDIR/mpi/.libs/libparcel_mpi.so
 # own header is not read.
 declared()
 {
-    cat "$headers/parcel.h" "$headers/parcel/backend.h" "$@" | grep -v -e '#include <mpi.h>' -e '#pragma GCC' |
+    cat "$headers/parcel.h" "$headers"/parcel/*.h "$@" | grep -v -e '#include <mpi.h>' -e '#pragma GCC' |
         $CC -std=c11 -E -P -I "$headers" - | tr '\n' ' ' | sed 's/[;{}]/\n&\n/g' |
         awk '
             $1 == "{"   { depth++; next }

@@ -488,7 +488,7 @@ START_TEST(terms_that_are_cut_off_are_no_answer)
     come(1, 1, PARCEL__LISTS);
     ck_assert_ptr_null(gather());
     struct parcel__terms *terms = parcel__terms_new(group[0], 0);
-    for (size_t size = 0; size < parcel__terms_size(terms); size++)
+    for (size_t size = 0; size < parcel__terms_size(terms->n_ranks); size++)
         say(0, 1, PARCEL__SAYS_BEGIN, terms, size);
     parcel__ranks_poll(group[1]);
     ck_assert_ptr_null(group[1]->answer);
