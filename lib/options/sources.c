@@ -43,8 +43,8 @@ struct parcel__sources parcel__sources_find(const parcel_options *options)
     return (struct parcel__sources){options, walk, variables, is_outermost && !variables};
 }
 
-const parcel_options *parcel__sources_nearest(const struct parcel__sources *sources,
-                                              bool (*holds)(const parcel_options *options))
+const parcel_options *parcel__sources_walk(const struct parcel__sources *sources,
+                                           bool (*holds)(const parcel_options *options))
 {
     const parcel_options *options = sources->options;
     struct parcel__scope_walk walk = sources->walk;

@@ -24,9 +24,19 @@ struct parcel__sources {
 /* The sources of a run with these options in this thread, now. */
 struct parcel__sources parcel__sources_find(const parcel_options *options);
 
-/* The nearest options of which that holds, of those given and the scopes around, or NULL. */
-const parcel_options *parcel__sources_nearest(const struct parcel__sources *sources,
-                                              bool (*holds)(const parcel_options *options));
+/* The nearest options of which that holds, of those of the scopes around, too; or NULL. */
+const parcel_options *parcel__sources_walk(const struct parcel__sources *sources,
+                                           bool (*holds)(const parcel_options *options));
+
+/* The same. Most runs have only their own options. */
+static inline const parcel_options *
+parcel__sources_nearest(const struct parcel__sources *sources,
+                        bool (*holds)(const parcel_options *options))
+{
+    if (holds(sources->options))
+        return sources->options;
+    return sources->are_only_options ? NULL : parcel__sources_walk(sources, holds);
+}
 
 /* Asks each source in turn. False: a value is not allowed, as error says. */
 bool parcel__sources_ask(const struct parcel__sources *sources, const struct parcel__option *option,

@@ -13,6 +13,7 @@
 
 #include "calls/calls.h"
 #include "stream/crew.h"
+#include "stream/block.h"
 #include "stream/feed.h"
 #include "ground/memory.h"
 #include "ground/port.h"
@@ -251,7 +252,7 @@ static void keep(struct parcel__children *children, const struct parcel__child *
 {
     size_t rest = block->results->count - count;
     block->n_missing = count;
-    if (rest == 0 || parcel__feed_give_back(children->stream, block, count, 0))
+    if (rest == 0 || parcel__block_give_back(children->stream, block, count, 0))
         return;
     parcel__post_hold(children->post);
     fail_calls(children, child, block, count, rest, NULL);
@@ -624,7 +625,7 @@ void parcel__children_hear_return(struct parcel__children *children,
     if (given.count > 0 &&
         find_holder(children, message->rank, given.block, given.offset, given.count)) {
         struct parcel__stream_block *block = find_block(children, child, given.block);
-        if (!parcel__feed_give_back(children->stream, block, given.offset, 0))
+        if (!parcel__block_give_back(children->stream, block, given.offset, 0))
             fail_calls(children, child, block, given.offset, given.count, NULL);
         note_answers(children, child, given.block, given.count);
     }

@@ -5,6 +5,7 @@
 #include "ground/memory.h"
 #include "ground/port.h"
 #include "ranks/rank_part.h"
+#include "run/warnings.h"
 #include "wire/bundle.h"
 
 /* What a run on ranks cannot do. */
@@ -64,7 +65,7 @@ static void note_rank_warnings(parcel_results *results, const struct parcel__ran
 {
     const struct parcel__run *run = part->run;
     struct parcel__text text = {0};
-    parcel__run_put_warnings(&text, run->plan, run->team, run->calls, results->n_workers);
+    parcel__warnings_put(&text, run->plan, run->team, run->calls, results->n_workers);
     parcel__terms_put_warnings(part->ranks, part->terms, &text);
     parcel__results_warn(results, &text);
 }

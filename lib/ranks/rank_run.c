@@ -17,6 +17,7 @@
 #include "ranks/children.h"
 #include "stream/delivery.h"
 #include "ranks/ending.h"
+#include "stream/block.h"
 #include "stream/feed.h"
 #include "ground/memory.h"
 #include "ground/port.h"
@@ -210,7 +211,7 @@ static void handle(struct parcel__rank_run *rank_run, struct parcel__message *me
 
 static void deliver(struct parcel__rank_run *rank_run)
 {
-    parcel__feed_finish_returned(rank_run->stream);
+    parcel__block_finish_returned(rank_run->stream);
     parcel__delivery_give(rank_run->stream);
 }
 

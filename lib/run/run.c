@@ -1,12 +1,11 @@
 /* run.c: a run of a plan on a team: attach the watchers, run the job or the stream, report. */
 #include "run/run.h"
 
-#include "options/n_jobs.h"
-
 #include <limits.h>
-#include <stdlib.h>
-#include <sys/resource.h>
 
+#include "options/n_jobs.h"
+#include "run/report.h"
+#include "run/warnings.h"
 #include "options/backend.h"
 #include "ground/blas.h"
 #include "calls/calls.h"
@@ -14,161 +13,12 @@
 #include "stream/crew.h"
 #include "job/job.h"
 #include "ground/memory.h"
-#include "ground/once.h"
 #include "ground/openmp.h"
 #include "stream/pull.h"
 #include "ground/threads.h"
 #include "wire/wire.h"
 
-/* True when calls flow in blocks: they are generated, or their results go elsewhere than into a
- * list. */
-bool parcel__run_is_streamed(const struct parcel__plan *plan, const parcel_calls *calls)
-{
-    return plan->on_result || plan->return_as != PARCEL_LIST || parcel__calls_are_generated(calls);
-}
-
-/* ---- reporting ---- */
-
-/* "1 of 10 calls failed; first: call 3, root(-1): root of a negative number: -1" */
-static void put_failures(struct parcel__text *text, const parcel_results *results,
-                         const parcel_calls *calls)
-{
-    size_t first = parcel__results_first_failure(results);
-    parcel__text_format(text, "%zu of %zu call%s failed; first: ", results->failures,
-                        results->count, results->count == 1 ? "" : "s");
-    parcel__calls_put_call(text, calls, first, first);
-    parcel__text_format(text, ": %s", parcel_results_message(results, first));
-}
-
-/* What calls that did not run say, when the run was stopped. */
-static void note_why_not_run(parcel_results *results, const struct parcel__control *control)
-{
-    struct parcel__text why = {0};
-    if (results->why_not_run) /* a stream that ran out of memory */
-        return;
-    parcel__text_put(&why, "not started: ");
-    if (parcel__control_put_reason(&why, control)) {
-        const char *kept = why.failed ? NULL : parcel__arena_copy(results->arenas, why.bytes);
-        results->why_not_run = kept ? kept : "not started: the run was stopped";
-    }
-    parcel__text_free(&why);
-}
-
-/* Says why calls did not run, when the run was stopped; "cancelled by SIGINT: 12 of 100 calls had
- * run", when that is an error. */
-static void put_stop(struct parcel__text *text, parcel_results *results,
-                     const struct parcel__control *control)
-{
-    if (results->n_ran == results->count)
-        return;
-    note_why_not_run(results, control);
-    if (!parcel__control_is_error(control))
-        return;
-    parcel__control_put_stop(text, control, results->n_ran, results->count);
-}
-
-/* A number that holds the workers down does what it was told, but the user should know. */
-static void note_bound(struct parcel__text *text, const char *name, size_t most, int n_workers)
-{
-    if (most < (size_t)n_workers)
-        parcel__text_format(text, "%s lets %zu call%s run at once: fewer than the %d workers\n",
-                            name, most, most == 1 ? "" : "s", n_workers);
-}
-
-static void note_bounds(struct parcel__text *text, const struct parcel__plan *plan,
-                        const parcel_calls *calls, int n_workers)
-{
-    note_bound(text, "window", plan->window, n_workers);
-    if (parcel__calls_are_generated(calls))
-        note_bound(text, "pre_dispatch", plan->pre_dispatch, n_workers);
-}
-
-/* Limits that mean nothing where workers are threads should not seem to hold. */
-static void note_vain_limits(struct parcel__text *text, const struct parcel__plan *plan,
-                             const parcel_backend *backend)
-{
-    const struct parcel__worker_limits *limits = &plan->policy.worker_limits;
-    if (plan->policy.isolate &&
-        !(backend->capabilities & (PARCEL_SURVIVES_CRASH | PARCEL_MANY_HOSTS)))
-        parcel__text_format(text, "isolate is for ranks: backend %s has none\n", backend->name);
-    if (backend->capabilities & PARCEL_SURVIVES_CRASH)
-        return;
-    if (limits->max_calls > 0)
-        parcel__text_format(text, "max_calls_per_worker is for processes: backend %s has none\n",
-                            backend->name);
-    if (limits->max_memory > 0)
-        parcel__text_format(text, "max_worker_memory is for processes: backend %s has none\n",
-                            backend->name);
-}
-
-void parcel__run_put_warnings(struct parcel__text *text, const struct parcel__plan *plan,
-                              const struct parcel__team *team, const parcel_calls *calls,
-                              int n_workers)
-{
-    if (plan->warnings.length > 0)
-        parcel__text_put(text, plan->warnings.bytes);
-    if (parcel__run_is_streamed(plan, calls))
-        note_bounds(text, plan, calls, n_workers);
-    note_vain_limits(text, plan, team->backend);
-}
-
-static bool has_unlimited_stack;
-static struct parcel__once stack_once;
-
-static void read_stack_limit(void)
-{
-    struct rlimit stack;
-    has_unlimited_stack = getrlimit(RLIMIT_STACK, &stack) == 0 && stack.rlim_cur == RLIM_INFINITY;
-}
-
-/* glibc gives threads 2 MB where the stack has no limit as the program starts, and libgomp asks for
- * none of its own. */
-static void note_small_stacks(struct parcel__text *text, const struct parcel__team *team,
-                              int n_workers)
-{
-    if (n_workers == 1 || team->backend != parcel__backend_threads())
-        return;
-    parcel__once_run(&stack_once, read_stack_limit);
-    if (has_unlimited_stack && !getenv("OMP_STACKSIZE") && !getenv("GOMP_STACKSIZE") &&
-        !parcel__openmp_has_libomp())
-        parcel__text_put(text, "ulimit -s is unlimited, which gives the workers' threads stacks of "
-                               "2 MB: OMP_STACKSIZE=64M gives them 64 MB\n");
-}
-
-/* What the user of this run should know: the plan's warnings, and too few threads or cpus for the
- * workers that were wanted. */
-static void note_warnings(parcel_results *results, const struct parcel__plan *plan,
-                          const struct parcel__team *team, const parcel_calls *calls, int wanted)
-{
-    struct parcel__text text = {0};
-    parcel__run_put_warnings(&text, plan, team, calls, results->n_workers);
-    if (results->n_workers < wanted)
-        parcel__text_format(&text,
-                            "the run has %d worker%s instead of %d: no more threads could be "
-                            "started safely\n",
-                            results->n_workers, results->n_workers == 1 ? "" : "s", wanted);
-    note_small_stacks(&text, team, results->n_workers);
-    if (!parcel__current_get())
-        parcel__results_put_sharing(&text, results->n_workers);
-    if (text.bytes)
-        parcel__results_warn(results, &text);
-}
-
-static void report(parcel_results *results, const parcel_calls *calls,
-                   const struct parcel__control *control)
-{
-    const char *refused = parcel_calls_error(calls);
-    struct parcel__text text = {0};
-    put_stop(&text, results, control);
-    if (results->failures > 0) {
-        parcel__text_put(&text, text.length > 0 ? "; " : "");
-        put_failures(&text, results, calls);
-    }
-    if (text.length > 0 || text.failed)
-        parcel__results_set_error(results, parcel__text_take(&text));
-    if (refused)
-        parcel__results_set_error(results, parcel__memory_copy_string(refused));
-}
+/* ---- runs that are not to be ---- */
 
 parcel_results *parcel__run_cancel(const struct parcel__control *control,
                                    struct parcel__text *error, const parcel_calls *calls)
@@ -177,7 +27,7 @@ parcel_results *parcel__run_cancel(const struct parcel__control *control,
     parcel_results *results = is_list ? parcel__results_new(calls, 1) : NULL;
     if (!results)
         return parcel__run_refuse(error, calls);
-    note_why_not_run(results, control);
+    parcel__report_why_not_run(results, control);
     if (results->count > 0)
         parcel__results_set_error(results, parcel__text_take(error));
     else
@@ -336,10 +186,10 @@ static bool run_into(struct parcel__run *run)
         run_job(&job, run->plan, run->team);
     if (opened)
         parcel__job_close(&job);
-    if (opened)
-        report(run->results, run->calls, &run->control);
-    if (opened)
+    if (opened) {
+        parcel__report_list(run->results, run->calls, &run->control);
         parcel__results_tell_absent(run->results);
+    }
     parcel__run_close_control(run);
     close_progress(run);
     return opened;
@@ -388,7 +238,7 @@ static bool run_stream(struct parcel__run *run)
         parcel__crew_run(&stream, parcel__run_on_team, run);
         close_progress(run);
         parcel__stream_settle(&stream, run->results);
-        note_why_not_run(run->results, &run->control);
+        parcel__report_why_not_run(run->results, &run->control);
         parcel__results_tell_absent(run->results);
         parcel__stream_close(&stream);
     }
@@ -438,7 +288,7 @@ parcel_results *parcel__run_new_results(const struct parcel__plan *plan,
     if (!results)
         return NULL;
     results->backend = team->backend->name;
-    note_warnings(results, plan, team, calls, wanted);
+    parcel__warnings_note(results, plan, team, calls, wanted);
     return results;
 }
 
@@ -525,10 +375,12 @@ const char *parcel__run_execute(struct parcel__run *run)
 {
     bool pulls = is_pulled(run->plan);
     bool is_stream = run->part.state || parcel__run_is_streamed(run->plan, run->calls);
+    const char *fault = NULL;
     parcel__calls_begin_run(run->calls);
-    const char *fault = pulls                                           ? claim_and_start(run)
-                        : (is_stream ? run_stream(run) : run_into(run)) ? NULL
-                                                                        : "out of memory";
+    if (pulls)
+        fault = claim_and_start(run);
+    else if (!(is_stream ? run_stream(run) : run_into(run)))
+        fault = "out of memory";
     if (!pulls || fault)
         parcel__calls_end_run(run->calls);
     return fault;

@@ -2,6 +2,7 @@
 #ifndef PARCEL__RUN_H
 #define PARCEL__RUN_H
 
+#include "calls/calls.h"
 #include "watchers/progress.h"
 #include "stream/stream.h"
 #include "run/team.h"
@@ -53,7 +54,11 @@ extern const char parcel__run_already_streaming[];
 
 /* True when calls flow in blocks: they are generated, or their results go elsewhere than into a
  * list. */
-bool parcel__run_is_streamed(const struct parcel__plan *plan, const parcel_calls *calls);
+static inline bool parcel__run_is_streamed(const struct parcel__plan *plan,
+                                           const parcel_calls *calls)
+{
+    return plan->on_result || plan->return_as != PARCEL_LIST || parcel__calls_are_generated(calls);
+}
 
 /* NULL when the calls can be run now, which uses a generator up; else why not. Without a plan, by
  * one that is not known. */
@@ -67,12 +72,6 @@ bool parcel__run_check_pointers(const struct parcel__run *run, char **why);
 parcel_results *parcel__run_new_results(const struct parcel__plan *plan,
                                         const struct parcel__team *team, const parcel_calls *calls,
                                         int n_jobs);
-
-/* Adds what the user of a run with so many workers should know: the plan's warnings, bounds that
- * hold the workers down, and limits that hold nothing. */
-void parcel__run_put_warnings(struct parcel__text *text, const struct parcel__plan *plan,
-                              const struct parcel__team *team, const parcel_calls *calls,
-                              int n_workers);
 
 /* New results of a run that control has stopped before it began; the error is taken. */
 parcel_results *parcel__run_cancel(const struct parcel__control *control,

@@ -33,11 +33,11 @@ static bool open_states(struct parcel__team *team, const struct parcel__plan *pl
 /* True when crashes are to cost a record only, and nobody says that threads are wanted. */
 static bool wants_processes(const struct parcel__plan *plan)
 {
-    return plan->policy.isolate && plan->sources[PARCEL__BACKEND] == PARCEL__FROM_DEFAULT &&
+    return plan->sources[PARCEL__BACKEND] == PARCEL__FROM_DEFAULT &&
            plan->backend == parcel__backend_threads() && !plan->require;
 }
 
-const parcel_backend *parcel__team_choose(const struct parcel__plan *plan)
+const parcel_backend *parcel__team_choose_isolated(const struct parcel__plan *plan)
 {
     return wants_processes(plan) ? parcel__backend_find("processes") : plan->backend;
 }

@@ -12,8 +12,14 @@ struct parcel__team {
     bool runs_parts;                      /* of runs that other processes have a part in, too */
 };
 
+/* As parcel__team_choose, for a plan whose calls are to be isolated. */
+const parcel_backend *parcel__team_choose_isolated(const struct parcel__plan *plan);
+
 /* The backend that runs a plan's calls where all of them run in this process. */
-const parcel_backend *parcel__team_choose(const struct parcel__plan *plan);
+static inline const parcel_backend *parcel__team_choose(const struct parcel__plan *plan)
+{
+    return plan->policy.isolate ? parcel__team_choose_isolated(plan) : plan->backend;
+}
 
 /* Opens that backend, or the one for this process's parts of larger runs. False: it cannot run, and
  * error says why. */

@@ -8,6 +8,7 @@
 
 #include "calls/calls.h"
 #include "stream/delivery.h"
+#include "stream/block.h"
 #include "stream/feed.h"
 #include "ground/memory.h"
 
@@ -149,8 +150,8 @@ static bool give_back(void *state, size_t place)
         !parcel__job_runner(&stint->job->workers[0])) /* which has taken them back */
         return false;
     if (parcel__stream_shares(stream))
-        return parcel__feed_give_back(stream, stint->block, place, seconds);
-    stint->worker->rest = parcel__feed_split(stream, stint->block, place);
+        return parcel__block_give_back(stream, stint->block, place, seconds);
+    stint->worker->rest = parcel__block_split(stream, stint->block, place);
     return stint->worker->rest != NULL;
 }
 
@@ -225,7 +226,7 @@ static void work(void *state, int number)
     }
     while (run_next(stream, number))
         ;
-    parcel__feed_finish_returned(stream); /* of a run that was stopped */
+    parcel__block_finish_returned(stream); /* of a run that was stopped */
     parcel__delivery_give(stream);
 }
 

@@ -13,6 +13,7 @@
 #include "calls/calls.h"
 #include "ground/memory.h"
 #include "ground/port.h"
+#include "stream/block.h"
 
 /* Of a list, from where calls are taken. */
 enum end { FRONT, BACK };
@@ -28,38 +29,6 @@ static void add_pulled(struct parcel__stream *stream, size_t count)
 static void note_end(struct parcel__stream *stream)
 {
     atomic_store_explicit(&stream->has_ended, true, memory_order_relaxed);
-}
-
-/* ---- blocks to be filled ---- */
-
-static struct parcel__stream_block *new_block(const struct parcel__stream *stream)
-{
-    struct parcel__stream_block *block = parcel__memory_new(sizeof *block);
-    if (!block)
-        return NULL;
-    *block = (struct parcel__stream_block){.results = parcel__results_new_empty(1)};
-    if (block->results)
-        parcel__results_set_hosts(block->results, stream->options.job.results->hosts);
-    block->calls = stream->is_generated ? parcel_calls_new() : NULL;
-    atomic_init(&block->holds, 1);
-    if (block->results && (block->calls || !stream->is_generated))
-        return block;
-    parcel__stream_release(block);
-    return NULL;
-}
-
-/* A block that nobody uses, or a new one. Who still holds results of one keeps it. */
-static struct parcel__stream_block *find_block(struct parcel__stream *stream)
-{
-    struct parcel__stream_block *block;
-    pthread_mutex_lock(&stream->mutex);
-    while ((block = (void *)parcel__window_unqueue(&stream->window.idle)) != NULL) {
-        if (atomic_load_explicit(&block->holds, memory_order_acquire) == 1)
-            break;
-        parcel__stream_release(block);
-    }
-    pthread_mutex_unlock(&stream->mutex);
-    return block ? block : new_block(stream);
 }
 
 /* ---- calls in ---- */
@@ -288,124 +257,21 @@ static size_t block_length(const struct parcel__stream *stream,
     return length < share ? length : share;
 }
 
-/* ---- calls that are handed out again ---- */
-
-/* Makes a block of the calls of another from at on, which stay in that one's list. False: out of
- * memory. */
-static bool fill_from(struct parcel__stream *stream, struct parcel__stream_block *to,
-                      struct parcel__stream_block *from, size_t at)
-{
-    to->next = 0;
-    to->walk = (struct parcel__walk){.first = 0};
-    to->seconds_per_call = 0;
-    to->sums = (struct parcel__tally){.longest = -1};
-    to->first = from->first + at;
-    to->list = from->list;
-    to->first_call = from->first_call + at;
-    to->lender = from->list == from->calls ? from : from->lender;
-    if (to->lender)
-        atomic_fetch_add_explicit(&to->lender->holds, 1, memory_order_relaxed);
-    parcel__arena_reset(&to->results->arenas[0]);
-    return parcel__results_prepare(to->results, to->list, to->first_call,
-                                   from->results->count - at) &&
-           (stream->options.job.control->limits->retry.most == 0 ||
-            parcel__results_keep_attempts(to->results));
-}
-
-/* The calls of a block from at on, in a block of their own; NULL: out of memory. */
-static struct parcel__stream_block *copy_rest(struct parcel__stream *stream,
-                                              struct parcel__stream_block *block, size_t at)
-{
-    struct parcel__stream_block *rest = find_block(stream);
-    if (!rest || !fill_from(stream, rest, block, at)) {
-        parcel__stream_release(rest);
-        return NULL;
-    }
-    if (parcel__stream_supplier(stream))
-        stream->options.functions->share(rest, block, at);
-    return rest;
-}
-
-/* Called with the mutex held. */
-static void split(struct parcel__stream *stream, struct parcel__stream_block *block,
-                  struct parcel__stream_block *rest, size_t at)
-{
-    block->results->count = at;
-    parcel__window_split(&stream->window, &block->place, &rest->place, rest->results->count);
-}
-
-struct parcel__stream_block *parcel__feed_split(struct parcel__stream *stream,
-                                                struct parcel__stream_block *block, size_t at)
-{
-    struct parcel__stream_block *rest = copy_rest(stream, block, at);
-    if (!rest)
-        return NULL;
-    pthread_mutex_lock(&stream->mutex);
-    split(stream, block, rest, at);
-    pthread_mutex_unlock(&stream->mutex);
-    return rest;
-}
-
-/* Both at once: who sees neither a block of several calls nor one that was returned goes. */
-bool parcel__feed_give_back(struct parcel__stream *stream, struct parcel__stream_block *block,
-                            size_t at, double seconds_per_call)
-{
-    struct parcel__stream_block *rest = copy_rest(stream, block, at);
-    if (!rest)
-        return false;
-    rest->seconds_per_call = seconds_per_call;
-    pthread_mutex_lock(&stream->mutex);
-    split(stream, block, rest, at);
-    rest->next_returned = stream->returned;
-    stream->returned = rest;
-    stream->n_returned += rest->results->count;
-    pthread_cond_signal(&stream->has_room);
-    pthread_mutex_unlock(&stream->mutex);
-    return true;
-}
-
-/* A block that was given back. Called with the mutex held. */
-static struct parcel__stream_block *unqueue_returned(struct parcel__stream *stream)
-{
-    struct parcel__stream_block *block = stream->returned;
-    stream->returned = block->next_returned;
-    stream->n_returned -= block->results->count;
-    return block;
-}
-
-/* The same, to be run; or NULL. */
-static struct parcel__stream_block *take_returned(struct parcel__stream *stream)
-{
-    pthread_mutex_lock(&stream->mutex);
-    bool has_any = stream->returned && !stream->is_stopped;
-    struct parcel__stream_block *block = has_any ? unqueue_returned(stream) : NULL;
-    pthread_mutex_unlock(&stream->mutex);
-    return block;
-}
+/* ---- handing out ---- */
 
 /* All but the first count calls of such a block are handed out on, if there is memory for that. */
 static void cut(struct parcel__stream *stream, struct parcel__stream_block *block, size_t count)
 {
     if (block->results->count > count)
-        (void)parcel__feed_give_back(stream, block, count, block->seconds_per_call);
+        (void)parcel__block_give_back(stream, block, count, block->seconds_per_call);
 }
-
-void parcel__feed_finish_returned(struct parcel__stream *stream)
-{
-    pthread_mutex_lock(&stream->mutex);
-    while (stream->is_stopped && stream->returned)
-        parcel__window_finish(&stream->window, &unqueue_returned(stream)->place);
-    pthread_mutex_unlock(&stream->mutex);
-}
-
-/* ---- handing out ---- */
 
 /* The next count new calls, which are on their way then; NULL: there are none, or no memory for
  * them. Called with pull_mutex held. */
 static struct parcel__stream_block *next_block(struct parcel__stream *stream, size_t count,
                                                enum end end)
 {
-    struct parcel__stream_block *block = find_block(stream);
+    struct parcel__stream_block *block = parcel__block_find(stream);
     if (!block) {
         parcel__stream_run_out_of_memory(stream);
         return NULL;
@@ -483,7 +349,7 @@ static size_t returned_length(const struct parcel__stream *stream,
 static struct parcel__stream_block *pull_returned(struct parcel__stream *stream,
                                                   struct parcel__stream_worker *worker)
 {
-    struct parcel__stream_block *block = take_returned(stream);
+    struct parcel__stream_block *block = parcel__block_take_returned(stream);
     if (!block)
         return NULL;
     if (worker->seconds_per_call < block->seconds_per_call)
@@ -611,7 +477,7 @@ struct parcel__stream_block *parcel__feed_take(struct parcel__stream *stream, si
 {
     if (pthread_mutex_trylock(&stream->pull_mutex) != 0)
         return NULL;
-    struct parcel__stream_block *block = count > 0 ? take_returned(stream) : NULL;
+    struct parcel__stream_block *block = count > 0 ? parcel__block_take_returned(stream) : NULL;
     size_t room = block ? 0 : find_room(stream);
     count = block || count < room ? count : room;
     if (block)
