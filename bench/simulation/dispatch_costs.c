@@ -34,7 +34,7 @@ static double measure_call(void)
     return bench_now() - start;
 }
 
-/* As lib/job/job.c claims. */
+/* As lib/job/steal.c claims. */
 static double measure_claim(void)
 {
     atomic_uint_fast64_t *range = &places[0].word;

@@ -2,9 +2,9 @@
  * simulation.c: a run of very many workers, played by one thread from event to event.
  *
  * The ranges are cut and the batches sized by the functions of lib/job/schedule.h; who does what
- * when follows lib/job/job.c and lib/job/work.c. A scan for the longest range looks at some ranges
- * in each event, so that what it sees is out of date as it is in truth, and a theft may come too
- * late. Who changes a word last holds its cache line: others pay for the transfer, and wait for
+ * when follows lib/job/steal.c and lib/job/work.c. A scan for the longest range looks at some
+ * ranges in each event, so that what it sees is out of date as it is in truth, and a theft may come
+ * too late. Who changes a word last holds its cache line: others pay for the transfer, and wait for
  * each other. A worker that finds nothing to steal asks one that runs a batch, which then ends
  * after the call that runs.
  */
@@ -23,7 +23,7 @@ enum { SCANNED_AT_ONCE = 64, NOBODY = -1 };
  * back. */
 static const double timed_alone = 0.8e-6, worth = 2e-6;
 
-/* As in lib/job/job.c: who asks looks again at once for an instant, and then sleeps between. */
+/* As in lib/job/steal.c: who asks looks again at once for an instant, and then sleeps between. */
 static const double instant = 20e-6, longest_sleep = 50e-3;
 
 /* ---- cache lines ---- */

@@ -18,7 +18,8 @@ struct simulation_calls {
 /* The seconds that the calls from one on to another take. */
 double simulation_duration(const struct simulation_calls *calls, uint32_t first, uint32_t end);
 
-/* The seconds till the last worker is done: by the policy of lib/job/schedule.c and lib/job/job.c.
+/* The seconds till the last worker is done: by the policy of lib/job/schedule.c and
+ * lib/job/steal.c.
  */
 double simulate_ranges(const struct simulation_calls *calls, int n_workers,
                        const struct dispatch_costs *costs);

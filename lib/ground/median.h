@@ -10,7 +10,7 @@ enum { PARCEL__MEDIAN_SAMPLE = 256, PARCEL__MEDIAN_LEAST = 5 };
 struct parcel__median {
     pthread_mutex_t lock; /* of the rest */
     size_t n_seen;
-    size_t stride; /* each so-manieth number is kept */
+    size_t stride; /* of so many numbers one is kept */
     size_t count;
     double sorted[PARCEL__MEDIAN_SAMPLE];
 };

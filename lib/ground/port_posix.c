@@ -3,6 +3,8 @@
  *
  * Cgroup quotas are read along the process's own path, from its own group up to the root: a limit
  * of any group on the way holds (joblib reads the root only, and misses Slurm's and systemd's).
+ *
+ * The file stays whole, so that the system is on one page.
  */
 #include "ground/port.h"
 

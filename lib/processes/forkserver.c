@@ -8,6 +8,8 @@
  *
  * When the forkserver is killed, the kernel kills its workers. Nobody rings then: the program
  * notices when it looks.
+ *
+ * The file stays whole: both ends of a seat are here, and each is right by what the other does.
  */
 #include "processes/forkserver.h"
 

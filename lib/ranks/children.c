@@ -5,6 +5,15 @@
  * for each worker of long ones, and no more than its part of what is left. Calls may turn out to be
  * longer than those before: so who finds none left asks others to give back what they have not
  * begun.
+ *
+ *     this rank                                       a rank below (parent.c)
+ *     take a block of the stream, pack, WORK     -->  a lot of calls, which its stream takes from
+ *     hear_results: into the block's results     <--  RESULTS, in pieces, as its workers end them
+ *     RECALL, for who waits here                 -->  gives back the end of a lot
+ *     hear_return: handed out again              <--  RETURN
+ *
+ * A call that is out is answered once: by a result, as not run, or by being given back. The file
+ * stays whole: a result's way is easier to follow where what was sent is kept.
  */
 #include "ranks/children.h"
 

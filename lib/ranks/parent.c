@@ -1,6 +1,9 @@
 /*
  * parent.c: the calls that a rank was given by the one above it, and their results on the way back.
  *
+ *     a lot, as WORK brought it   [ run or running | portion, waiting              | given back ]
+ *                                                    blocks of this rank's stream ->   <- RETURN
+ *
  * Portions are used from the front, and given back from the end: so what is left of a block, as the
  * rank above knows it, is always its end. Every call is answered once, whatever becomes of it.
  */
@@ -17,7 +20,7 @@ enum { FULL = 32 << 10, MOST_BYTES = 1 << 20 };
 static const double old = 0.5e-3;
 
 /* Calls that were given together, freed by who lets go of them last. */
-struct parcel__shipment {
+struct parcel__lot {
     atomic_size_t n_holds; /* release to let go, acquire before it is freed */
     unsigned block;        /* as the rank above knows them, */
     size_t end;            /* up to there: less once some were given back; under the mutex */
@@ -32,7 +35,7 @@ struct parcel__shipment {
 
 struct parcel__portion {
     struct parcel__portion *next;
-    struct parcel__shipment *shipment;
+    struct parcel__lot *lot;
     size_t offset; /* of the first in the block */
     size_t first;  /* its number in the run */
     size_t place;  /* where it stands in the list */
@@ -60,67 +63,66 @@ static void answer_unrun(const struct parcel__parent *parent, unsigned block, si
                           why);
 }
 
-/* ---- shipments ---- */
+/* ---- lots ---- */
 
-static void hold(struct parcel__shipment *shipment)
+static void hold(struct parcel__lot *lot)
 {
-    atomic_fetch_add_explicit(&shipment->n_holds, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&lot->n_holds, 1, memory_order_relaxed);
 }
 
-static void let_go(struct parcel__shipment *shipment)
+static void let_go(struct parcel__lot *lot)
 {
-    if (atomic_fetch_sub_explicit(&shipment->n_holds, 1, memory_order_acq_rel) > 1)
+    if (atomic_fetch_sub_explicit(&lot->n_holds, 1, memory_order_acq_rel) > 1)
         return;
-    for (size_t i = 0; i < shipment->n_data; i++)
-        free(shipment->data[i]);
-    parcel__memory_free(shipment->data);
-    parcel_calls_free(shipment->list);
-    parcel__memory_free(shipment->bytes);
-    parcel__memory_free(shipment);
+    for (size_t i = 0; i < lot->n_data; i++)
+        free(lot->data[i]);
+    parcel__memory_free(lot->data);
+    parcel_calls_free(lot->list);
+    parcel__memory_free(lot->bytes);
+    parcel__memory_free(lot);
 }
 
-static struct parcel__shipment *new_shipment(struct parcel__parent *parent,
-                                             const struct parcel__work *work)
+static struct parcel__lot *new_lot(struct parcel__parent *parent, const struct parcel__work *work)
 {
-    struct parcel__shipment *shipment = parcel__memory_await(sizeof *shipment);
-    *shipment = (struct parcel__shipment){
+    struct parcel__lot *lot = parcel__memory_await(sizeof *lot);
+    *lot = (struct parcel__lot){
         .block = work->block, .end = work->offset + work->count, .parent = parent};
-    atomic_init(&shipment->n_holds, 1);
-    return shipment;
+    atomic_init(&lot->n_holds, 1);
+    return lot;
 }
 
 /* Finds room for the large arrays of the calls. False: there is not enough. */
-static bool find_room(struct parcel__shipment *shipment, const struct parcel__bundle *large)
+static bool find_room(struct parcel__lot *lot, const struct parcel__bundle *large)
 {
-    shipment->data = parcel__memory_new(large->n_large * sizeof *shipment->data);
-    for (size_t i = 0; shipment->data && i < large->n_large; i++) {
+    lot->data = parcel__memory_new(large->n_large * sizeof *lot->data);
+    for (size_t i = 0; lot->data && i < large->n_large; i++) {
         unsigned char *data = parcel__large_arrays_room(large->large[i].size);
         if (!data)
             return false;
-        shipment->data[shipment->n_data++] = data;
+        lot->data[lot->n_data++] = data;
         memcpy(large->large[i].where, &data, sizeof data);
     }
-    return shipment->data != NULL;
+    return lot->data != NULL;
 }
 
 static void put_in(struct parcel__parent *parent, struct parcel__portion *portion);
 
 static void arrive(void *context, void *data)
 {
-    struct parcel__shipment *shipment = context;
+    struct parcel__lot *lot = context;
     (void)data;
-    if (--shipment->n_arriving == 0)
-        put_in(shipment->parent, shipment->portion);
+    if (--lot->n_arriving == 0)
+        put_in(lot->parent, lot->portion);
 }
 
-static void want_data(struct parcel__shipment *shipment, const struct parcel__bundle *large,
+static void want_data(struct parcel__lot *lot, const struct parcel__bundle *large,
                       size_t first_offer)
 {
-    const struct parcel__parent *parent = shipment->parent;
-    shipment->n_arriving = large->n_large;
+    const struct parcel__parent *parent = lot->parent;
+    lot->n_arriving = large->n_large;
     for (size_t i = 0; i < large->n_large; i++)
         parcel__large_arrays_want(parent->large_arrays, parent->above, first_offer + i,
-                                  shipment->data[i], large->large[i].size, arrive, shipment);
+                                  lot->data[i], large->large[i].size, arrive, lot);
 }
 
 static void decline_data(const struct parcel__parent *parent, const struct parcel__bundle *large,
@@ -132,28 +134,28 @@ static void decline_data(const struct parcel__parent *parent, const struct parce
 
 /* Reads the calls behind the work, whose bytes it takes, and asks for their large arrays. False:
  * *why is a new sentence that says why not, or NULL: out of memory. */
-static bool unpack(struct parcel__shipment *shipment, const struct parcel__work *work,
+static bool unpack(struct parcel__lot *lot, const struct parcel__work *work,
                    struct parcel__message *message, char **why)
 {
     const size_t head = parcel__bytes_padded(sizeof *work);
     struct parcel__bundle large = {0};
     struct parcel__text text = {0};
-    shipment->bytes = message->bytes;
+    lot->bytes = message->bytes;
     message->bytes = NULL;
-    shipment->list = parcel_calls_new();
-    bool is_read = shipment->list && message->size >= head &&
-                   parcel__bundle_get_calls(shipment->bytes + head, message->size - head,
-                                            work->count, shipment->list, &large, why);
-    bool has_room = !is_read || large.n_large == 0 || find_room(shipment, &large);
+    lot->list = parcel_calls_new();
+    bool is_read = lot->list && message->size >= head &&
+                   parcel__bundle_get_calls(lot->bytes + head, message->size - head, work->count,
+                                            lot->list, &large, why);
+    bool has_room = !is_read || large.n_large == 0 || find_room(lot, &large);
     if (!has_room) {
         parcel__text_format(&text, "its arguments do not fit the memory of rank %d",
-                            shipment->parent->rank);
+                            lot->parent->rank);
         *why = parcel__text_take(&text);
     }
     if (is_read && has_room)
-        want_data(shipment, &large, work->first_offer);
+        want_data(lot, &large, work->first_offer);
     else
-        decline_data(shipment->parent, &large, work->first_offer);
+        decline_data(lot->parent, &large, work->first_offer);
     parcel__bundle_free(&large);
     return is_read && has_room;
 }
@@ -162,7 +164,7 @@ static bool unpack(struct parcel__shipment *shipment, const struct parcel__work 
 
 static void free_portion(struct parcel__portion *portion)
 {
-    let_go(portion->shipment);
+    let_go(portion->lot);
     parcel__memory_free(portion);
 }
 
@@ -196,7 +198,7 @@ void parcel__parent_drain(struct parcel__parent *parent)
     pthread_mutex_unlock(&parent->mutex);
     while (portion) {
         struct parcel__portion *next = portion->next;
-        answer_unrun(parent, portion->shipment->block, portion->offset, portion->count, NULL);
+        answer_unrun(parent, portion->lot->block, portion->offset, portion->count, NULL);
         free_portion(portion);
         portion = next;
     }
@@ -208,15 +210,15 @@ void parcel__parent_hear_work(struct parcel__parent *parent, struct parcel__mess
     char *why = NULL;
     memcpy(&work, message->bytes, sizeof work);
     struct parcel__portion *portion = parcel__memory_await(sizeof *portion);
-    struct parcel__shipment *shipment = new_shipment(parent, &work);
+    struct parcel__lot *lot = new_lot(parent, &work);
     *portion = (struct parcel__portion){
-        .shipment = shipment, .offset = work.offset, .first = work.first, .count = work.count};
-    shipment->portion = portion;
-    if (parent->is_sent && !unpack(shipment, &work, message, &why)) {
+        .lot = lot, .offset = work.offset, .first = work.first, .count = work.count};
+    lot->portion = portion;
+    if (parent->is_sent && !unpack(lot, &work, message, &why)) {
         answer_unrun(parent, work.block, work.offset, work.count, why ? why : "out of memory");
         parcel__memory_free(why);
         free_portion(portion);
-    } else if (shipment->n_arriving == 0) {
+    } else if (lot->n_arriving == 0) {
         put_in(parent, portion);
     }
 }
@@ -242,7 +244,7 @@ static struct parcel__portion *find_end(const struct parcel__parent *parent)
 {
     struct parcel__portion *found = NULL;
     for (struct parcel__portion *at = parent->first; at; at = at->next)
-        found = at->offset + at->count == at->shipment->end ? at : found;
+        found = at->offset + at->count == at->lot->end ? at : found;
     return found;
 }
 
@@ -257,8 +259,8 @@ bool parcel__parent_hear_recall(struct parcel__parent *parent)
         size_t count = portion->count < wanted ? portion->count : wanted;
         portion->count -= count;
         parent->count -= count;
-        portion->shipment->end -= count;
-        given = (struct parcel__unrun){portion->shipment->block, portion->shipment->end, count};
+        portion->lot->end -= count;
+        given = (struct parcel__unrun){portion->lot->block, portion->lot->end, count};
         if (portion->count == 0)
             remove_portion(parent, portion);
     }
@@ -282,18 +284,18 @@ void parcel__parent_share(struct parcel__stream_block *to, const struct parcel__
 {
     to->origin = from->origin;
     to->origin.offset += at;
-    hold(to->origin.shipment);
+    hold(to->origin.lot);
 }
 
 /* The block gets the calls at the front of the portion, which may be all. */
 static void cut(struct parcel__portion *portion, struct parcel__stream_block *block, size_t count)
 {
     block->first = portion->first;
-    block->origin = (struct parcel__origin){portion->offset, portion->shipment};
-    if (portion->shipment->list)
-        block->list = portion->shipment->list;
-    block->first_call = portion->shipment->list ? portion->place : portion->first;
-    hold(portion->shipment);
+    block->origin = (struct parcel__origin){portion->offset, portion->lot};
+    if (portion->lot->list)
+        block->list = portion->lot->list;
+    block->first_call = portion->lot->list ? portion->place : portion->first;
+    hold(portion->lot);
     portion->first += count;
     portion->offset += count;
     portion->place += count;
@@ -326,7 +328,7 @@ size_t parcel__parent_fill(struct parcel__parent *parent, struct parcel__stream_
 /* The portion that the calls of a block from at on are. */
 static struct parcel__portion restore(const struct parcel__stream_block *block, size_t at)
 {
-    return (struct parcel__portion){.shipment = block->origin.shipment,
+    return (struct parcel__portion){.lot = block->origin.lot,
                                     .offset = block->origin.offset + at,
                                     .first = block->first + at,
                                     .place = block->first_call + at,
@@ -339,12 +341,11 @@ void parcel__parent_put_back(struct parcel__parent *parent, struct parcel__strea
 {
     struct parcel__portion *portion = parcel__memory_await(sizeof *portion);
     *portion = restore(block, at);
-    hold(portion->shipment);
+    hold(portion->lot);
     pthread_mutex_lock(&parent->mutex);
     struct parcel__portion *next = parent->first;
     parent->count += portion->count;
-    if (next && next->shipment == portion->shipment &&
-        next->offset == portion->offset + portion->count) {
+    if (next && next->lot == portion->lot && next->offset == portion->offset + portion->count) {
         portion->count += next->count;
         remove_portion(parent, next);
     }
@@ -358,9 +359,9 @@ void parcel__parent_put_back(struct parcel__parent *parent, struct parcel__strea
 
 void parcel__parent_drop(struct parcel__parent *parent, struct parcel__stream_block *block)
 {
-    answer_unrun(parent, block->origin.shipment->block, block->origin.offset, block->results->count,
+    answer_unrun(parent, block->origin.lot->block, block->origin.offset, block->results->count,
                  "out of memory");
-    let_go(block->origin.shipment);
+    let_go(block->origin.lot);
 }
 
 /* ---- results ---- */
@@ -394,7 +395,7 @@ static size_t pack(struct parcel__parent *parent, const struct parcel__stream_bl
 {
     struct parcel__bundle *out = &parent->out;
     size_t start = out->used, n_large = out->n_large;
-    struct parcel__piece piece = {.block = block->origin.shipment->block,
+    struct parcel__piece piece = {.block = block->origin.lot->block,
                                   .offset = block->origin.offset + at,
                                   .sums = {.longest = -1}};
     if (at == 0)
@@ -428,7 +429,7 @@ void parcel__parent_give(struct parcel__parent *parent, struct parcel__stream_bl
             send_out(parent);
     }
     pthread_mutex_unlock(&parent->out_mutex);
-    let_go(block->origin.shipment);
+    let_go(block->origin.lot);
 }
 
 /* At once when this rank needs new calls soon. One that hands out has few itself, and what it would

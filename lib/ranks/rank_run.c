@@ -5,6 +5,8 @@
  * itself. Rank 0 takes them off its stream, any other off what it was given itself (parent.c).
  * Every call that is handed out is answered once: by its result, as not run, or by being given
  * back; so a rank is done when nothing is out.
+ *
+ * The file stays whole: how a run stops, who sees to the post and when it is over are one thing.
  */
 #include "ranks/rank_run.h"
 

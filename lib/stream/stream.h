@@ -13,7 +13,7 @@
 /* Of calls that came from elsewhere: what they came with, and where in that they are. */
 struct parcel__origin {
     size_t offset;
-    struct parcel__shipment *shipment;
+    struct parcel__lot *lot;
 };
 
 /* Some calls on their way, with their results. */

@@ -831,6 +831,8 @@ static void leave_when_asked(void *context, struct parcel__message *message)
     struct departure *departure = context;
     const struct parcel__note note = {.serial = 1};
     const struct parcel__hello next = {.serial = 2};
+    if (departure->is_asked) /* rank 0 was quick, and says what became of the run */
+        return;
     ck_assert_int_eq(message->kind, PARCEL__SAYS_COMPARE);
     departure->is_asked = true;
     parcel__post_tell(group[1]->post, 0, PARCEL__SAYS_LEAVE, &note, sizeof note);

@@ -12,8 +12,8 @@
 struct mock {
     int window;      /* a worker takes so many batches, then runs them from the last to the first */
     bool hold_first; /* the first batch of a run is run when all others are through */
-    int lose_every;  /* each so-manieth batch is reported lost */
-    int forget_every; /* of each so-manieth batch nothing is ever said */
+    int lose_every;  /* of so many batches one is reported lost */
+    int forget_every; /* of so many batches nothing is ever said of one */
     int leave_after;  /* run returns when so many batches were taken */
     bool twice;       /* runs each batch a second time, which must do nothing */
     int open_answer;  /* what open returns instead of its workers: below 0 with mock_reason */
