@@ -20,8 +20,8 @@ enum {
  * such an option a program only sets. PLACE is the member of the plan that holds it.
  *
  *     WHOLE(name, NAME, place, least, most)       int
- *     WIDE(name, NAME, place, zero, unit)         size_t; what 0 is called, and of what it is a
- * number REAL(name, NAME, place, least, unit)        double, above least; 0 and infinity are "none"
+ *     WIDE(name, NAME, place, zero, unit)         size_t; what 0 is called, and its unit
+ *     REAL(name, NAME, place, least, unit)        double, above least; 0 and infinity are "none"
  *     CHOICE(name, NAME, place, words...)         an enumeration from 1 on
  *     FLAG(name, NAME, place, truth, words...)    the same, and the plan keeps whether it is truth
  *     NAME(name, NAME), NAME_HERE(name, NAME)     text, which plan.c makes something of
@@ -61,12 +61,15 @@ enum {
     FLAG(mpi_results, MPI_RESULTS, all_ranks, PARCEL_ALL_RANKS, "rank_0", "all_ranks") \
     REAL(mpi_timeout, MPI_TIMEOUT, mpi_timeout, 0, " s")
 
-#define PARCEL__ID(name, ID, ...) PARCEL__##ID,
+/* A row may end with its NAME, and ISO C wants an argument for each "...": so there is one more. */
+#define PARCEL__ID(...) PARCEL__SECOND(__VA_ARGS__, )
+#define PARCEL__SECOND(name, ID, ...) PARCEL__##ID,
 enum parcel__option_id {
     PARCEL__OPTIONS(PARCEL__ID, PARCEL__ID, PARCEL__ID, PARCEL__ID, PARCEL__ID, PARCEL__ID,
                     PARCEL__ID, PARCEL__ID) PARCEL__N_OPTIONS
 };
 #undef PARCEL__ID
+#undef PARCEL__SECOND
 
 struct parcel__option {
     const char *name;

@@ -44,7 +44,8 @@ try_forks()
 {
     echo "a library of $1 in a program of $2: forks"
     # shellcheck disable=SC2046
-    $2 -std=c11 -D_GNU_SOURCE -fopenmp "$copy/tests/users/forks.c" -o forks \
+    $2 -std=c11 -D_GNU_SOURCE -fopenmp -I"$copy/tests/support" "$copy/tests/users/forks.c" \
+        -o forks \
         $(pkg-config --cflags --libs check parcel)
     LD_LIBRARY_PATH=$copy/$1/lib ./forks || fail "library of $1, program of $2, forks"
 }

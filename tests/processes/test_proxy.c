@@ -3,7 +3,7 @@
  *
  * The proxy meets worker processes that write wild content into their mailbox, as a call may
  * that runs wild: whatever stands there, each call is recorded once, and the run ends. Where the
- * two ends only have to take turns, the servant is a thread of the test, so that the thread
+ * two ends only have to take turns, the worker is a thread of the test, so that the thread
  * sanitizer sees both; and all ways in which they meet at the calls that have not begun are tried.
  */
 #include "suite.h"
@@ -514,16 +514,16 @@ static void open_shared_world(struct world *world)
 static size_t take_back(void)
 {
     struct world world = {.mischief = NULL};
-    pthread_t servant, other;
+    pthread_t worker, other;
     size_t n_taken = 0;
     open_shared_world(&world);
-    ck_assert_int_eq(pthread_create(&servant, NULL, serve, &world.mail), 0);
+    ck_assert_int_eq(pthread_create(&worker, NULL, serve, &world.mail), 0);
     ck_assert_int_eq(pthread_create(&other, NULL, work_beside, &world.job), 0);
     parcel_job_work(&world.job, 0);
     pthread_join(other, NULL);
     parcel__job_close(&world.job);
     parcel__proxy_dismiss(&world.proxy);
-    pthread_join(servant, NULL);
+    pthread_join(worker, NULL);
     for (size_t i = 0; i < N_CALLS; i++) {
         ck_assert_int_eq(shared->times[i], 1);
         ck_assert_int_eq(parcel_get(world.results, i, int), (int)i);
@@ -550,8 +550,8 @@ enum step { LOAD, SWAP, DONE };
 /* Both as machines, whose steps are their atomic accesses to what has not begun. */
 struct encounter {
     parcel__range waiting;
-    enum step servant, proxy;
-    parcel__range seen_by_servant, seen_by_proxy;
+    enum step worker, proxy;
+    parcel__range seen_by_worker, seen_by_proxy;
     uint32_t n_begun;  /* by the worker: the first is as soon as the order is sent */
     uint32_t n_shares; /* that are still to come */
     uint32_t count;    /* what the proxy takes for the order */
@@ -564,16 +564,16 @@ static struct {
     size_t n_wrong; /* ends where a call was both begun and taken back, or neither */
 } search;
 
-static void step_servant(struct encounter *at)
+static void step_worker(struct encounter *at)
 {
-    parcel__range seen = at->servant == LOAD ? at->waiting : at->seen_by_servant;
-    bool swaps = at->servant == SWAP && at->waiting == seen;
+    parcel__range seen = at->worker == LOAD ? at->waiting : at->seen_by_worker;
+    bool swaps = at->worker == SWAP && at->waiting == seen;
     if (swaps) {
         at->waiting = parcel__schedule_claim(seen, 1, 0).left;
         at->n_begun++;
     }
-    at->seen_by_servant = at->waiting;
-    at->servant = swaps ? LOAD : parcel__schedule_length(at->waiting) == 0 ? DONE : SWAP;
+    at->seen_by_worker = at->waiting;
+    at->worker = swaps ? LOAD : parcel__schedule_length(at->waiting) == 0 ? DONE : SWAP;
 }
 
 static void step_proxy(struct encounter *at)
@@ -592,8 +592,8 @@ static void step_proxy(struct encounter *at)
 static void meet_all_ways(struct encounter at, uint32_t n_calls)
 {
     struct encounter next = at;
-    if (at.servant != DONE) {
-        step_servant(&next);
+    if (at.worker != DONE) {
+        step_worker(&next);
         meet_all_ways(next, n_calls);
     }
     next = at;
@@ -601,7 +601,7 @@ static void meet_all_ways(struct encounter at, uint32_t n_calls)
         step_proxy(&next);
         meet_all_ways(next, n_calls);
     }
-    if (at.servant != DONE || at.proxy != DONE)
+    if (at.worker != DONE || at.proxy != DONE)
         return;
     search.n_ends++;
     search.n_taken += at.count < n_calls;

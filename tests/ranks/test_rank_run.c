@@ -1,8 +1,8 @@
 /*
- * test_exchange.c: runs on several ranks, which are threads here, so that what they say to each
+ * test_rank_run.c: runs on several ranks, which are threads here, so that what they say to each
  * other comes late and in many orders.
  *
- *     test_exchange [seed]
+ *     test_rank_run [seed]
  *
  * A seed repeats the delays, though not the timing.
  */
@@ -932,7 +932,7 @@ int main(int n_arguments, char **arguments)
     puts("skipped: the calls of these ranks run on threads");
     return 77;
 #endif
-    Suite *suite = suite_create("exchange");
+    Suite *suite = suite_create("rank_run");
     add(suite, "complete", test_complete);
     add(suite, "records", test_records);
     add(suite, "single calls", test_single_calls);
