@@ -120,15 +120,20 @@ void parcel__results_tell_absent(parcel_results *results)
         tell_absent(results);
 }
 
+void parcel__results_copy_sums(parcel_results *results, const parcel_results *of)
+{
+    results->failures = of->failures;
+    results->slowest = of->slowest;
+    results->total_time = of->total_time;
+    results->waited = of->waited;
+    results->wall_time = of->wall_time;
+    results->n_absent = of->n_absent;
+}
+
 void parcel__results_take_ending(parcel_results *results, parcel_results *ending)
 {
     results->count = ending->count;
-    results->failures = ending->failures;
-    results->slowest = ending->slowest;
-    results->total_time = ending->total_time;
-    results->waited = ending->waited;
-    results->wall_time = ending->wall_time;
-    results->n_absent = ending->n_absent;
+    parcel__results_copy_sums(results, ending);
     parcel__results_tell_absent(results);
     if (!ending->error)
         return;

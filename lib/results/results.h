@@ -178,6 +178,9 @@ void parcel__results_put_sharing(struct parcel__text *text, int n_workers);
 /* Counts the workers that there were, where some were absent, and says so among the warnings. */
 void parcel__results_tell_absent(parcel_results *results);
 
+/* Copies the run's sums out of other results: failures, times, the slowest call, absent workers. */
+void parcel__results_copy_sums(parcel_results *results, const parcel_results *of);
+
 /* Writes what became of a run, which is taken out of other results. */
 void parcel__results_take_ending(parcel_results *results, parcel_results *ending);
 

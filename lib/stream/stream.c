@@ -1,7 +1,7 @@
 /*
  * stream.c: a run whose calls flow in blocks.
  *
- * The intake takes the next calls into a block, the crew runs it, and the delivery gives its
+ * The feed takes the next calls into a block, the crew runs it, and the delivery gives its
  * results away. Here stands what the three share: how the run ends early, how the user's functions
  * are called, and what became of the run.
  */
@@ -244,7 +244,6 @@ static void report(struct parcel__stream *stream, parcel_results *results)
 
 void parcel__stream_settle(struct parcel__stream *stream, parcel_results *results)
 {
-    const parcel_results *totals = stream->totals;
     size_t count = stream->is_generated ? parcel__stream_count_pulled(stream) : stream->count;
     bool is_whole = !parcel__stream_collects(stream) || parcel__results_extend(results, count);
     if (!is_whole)
@@ -253,12 +252,7 @@ void parcel__stream_settle(struct parcel__stream *stream, parcel_results *result
         results->count = count;
     if (stream->is_out_of_memory)
         results->why_not_run = "not started: out of memory";
-    results->failures = totals->failures;
-    results->slowest = totals->slowest;
-    results->total_time = totals->total_time;
-    results->waited = totals->waited;
-    results->wall_time = totals->wall_time;
-    results->n_absent = totals->n_absent;
+    parcel__results_copy_sums(results, stream->totals);
     report(stream, results);
 }
 
