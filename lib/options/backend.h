@@ -18,7 +18,6 @@ bool parcel__backend_spans_hosts(const parcel_backend *backend);
 
 /* What such a process runs its own part on. */
 const parcel_backend *parcel__backend_threads(void);
-extern const parcel_backend parcel__backend_processes;
 
 /* Adds "['sequential', 'threading']". */
 void parcel__backend_put_names(struct parcel__text *text);

@@ -5,11 +5,11 @@
  * what comes back. Whatever becomes of the process, the calls that it answered count, the call
  * that it died in is lost, and the rest of the order is given out again.
  *
- *     the proxy's thread                              the worker's process (worker_main.c)
- *     send     writes the order, rings n_orders  -->  reads it, runs one call after the other
- *     await    reads answers as they come        <--  writes an answer, then n_answers, rings the
- * bell share    takes back what has not begun     <->  waiting: the range that both claim from
- *     press    asks, SIGTERM, SIGKILL                 what runs too long, or in a run that stops
+ *     the proxy's thread                             the worker's process (worker_main.c)
+ *     send    writes the order, rings n_orders  -->  reads it, runs one call after the other
+ *     await   reads answers as they come        <--  writes an answer, then n_answers, and rings
+ *     share   takes back what has not begun     <->  waiting: the range that both claim from
+ *     press   asks, SIGTERM, SIGKILL            -->  runs too long, or in a run that stops
  *
  * Nothing that stands in shared pages is trusted: a call that runs wild may have written there.
  *

@@ -111,7 +111,6 @@ static bool has_time_limits(const struct parcel__plan *plan)
     return limits->deadline > 0 || limits->timeout > 0 || limits->timeout_factor > 0;
 }
 
-/* Opens what stops the run, inside of the call around it or of none. False: out of memory. */
 bool parcel__run_open_control(struct parcel__run *run, const parcel_current_call *around)
 {
     size_t count = run->part.state ? run->part.count : parcel_calls_count(run->calls);
@@ -249,7 +248,6 @@ static bool run_stream(struct parcel__run *run)
 const char parcel__run_already_streaming[] =
     "this executor is already running a stream: take its results to the end, or close it, first";
 
-/* NULL when the calls can be run now, else why not. */
 const char *parcel__run_check(const struct parcel__plan *plan, const parcel_calls *calls)
 {
     const char *fault = parcel__calls_check(calls);
@@ -272,7 +270,6 @@ static int count_startable(const struct parcel__plan *plan, const struct parcel_
     return parcel__threads_for_region(wanted, is_pulled(plan));
 }
 
-/* New results for a run, which may have n_jobs workers. NULL: out of memory. */
 parcel_results *parcel__run_new_results(const struct parcel__plan *plan,
                                         const struct parcel__team *team, const parcel_calls *calls,
                                         int n_jobs)
@@ -370,7 +367,6 @@ static const char *claim_and_start(const struct parcel__run *run)
     return fault;
 }
 
-/* Runs the calls into the run's results, or starts to. NULL, or why not. */
 const char *parcel__run_execute(struct parcel__run *run)
 {
     bool pulls = is_pulled(run->plan);
@@ -386,8 +382,6 @@ const char *parcel__run_execute(struct parcel__run *run)
     return fault;
 }
 
-/* False: the calls cannot go to the team's workers, which do not share our memory; *why is as
- * parcel__wire_check leaves it. Generated calls are looked at one by one as they come. */
 bool parcel__run_check_pointers(const struct parcel__run *run, char **why)
 {
     unsigned capabilities = run->team->backend->capabilities;

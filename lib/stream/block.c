@@ -6,11 +6,7 @@
  *
  *     block   [ ran ........ | runs | not begun ........ ]      before
  *     block   [ ran ........ | runs ]                           ends with the call that runs
- *     rest                   [ not begun ................ ]     right behind it, so that order
- * holds
- *
- * The rest is cut off and queued at once, under the stream's mutex: who sees neither a block of
- * several calls nor one that was given back has nothing more to hope for.
+ *     rest                   [ not begun ................ ]     right behind it, in order
  */
 #include "stream/block.h"
 

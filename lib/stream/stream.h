@@ -175,7 +175,7 @@ size_t parcel__stream_missing(const struct parcel__stream *stream);
 /* True in the stream's own calls. */
 bool parcel__stream_is_around(struct parcel__stream *stream);
 
-/* ---- for intake, crew and delivery ---- */
+/* ---- for feed, crew and delivery ---- */
 
 /* The same as stop. Called with the mutex held. */
 void parcel__stream_stop_locked(struct parcel__stream *stream);

@@ -45,7 +45,6 @@ static const parcel_function *function_of(struct header header)
 
 /* ---- what pointers point at ---- */
 
-/* False: more than there can be, or no sizes that go with the kind. */
 bool parcel__wire_size_data(const parcel_array *array, size_t *size)
 {
     size_t element_size = parcel__kind_size(array->kind);
