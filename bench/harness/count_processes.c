@@ -84,8 +84,7 @@ static bool run(const parcel_calls *calls, parcel_results *results, const parcel
     static struct parcel_job job;
     struct parcel__proxy proxy = {0};
     const struct parcel__snapshot snapshot = {.calls = known};
-    struct parcel__job_options options = {.calls = calls,
-                                          .results = results,
+    struct parcel__job_options options = {.lot = {.calls = calls, .results = results},
                                           .batch_size = parcel_calls_count(calls),
                                           .collect = true,
                                           .is_timed = true,

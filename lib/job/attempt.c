@@ -37,7 +37,7 @@ static void check_time(struct parcel_job *job, struct parcel__worker *worker, si
     if (!worker->is_late)
         return;
     if (!has_failed)
-        parcel__results_free_taken(job->options.results, index - job->options.first_index);
+        parcel__results_free_taken(worker->lot->results, index - worker->lot->first_index);
     parcel__memory_free(parcel__current_take_message(current));
     fail_late(current, seconds, allowed);
     if (watcher->overran)
@@ -98,7 +98,7 @@ void parcel__attempt_run(struct parcel_job *job, struct parcel__worker *worker,
         parcel__call_run_single(job, worker, stretch, i);
         check_time(job, worker, index);
         worker->current.started = 0;
-        parcel__results_note_attempts(job->options.results, index - job->options.first_index,
+        parcel__results_note_attempts(worker->lot->results, index - worker->lot->first_index,
                                       attempts);
         if (!wants_another(job, worker, index, attempts) || !await_retry(job, index, attempts))
             return;

@@ -15,11 +15,10 @@
 
 const char parcel__job_dropped[] = "the backend returned without running the call";
 
-void parcel__job_ask(struct parcel_job *job)
+void parcel__job_ask(struct parcel_job *job, int worker)
 {
-    struct parcel__worker *worker = &job->workers[0];
-    parcel__current_signal(&worker->current, PARCEL__EVENT_ASKED);
-    parcel__job_poke(worker);
+    parcel__current_signal(&job->workers[worker].current, PARCEL__EVENT_ASKED);
+    parcel__job_poke(&job->workers[worker]);
 }
 
 bool parcel_job_stopped(const parcel_job *job)
@@ -46,6 +45,8 @@ void parcel__job_stop(struct parcel_job *job, enum parcel__reason reason)
         parcel__current_signal(&job->workers[i].current, PARCEL__EVENT_STOP);
         parcel__job_poke(&job->workers[i]);
     }
+    if (job->options.source->stopped)
+        job->options.source->stopped(job->options.source_state);
 }
 
 void parcel__job_tell(struct parcel_job *job, enum parcel__reason reason)
@@ -81,20 +82,10 @@ void parcel__job_count(struct parcel_job *job, size_t failed, size_t succeeded)
         parcel__job_stop(job, reason);
 }
 
-/* The whole run first: when the job is a stream's team, its calls see the team's stop, too, and
- * those who run them must know before that no other is to begin. */
-void parcel__job_stop_run(struct parcel_job *job)
-{
-    parcel__control_stop(job->control, PARCEL__BY_MATCH);
-    if (job->options.stopped)
-        job->options.stopped(job->options.stopped_state);
-    parcel__job_stop(job, PARCEL__BY_MATCH);
-}
-
 void parcel_stop_in(parcel_current_call *current)
 {
     if (current)
-        parcel__job_stop_run(current->job);
+        parcel__job_stop(current->job, PARCEL__BY_MATCH);
 }
 
 void parcel_stop(void)
@@ -108,27 +99,26 @@ bool parcel__job_has_worker(const struct parcel_job *job, int worker)
            worker < job->options.n_workers;
 }
 
-/* A worker that works for the job says so before it is made ready. */
-bool parcel__job_was_asked_for_batches(const struct parcel_job *job)
+bool parcel__job_has_begun(const struct parcel_job *job)
 {
     for (int i = 0; i < job->options.n_workers; i++)
-        if (job->workers[i].is_ready &&
-            !atomic_load_explicit(&job->workers[i].has_begun, memory_order_relaxed))
+        if (job->workers[i].is_ready)
             return true;
     return false;
 }
 
-bool parcel_job_next(parcel_job *job, int worker, parcel_batch *batch)
+bool parcel_job_next(parcel_job *job, int number, parcel_batch *batch)
 {
-    if (!batch || !parcel__job_has_worker(job, worker))
+    struct parcel__batch taken;
+    if (!batch || !parcel__job_has_worker(job, number))
         return false;
-    parcel__job_make_ready(job, &job->workers[worker]);
-    if (!parcel__job_take(job, worker, batch))
+    struct parcel__worker *worker = &job->workers[number];
+    parcel__job_make_ready(job, worker);
+    worker->has_handed_out = true;
+    if (!parcel__job_await(job, worker, &taken))
         return false;
-    /* A backend may not come back for what is given back while it executes. */
-    atomic_store_explicit(&job->workers[worker].may_share, false, memory_order_release);
-    job->workers[worker].has_handed_out = true;
-    parcel__results_hand_out(job->options.results, batch->first, batch->count);
+    job->options.source->hold(job->options.source_state, worker, &taken);
+    *batch = (parcel_batch){taken.lot->first_index + taken.first, taken.count, number};
     return true;
 }
 
@@ -137,7 +127,7 @@ bool parcel_job_next(parcel_job *job, int worker, parcel_batch *batch)
 static void open_worker(struct parcel_job *job, int number)
 {
     struct parcel__worker *worker = &job->workers[number];
-    size_t count = job->options.results->count;
+    size_t count = job->options.lot.results->count;
     uint32_t units = (uint32_t)((count + job->unit - 1) / job->unit);
     parcel__range share = parcel__schedule_share(units, number, job->options.n_workers);
     const struct parcel__worker *common = parcel__job_common_worker(job);
@@ -150,10 +140,7 @@ static void open_worker(struct parcel_job *job, int number)
     atomic_init(&worker->runner, NULL);
     worker->is_ready = worker->has_handed_out = false;
     worker->n_threads = 0;
-    worker->n_done = worker->n_failed = 0;
-    worker->total_time = worker->waited = 0;
-    worker->slowest = SIZE_MAX;
-    worker->longest = -1;
+    worker->sums = PARCEL__TALLY_NONE;
 }
 
 void parcel__job_make_ready(struct parcel_job *job, struct parcel__worker *worker)
@@ -171,19 +158,26 @@ void parcel__job_make_ready(struct parcel_job *job, struct parcel__worker *worke
     current->started = 0;
     current->worker_state = NULL;
     current->nest = &job->options.nest;
-    current->around = job->around;
+    current->around = job->options.around;
     atomic_init(&current->message, NULL);
     current->scopes = NULL;
-    worker->arena = job->options.arena;
-    if (!worker->arena)
-        worker->arena = &job->options.results->arenas[parcel__job_number(job, worker)];
+    parcel__job_enter_lot(job, worker, &job->options.lot);
     worker->scratch = (struct parcel__arena){0};
     worker->traits = (struct parcel__traits){0};
     worker->seconds_per_call = 0;
     worker->last_count = 0;
+    worker->look = SIZE_MAX;
     worker->is_asked = worker->is_late = worker->changes_modes = false;
     worker->n_given = 0;
     worker->is_ready = true;
+}
+
+void parcel__job_enter_lot(const struct parcel_job *job, struct parcel__worker *worker,
+                           const struct parcel__lot *lot)
+{
+    worker->lot = lot;
+    worker->arena =
+        lot->arena ? lot->arena : &lot->results->arenas[parcel__job_number(job, worker)];
 }
 
 static bool allocate_workers(struct parcel_job *job, size_t n_workers)
@@ -203,15 +197,18 @@ bool parcel__job_open(struct parcel_job *job, const struct parcel__job_options *
     if (!allocate_workers(job, (size_t)options->n_workers))
         return false;
     job->options = *options;
+    if (!options->source) {
+        job->options.source = &parcel__job_ranges;
+        job->options.source_state = job;
+    }
     job->process = parcel__port_pid();
-    job->around = parcel__current_get();
     job->control = options->control ? options->control : &job->own_control;
     if (!options->control)
-        (void)parcel__control_open(job->control, options->limits, options->results->count,
-                                   job->around);
+        (void)parcel__control_open(job->control, options->limits, options->lot.results->count,
+                                   options->around);
     job->watches = job->control->watches;
     job->is_careful = job->control->is_careful;
-    job->unit = parcel__schedule_unit(options->results->count);
+    job->unit = parcel__schedule_unit(options->lot.results->count);
     job->may_share = options->schedule == PARCEL_ADAPTIVE && options->batch_size == 0 &&
                      job->unit == 1 && options->n_workers > 1;
     atomic_init(&job->is_stopped, false);
@@ -225,21 +222,20 @@ bool parcel__job_open(struct parcel_job *job, const struct parcel__job_options *
 }
 
 /* What was waited before a call and behind it, as for calls of a stream, is not the calls'. */
-double parcel__job_waited(const struct parcel__worker *worker)
+struct parcel__tally parcel__job_take_sums(struct parcel__worker *worker)
 {
-    return worker->waited > worker->total_time ? worker->total_time : worker->waited;
+    struct parcel__tally sums = worker->sums;
+    if (sums.waited > sums.total_time)
+        sums.waited = sums.total_time;
+    worker->sums = PARCEL__TALLY_NONE;
+    return sums;
 }
 
-static void add_worker(struct parcel_results *results, struct parcel__worker *worker,
-                       double *longest)
+static void end_worker(struct parcel__worker *worker, struct parcel__tally *all)
 {
-    results->failures += worker->n_failed;
-    results->total_time += worker->total_time;
-    results->waited += parcel__job_waited(worker);
-    if (worker->longest > *longest) {
-        *longest = worker->longest;
-        results->slowest = worker->slowest;
-    }
+    const struct parcel__tally sums = parcel__job_take_sums(worker);
+    (void)atomic_load_explicit(&worker->n_visits, memory_order_acquire);
+    parcel__tally_add(all, &sums);
     if (worker->is_ready)
         parcel__arena_free(&worker->scratch);
 }
@@ -275,25 +271,32 @@ static int count_absent(const struct parcel_job *job)
                                                                : 0;
 }
 
-void parcel__job_close(struct parcel_job *job)
+void parcel__job_settle(struct parcel_job *job)
 {
-    parcel_results *results = job->options.results;
-    double longest = -1;
-    size_t n_done = 0;
+    parcel_results *results = job->options.lot.results;
+    struct parcel__tally sums = PARCEL__TALLY_NONE;
     bool has_handed_out = false, is_stopped = parcel__job_is_stopped(job);
     double end = parcel__port_now();
     results->wall_time = end - job->start;
     if (job->options.n_workers > 1)
         parcel__wake_note_end(end);
     for (int i = 0; i < job->options.n_workers; i++) {
-        (void)atomic_load_explicit(&job->workers[i].n_visits, memory_order_acquire);
-        n_done += job->workers[i].n_done;
+        end_worker(&job->workers[i], &sums);
         has_handed_out |= job->workers[i].has_handed_out;
-        add_worker(results, &job->workers[i], &longest);
     }
-    if (n_done < results->count && (has_handed_out || !is_stopped)) /* else there is none */
-        n_done += record_dropped(results, is_stopped);
-    results->n_ran = n_done;
+    parcel__results_add_sums(results, &sums);
+    if (results->n_ran < results->count && (has_handed_out || !is_stopped)) /* else there is none */
+        results->n_ran += record_dropped(results, is_stopped);
     results->n_absent = count_absent(job);
+}
+
+void parcel__job_free(struct parcel_job *job)
+{
     parcel__memory_free(job->memory);
+}
+
+void parcel__job_close(struct parcel_job *job)
+{
+    parcel__job_settle(job);
+    parcel__job_free(job);
 }

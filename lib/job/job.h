@@ -12,6 +12,8 @@
 #include "calls/function.h"
 #include "ground/openmp.h"
 #include "results/results.h"
+#include "results/tally.h"
+#include "job/lot.h"
 #include "job/schedule.h"
 #include "job/worker_states.h"
 #include "ground/waits.h"
@@ -44,27 +46,24 @@ struct parcel__worker {
      * do not know a runtime's see it too. */
     atomic_int n_visits;
 
-    bool is_ready;       /* what follows below the sums is initialised */
-    bool has_handed_out; /* batches to a backend, which may forget one */
-    int n_threads;       /* of the team, as the first worker was told; 0: nobody knows */
-    size_t n_done;
-    size_t n_failed;
-    double total_time;
-    double waited; /* for a cpu, in seconds; NaN: it is not told */
-    double longest;
-    size_t slowest;
+    bool is_ready;             /* what follows below the sums is initialised */
+    bool has_handed_out;       /* batches to a backend, which may forget one */
+    int n_threads;             /* of the team, as the first worker was told; 0: nobody knows */
+    struct parcel__tally sums; /* of what nobody has taken yet */
 
     _Alignas(PARCEL__LINE) struct parcel_current_call current;
-    struct parcel__arena *arena;  /* what results point at */
-    struct parcel__arena scratch; /* private copies of char * arguments */
-    struct parcel__traits traits; /* of the function that ran last */
-    double clock;                 /* the end of the last batch, when the next follows at once */
-    struct parcel__wait wait;     /* since when it is not settled what the worker waited */
-    double seconds_per_call;      /* as measured last; 0 before */
-    size_t last_count;            /* calls of that measurement */
-    bool is_asked;                /* to give back what it has not begun */
-    size_t n_given;               /* calls of its batch that a runner gave back */
-    bool is_late;                 /* the last attempt overran its time */
+    const struct parcel__lot *lot; /* that it works on, or did last */
+    struct parcel__arena *arena;   /* what results point at */
+    struct parcel__arena scratch;  /* private copies of char * arguments */
+    struct parcel__traits traits;  /* of the function that ran last */
+    double clock;                  /* the end of the last batch, when the next follows at once */
+    struct parcel__wait wait;      /* since when it is not settled what the worker waited */
+    double seconds_per_call;       /* as measured last; 0 before */
+    size_t last_count;             /* calls of that measurement */
+    size_t look;                   /* calls between two looks at how long its batch takes */
+    bool is_asked;                 /* to give back what it has not begun */
+    size_t n_given;                /* calls of its batch that a runner gave back */
+    bool is_late;                  /* the last attempt overran its time */
     const struct parcel__openmp_settings *openmp; /* of the thread, when a call begins */
     bool changes_modes; /* a call of its did, of the floating-point environment */
 };
@@ -95,13 +94,16 @@ struct parcel__watcher {
 };
 
 struct parcel__job_options {
-    const parcel_calls *calls;
-    parcel_results *results;
+    struct parcel__lot lot; /* all calls of the run, when they stand in one; of a stream, the calls
+                             * and what became of all */
+    const struct parcel__source *source; /* NULL: the workers share the lot by its ranges */
+    void *source_state;
     size_t batch_size; /* 0: adaptive */
     bool collect;      /* go on after a failure */
     bool is_timed;     /* longer calls have each their own time */
     parcel_schedule schedule;
     int n_workers;
+    int first_worker;                      /* the number of the first in the run */
     double start;                          /* of the run, as the clock had it; 0: now */
     struct parcel__nest nest;              /* what each call's own runs may use */
     struct parcel__floating floating;      /* the modes that calls begin with, */
@@ -111,6 +113,9 @@ struct parcel__job_options {
     struct parcel__control *control;       /* NULL: the job has one of its own, */
     const struct parcel__limits *limits;   /* with these, or none */
     struct parcel__state_set *states;      /* of the workers; NULL: they have none */
+    const struct parcel__worker_limits *worker_limits; /* of processes; NULL: none */
+    struct parcel_current_call *around;                /* the call that the run is in, or NULL */
+    bool is_part;                                      /* of a run that has other threads */
 
     /* Told of each call as soon as it returned, before anything is written of it. Only with
      * recorded. */
@@ -120,32 +125,6 @@ struct parcel__job_options {
      */
     bool (*recorded)(void *state, size_t place);
     void *recorded_state;
-
-    /* Told by a call that it stops the run, of which this job may be a part. NULL: nobody is told.
-     */
-    void (*stopped)(void *state);
-    void *stopped_state;
-
-    bool is_part; /* of a run that has other threads */
-
-    /* Takes the calls from that place on, which have not begun, off the job, whose worker was asked
-     * or has taken long: its batch ends there. False: they stay. Called by the worker's thread.
-     * NULL: workers share a job's calls by its ranges. */
-    bool (*give_back)(void *state, size_t place);
-    void *give_back_state;
-    size_t look; /* if so: calls between two looks at how long it takes */
-
-    const struct parcel__worker_limits *worker_limits; /* of processes; NULL: none */
-
-    /* What a worker does instead of taking batches; NULL when it takes them. */
-    void (*work)(void *state, int worker);
-    void *work_state;
-
-    /* Of a job that is one block of a stream; all 0 otherwise. */
-    size_t first_index;          /* the number of its first call in the run */
-    size_t first_call;           /* where that call stands in calls */
-    int first_worker;            /* the number of its only worker in the run */
-    struct parcel__arena *arena; /* what results point at; NULL: their own */
 };
 
 /* Constant while the run lasts, but for the members that say otherwise. */
@@ -162,9 +141,8 @@ struct parcel_job {
     pthread_t opener; /* and that thread, */
     bool has_waited;  /* which waits once for the others; only it looks */
     struct parcel__worker *workers;
-    void *memory;                       /* of many workers, not aligned; NULL: they are in few */
-    struct parcel_current_call *around; /* the call that the run is in, or NULL */
-    struct parcel__control *control;    /* why and when it stops */
+    void *memory;                    /* of many workers, not aligned; NULL: they are in few */
+    struct parcel__control *control; /* why and when it stops */
     struct parcel__control own_control;
 
     /* Set once, by whoever stops the run, when all workers are told, and before they are told
@@ -197,20 +175,32 @@ void parcel__job_work(struct parcel_job *job, int worker);
  * works as the first, before it does. */
 void parcel__job_note_team(struct parcel_job *job, int n_threads);
 
-/* Takes the next batch for a worker, which is ready; false when nothing is left for it, or the run
- * stops. */
-bool parcel__job_take(struct parcel_job *job, int worker, parcel_batch *batch);
+/* Takes the next batch for a worker, which is ready; false when nothing is left for it just now, or
+ * the run stops. */
+static inline bool parcel__job_take(struct parcel_job *job, struct parcel__worker *worker,
+                                    struct parcel__batch *batch)
+{
+    return job->options.source->take(job->options.source_state, worker, batch);
+}
 
-/* After a batch, or the part of it that ran: gives the count calls from first on back, so that
- * they are handed out again. False: they stay with the worker. */
+/* After a batch, or the part of it that ran: gives the count calls of its lot from first on back,
+ * so that they are handed out again. False: they stay with the worker. */
 bool parcel__job_give_back(struct parcel_job *job, struct parcel__worker *worker, size_t first,
                            size_t count);
 
+/* The same, and waits for calls that there may be yet. */
+bool parcel__job_await(struct parcel_job *job, struct parcel__worker *worker,
+                       struct parcel__batch *batch);
+
+/* From now on the worker's calls are of that lot. */
+void parcel__job_enter_lot(const struct parcel_job *job, struct parcel__worker *worker,
+                           const struct parcel__lot *lot);
+
+/* The workers share the calls of the job's lot; the state is the job. */
+extern const struct parcel__source parcel__job_ranges;
+
 /* Nothing is handed out any more, and each worker is told. Threads: any. */
 void parcel__job_stop(struct parcel_job *job, enum parcel__reason reason);
-
-/* The same for a call that stops its run. */
-void parcel__job_stop_run(struct parcel_job *job);
 
 /* Counts calls that ended. Why the run is to stop by them, or PARCEL__GOES_ON. Threads: any. */
 enum parcel__reason parcel__job_weigh(const struct parcel_job *job, size_t failed,
@@ -264,8 +254,8 @@ static inline bool parcel__job_must_stop(struct parcel_job *job)
 
 bool parcel__job_has_worker(const struct parcel_job *job, int worker);
 
-/* True when the backend, which has returned, asked for batches by its own hand. */
-bool parcel__job_was_asked_for_batches(const struct parcel_job *job);
+/* True when some worker of the backend, which has returned, worked or asked for calls. */
+bool parcel__job_has_begun(const struct parcel_job *job);
 
 /* Who runs the worker's calls from now on. */
 void parcel__job_set_runner(struct parcel_job *job, int worker,
@@ -283,27 +273,37 @@ void parcel__job_tell(struct parcel_job *job, enum parcel__reason reason);
 /* Tells who watches the job that so many calls were recorded. */
 void parcel__job_tell_watcher(const struct parcel_job *job, size_t count);
 
-/* Of the seconds of a worker's calls, those in which it waited for a cpu; NaN: it is not told. */
-double parcel__job_waited(const struct parcel__worker *worker);
+/* The worker's sums, which begin anew. Threads: the worker's, or when it has ended. */
+struct parcel__tally parcel__job_take_sums(struct parcel__worker *worker);
+
+/* Work begins, or goes on behind a gap. */
+void parcel__job_begin_work(struct parcel__worker *worker);
 
 /* Behind a fork in a user's function: ends the process, with nothing flushed, if it is the child of
  * the fork and has none of the threads that the job needs. */
 void parcel__job_end_copy(const struct parcel_job *job);
 
-/* Asks the worker of a job with one for what it has not begun. Threads: any. */
-void parcel__job_ask(struct parcel_job *job);
+/* Asks a worker for what it has not begun. Threads: any. */
+void parcel__job_ask(struct parcel_job *job, int worker);
 
 /* Makes the state of the worker of a job with one, which is ready, and has states. Threads: the one
  * that is to run its calls. */
 void parcel__job_start_worker(struct parcel_job *job);
 
-/* Runs all calls of a job with one worker in this thread, which works for a job already. */
-void parcel__job_run_block(struct parcel_job *job);
+/* Runs all calls of a job with one worker as one batch, in this thread as it is. */
+void parcel__job_run_all(struct parcel_job *job);
+
+/* Records the batch's calls as lost, in the worker's name. Threads: its. */
+void parcel__job_lose(struct parcel_job *job, struct parcel__worker *worker,
+                      const struct parcel__batch *batch, const char *why);
 
 /* The message of calls of which the backend said nothing. */
 extern const char parcel__job_dropped[];
 
-/* After the backend returned: records what it lost, and adds the workers' sums to the results. */
+/* After the backend returned: records what it lost of the job's lot, and adds the workers' sums to
+ * the results. The job may still be told to stop until it is freed; to close it is both. */
+void parcel__job_settle(struct parcel_job *job);
+void parcel__job_free(struct parcel_job *job);
 void parcel__job_close(struct parcel_job *job);
 
 #endif

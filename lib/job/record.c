@@ -3,18 +3,18 @@
 
 static const char out_of_memory[] = "out of memory";
 
-void parcel__record_unrun(struct parcel_job *job, struct parcel__worker *worker, size_t place,
-                          parcel_status status, const char *message)
+void parcel__record_unrun(struct parcel__worker *worker, size_t place, parcel_status status,
+                          const char *message)
 {
     const char *kept = message ? parcel__arena_copy(worker->arena, message) : NULL;
-    parcel__results_fail(job->options.results, place, status, kept ? kept : out_of_memory);
+    parcel__results_fail(worker->lot->results, place, status, kept ? kept : out_of_memory);
 }
 
 void parcel__record_failure(struct parcel_job *job, struct parcel__worker *worker, size_t place,
                             parcel_status status, const char *message)
 {
-    parcel__record_unrun(job, worker, place, status, message);
-    worker->n_failed++;
+    parcel__record_unrun(worker, place, status, message);
+    worker->sums.n_failed++;
     parcel__job_count(job, 1, 0);
 }
 
@@ -30,23 +30,23 @@ void parcel__record_outcome(struct parcel_job *job, struct parcel__worker *worke
 {
     const struct parcel__record record = {outcome->start - job->start, outcome->duration,
                                           outcome->worker, outcome->pid};
-    parcel__results_mark(job->options.results, place, 1, outcome->status, record);
-    parcel__results_note_attempts(job->options.results, place, outcome->attempts);
+    size_t index = worker->lot->first_index + place;
+    parcel__results_mark(worker->lot->results, place, 1, outcome->status, record);
+    parcel__results_note_attempts(worker->lot->results, place, outcome->attempts);
     if (outcome->status == PARCEL_CANCELLED) {
-        parcel__record_unrun(job, worker, place, outcome->status, outcome->message);
+        parcel__record_unrun(worker, place, outcome->status, outcome->message);
         return;
     }
-    worker->n_done++;
-    worker->total_time += outcome->duration;
-    parcel__record_longest(worker, place, outcome->duration);
+    worker->sums.n_ran++;
+    worker->sums.total_time += outcome->duration;
+    parcel__tally_note_longest(&worker->sums, outcome->duration, index);
     if (outcome->status == PARCEL_TIMED_OUT)
-        tell_of_overrun(job, job->options.first_index + place, outcome->duration);
+        tell_of_overrun(job, index, outcome->duration);
     if (outcome->status != PARCEL_OK) {
         parcel__record_failure(job, worker, place, outcome->status, outcome->message);
         return;
     }
-    parcel__control_note_call(job->control, outcome->duration, job->options.first_index + place,
-                              outcome->attempts);
+    parcel__control_note_call(job->control, outcome->duration, index, outcome->attempts);
     if (job->is_careful)
         parcel__job_count(job, 0, 1);
 }

@@ -17,8 +17,8 @@ struct parcel__outcome {
 
 /* Marks a call as failed, or as one that did not run, with a message that is copied; NULL: out of
  * memory. */
-void parcel__record_unrun(struct parcel_job *job, struct parcel__worker *worker, size_t place,
-                          parcel_status status, const char *message);
+void parcel__record_unrun(struct parcel__worker *worker, size_t place, parcel_status status,
+                          const char *message);
 
 /* The same of one that the worker ran, which may stop the run. */
 void parcel__record_failure(struct parcel_job *job, struct parcel__worker *worker, size_t place,
@@ -28,15 +28,5 @@ void parcel__record_failure(struct parcel_job *job, struct parcel__worker *worke
  * cancelled did not end: it counts neither as run nor as failed. */
 void parcel__record_outcome(struct parcel_job *job, struct parcel__worker *worker, size_t place,
                             const struct parcel__outcome *outcome);
-
-/* A call of the worker took so long. */
-static inline void parcel__record_longest(struct parcel__worker *worker, size_t index,
-                                          double duration)
-{
-    if (duration <= worker->longest)
-        return;
-    worker->longest = duration;
-    worker->slowest = index;
-}
 
 #endif

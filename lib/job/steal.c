@@ -202,14 +202,18 @@ static parcel__range steal(struct parcel_job *job, struct parcel__worker *worker
     return 0;
 }
 
-bool parcel__job_give_back(struct parcel_job *job, struct parcel__worker *worker, size_t first,
-                           size_t count)
+/* Puts the rest of the worker's batch into its range, unless it is too little to be worth a theft.
+ * A backend that has the batch to itself may not come back for it. */
+static bool give_back(void *state, struct parcel__worker *worker, const struct parcel__batch *rest)
 {
+    static const double worth = 2e-6;
+    struct parcel_job *job = state;
     parcel__range range = atomic_load_explicit(&worker->range, memory_order_acquire);
-    if (!atomic_load_explicit(&worker->may_share, memory_order_relaxed) ||
-        parcel__schedule_length(range) > 0)
+    bool is_little = rest->count < 2 || (double)rest->count * worker->seconds_per_call <= worth;
+    if ((is_little && !parcel__job_runner(worker)) || parcel__schedule_length(range) > 0 ||
+        !atomic_load_explicit(&worker->may_share, memory_order_relaxed))
         return false; /* who asked finds something in the range */
-    range = parcel__schedule_range((uint32_t)first, (uint32_t)(first + count));
+    range = parcel__schedule_range((uint32_t)rest->first, (uint32_t)(rest->first + rest->count));
     atomic_store_explicit(&worker->range, range, memory_order_release);
     /* Behind the range: who has the count already must find the range. Before may_share: who no
      * longer finds a sharer must find that the count has changed. */
@@ -218,9 +222,10 @@ bool parcel__job_give_back(struct parcel_job *job, struct parcel__worker *worker
     return true;
 }
 
-bool parcel__job_take(struct parcel_job *job, int worker, parcel_batch *batch)
+static bool take(void *state, struct parcel__worker *own, struct parcel__batch *batch)
 {
-    struct parcel__worker *own = &job->workers[worker], *common = parcel__job_common_worker(job);
+    struct parcel_job *job = state;
+    struct parcel__worker *common = parcel__job_common_worker(job);
     if (parcel__job_must_stop(job))
         return false;
     parcel__range taken = claim(job, own, common ? common : own);
@@ -229,10 +234,40 @@ bool parcel__job_take(struct parcel_job *job, int worker, parcel_batch *batch)
     if (taken == 0)
         return false;
     size_t end = parcel__schedule_high(taken) * job->unit;
-    size_t count = job->options.results->count;
-    batch->worker = worker;
+    size_t count = job->options.lot.results->count;
+    batch->lot = &job->options.lot;
     batch->first = parcel__schedule_low(taken) * job->unit;
     batch->count = (end < count ? end : count) - batch->first;
     assert(batch->count > 0 && batch->count <= count - batch->first);
     return true;
 }
+
+/* The record of the batch's first call says how many there are. */
+static void hold(void *state, struct parcel__worker *worker, const struct parcel__batch *batch)
+{
+    struct parcel_job *job = state;
+    atomic_store_explicit(&worker->may_share, false, memory_order_release);
+    parcel__results_hand_out(job->options.lot.results, batch->first, batch->count);
+}
+
+static bool release(void *state, struct parcel__worker *worker, size_t index, size_t count,
+                    struct parcel__batch *batch)
+{
+    const struct parcel_job *job = state;
+    parcel_results *results = job->options.lot.results;
+    (void)worker;
+    if (index >= results->count || count > results->count - index ||
+        parcel_results_status(results, index) != PARCEL_NOT_RUN)
+        return false;
+    parcel__results_take_back(results, index);
+    *batch = (struct parcel__batch){&job->options.lot, index, count};
+    return true;
+}
+
+const struct parcel__source parcel__job_ranges = {
+    .take = take,
+    .give_back = give_back,
+    .hold = hold,
+    .release = release,
+    .patience = INFINITY,
+};

@@ -31,7 +31,7 @@ static void note_failure(struct parcel_job *job, struct parcel__worker *worker)
 {
     struct parcel_current_call *current = &worker->current;
     char *message = parcel__current_take_message(current);
-    parcel__record_failure(job, worker, current->running.index - job->options.first_index,
+    parcel__record_failure(job, worker, current->running.index - worker->lot->first_index,
                            worker->is_late ? PARCEL_TIMED_OUT : PARCEL_FAILED, message);
     parcel__memory_free(message);
     worker->is_late = false;
@@ -74,10 +74,11 @@ static void record(struct parcel_job *job, struct parcel__worker *worker, size_t
     worker->clock = parcel__port_now();
     double duration = worker->clock - start;
     const struct parcel__record time = {start - job->start, duration, worker->current.worker, 0};
-    parcel__results_mark(job->options.results, first, count, PARCEL_OK, time);
-    worker->n_done += count;
-    worker->total_time += duration;
-    parcel__record_longest(worker, first, duration / (double)count);
+    parcel__results_mark(worker->lot->results, first, count, PARCEL_OK, time);
+    worker->sums.n_ran += count;
+    worker->sums.total_time += duration;
+    parcel__tally_note_longest(&worker->sums, duration / (double)count,
+                               worker->lot->first_index + first);
     if (parcel__call_events(worker))
         handle_events(job, worker);
 }
@@ -87,25 +88,27 @@ static void record(struct parcel_job *job, struct parcel__worker *worker, size_t
 static void settle(struct parcel_job *job, struct parcel__worker *worker, size_t first,
                    size_t count, uint64_t passed)
 {
-    struct parcel__record *records = &job->options.results->records[first];
+    const struct parcel__lot *lot = worker->lot;
+    struct parcel__record *records = &lot->results->records[first];
     double clock = worker->clock;
     worker->clock = parcel__port_now();
     double scale = passed > 0 ? (worker->clock - clock) / (double)passed : 0;
     for (size_t i = 0; i < count; i++) {
         records[i].start = clock - job->start + scale * records[i].start;
         records[i].duration *= scale;
-        parcel__record_longest(worker, first + i, records[i].duration);
+        parcel__tally_note_longest(&worker->sums, records[i].duration,
+                                   lot->first_index + first + i);
     }
-    worker->n_done += count;
-    worker->total_time += worker->clock - clock;
+    worker->sums.n_ran += count;
+    worker->sums.total_time += worker->clock - clock;
 }
 
 /* The calls of the span, from its i-th on, that have one function: all of a map, and of a list as
  * many as follow each other. */
-static parcel_stretch find_stretch(const struct parcel_job *job, struct parcel__worker *worker,
-                                   const struct parcel__span *span, size_t first, size_t i)
+static parcel_stretch find_stretch(struct parcel__worker *worker, const struct parcel__span *span,
+                                   size_t first, size_t i)
 {
-    const parcel_results *results = job->options.results;
+    const parcel_results *results = worker->lot->results;
     const unsigned char *record = span->first + i * span->stride;
     const parcel_function *function = parcel__calls_function_in(span, record);
     size_t count = 1;
@@ -121,7 +124,7 @@ static parcel_stretch find_stretch(const struct parcel_job *job, struct parcel__
                             .stride = span->stride,
                             .results = results->slots + (first + i) * results->slot_size,
                             .result_stride = results->slot_size,
-                            .first = job->options.first_index + first + i,
+                            .first = worker->lot->first_index + first + i,
                             .count = count};
 }
 
@@ -146,7 +149,7 @@ static size_t run_together(struct parcel_job *job, struct parcel__worker *worker
 {
     size_t i = 0;
     while (i < span->count && !parcel__call_events(worker)) {
-        parcel_stretch stretch = find_stretch(job, worker, span, first, i);
+        parcel_stretch stretch = find_stretch(worker, span, first, i);
         i += run_stretch(worker, &stretch);
     }
     if (i > 0)
@@ -159,8 +162,8 @@ static size_t run_together(struct parcel_job *job, struct parcel__worker *worker
 static size_t run_one_by_one(struct parcel_job *job, struct parcel__worker *worker,
                              const parcel_stretch *stretch, uint64_t begin, uint64_t *passed)
 {
-    parcel_results *results = job->options.results;
-    size_t first = stretch->first - job->options.first_index, i = 0;
+    parcel_results *results = worker->lot->results;
+    size_t first = stretch->first - worker->lot->first_index, i = 0;
     do {
         if (job->is_careful)
             parcel__attempt_run(job, worker, stretch, i);
@@ -173,10 +176,10 @@ static size_t run_one_by_one(struct parcel_job *job, struct parcel__worker *work
             (double)*passed, (double)(now - *passed), worker->current.worker, 0};
         *passed = now;
         i++;
-        size_t n_failed = worker->n_failed;
+        size_t n_failed = worker->sums.n_failed;
         if (parcel__call_events(worker))
             handle_events(job, worker);
-        if (job->is_careful && worker->n_failed == n_failed)
+        if (job->is_careful && worker->sums.n_failed == n_failed)
             parcel__job_count(job, 0, 1);
         if (job->options.recorded &&
             !job->options.recorded(job->options.recorded_state, first + i - 1))
@@ -195,7 +198,7 @@ static size_t run_apart(struct parcel_job *job, struct parcel__worker *worker, s
     uint64_t begin = parcel__port_ticks(), passed = 0;
     size_t i = 0;
     while (i < span->count && goes_on(job, worker)) {
-        parcel_stretch stretch = find_stretch(job, worker, span, first, i);
+        parcel_stretch stretch = find_stretch(worker, span, first, i);
         i += run_one_by_one(job, worker, &stretch, begin, &passed);
     }
     if (i > 0)
@@ -214,7 +217,7 @@ static size_t run_measured(struct parcel_job *job, struct parcel__worker *worker
     size_t ran = 0;
     while (ran < count && goes_on(job, worker)) {
         struct parcel__span span = parcel__calls_span(
-            job->options.calls, job->options.first_call + first + ran, count - ran);
+            worker->lot->calls, worker->lot->first_call + first + ran, count - ran);
         if (parcel__call_events(worker)) /* somebody asks: nothing would run before it is heard */
             handle_events(job, worker);
         else
@@ -249,8 +252,8 @@ bool parcel__job_listen(struct parcel__worker *worker)
 static size_t piece_length(const struct parcel_job *job, const struct parcel__worker *worker,
                            size_t left)
 {
-    if (job->options.give_back && left > job->options.look)
-        left = job->options.look;
+    if (left > worker->look)
+        left = worker->look;
     if (!job->options.is_timed && !job->watches)
         return left;
     return parcel__schedule_batch(parcel__schedule_bounded(left), 1,
@@ -258,13 +261,14 @@ static size_t piece_length(const struct parcel_job *job, const struct parcel__wo
                                   worker->seconds_per_call);
 }
 
-/* Runs a piece of what is left of a batch, or all of it. Who gives calls of a block back runs one
- * first: else they could go round for ever, and a state be made for nothing. */
+/* Runs a piece of what is left of a batch, or all of it. Where calls are handed out again to
+ * whoever comes, a worker runs one first: else they could go round for ever, and a state be made
+ * for nothing. */
 static size_t run_some(struct parcel_job *job, struct parcel__worker *worker, size_t first,
                        size_t left)
 {
     size_t ran = run_measured(job, worker, first, piece_length(job, worker, left));
-    while (ran == 0 && job->options.give_back && !parcel__job_must_stop(job)) {
+    while (ran == 0 && job->options.source->patience < INFINITY && !parcel__job_must_stop(job)) {
         worker->is_asked = false;
         ran = run_measured(job, worker, first, 1);
         worker->is_asked = true;
@@ -272,29 +276,22 @@ static size_t run_some(struct parcel_job *job, struct parcel__worker *worker, si
     return ran;
 }
 
-/* True when the calls of a block take so much longer than a block should that others, and who
- * waits for its results, are not to wait for all of them. */
+/* True when the batch has taken so long that the rest of it is not to wait for this worker. */
 static bool is_slow(const struct parcel_job *job, const struct parcel__worker *worker, double begin)
 {
-    static const double slow = 1e-3;
-    return job->options.give_back && worker->clock - begin > slow;
+    return worker->clock - begin > job->options.source->patience;
 }
 
-/* Answers who asked: gives back what is left of the batch, unless it is too little to be worth a
- * theft. */
-static bool give_back(struct parcel_job *job, struct parcel__worker *worker, size_t first,
-                      size_t count)
+bool parcel__job_give_back(struct parcel_job *job, struct parcel__worker *worker, size_t first,
+                           size_t count)
 {
-    static const double worth = 2e-6;
+    const struct parcel__batch rest = {worker->lot, first, count};
     worker->is_asked = false;
-    if (job->options.give_back)
-        return count > 0 && job->options.give_back(job->options.give_back_state, first);
-    return count > 1 && (double)count * worker->seconds_per_call > worth &&
-           parcel__job_give_back(job, worker, first, count);
+    return count > 0 && !worker->has_handed_out && job->options.source->give_back &&
+           job->options.source->give_back(job->options.source_state, worker, &rest);
 }
 
-/* Work begins, or goes on behind a gap. */
-static void begin_work(struct parcel__worker *worker)
+void parcel__job_begin_work(struct parcel__worker *worker)
 {
     worker->clock = parcel__port_now();
     worker->wait = parcel__waits_begin(worker->clock);
@@ -331,31 +328,50 @@ static bool has_state(struct parcel_job *job, struct parcel__worker *worker)
     return true;
 }
 
-static void run_batch(struct parcel_job *job, struct parcel__worker *worker, parcel_batch *batch)
+static void run_batch(struct parcel_job *job, struct parcel__worker *worker,
+                      const struct parcel__batch *batch)
 {
-    size_t done = 0;
+    size_t done = 0, count = batch->count;
     const struct parcel__runner *runner = parcel__job_runner(worker);
     worker->is_asked = false;
+    if (worker->lot != batch->lot)
+        parcel__job_enter_lot(job, worker, batch->lot);
     bool may_run = runner || !job->options.states || has_state(job, worker);
     if (worker->last_count == 0) /* it may have waited for what it took from another */
-        begin_work(worker);
+        parcel__job_begin_work(worker);
     double begin = worker->clock;
-    while (may_run && done < batch->count && !parcel__job_must_stop(job)) {
-        size_t first = batch->first + done, left = batch->count - done;
+    while (may_run && done < count && !parcel__job_must_stop(job)) {
+        size_t first = batch->first + done, left = count - done;
         done += runner ? runner->run(runner, job, worker, first, left)
                        : run_some(job, worker, first, left);
-        batch->count -= worker->n_given;
+        count -= worker->n_given;
         worker->n_given = 0;
         if ((worker->is_asked || (!runner && is_slow(job, worker, begin))) &&
             (job->options.recorded ||
-             give_back(job, worker, batch->first + done, batch->count - done)))
+             parcel__job_give_back(job, worker, batch->first + done, count - done)))
             break;
     }
-    batch->count = 0;
-    if (runner)
-        return;
-    worker->waited += parcel__waits_since(&worker->wait, worker->clock);
-    parcel__job_tell_watcher(job, done);
+    if (!runner) {
+        worker->sums.waited += parcel__waits_since(&worker->wait, worker->clock);
+        parcel__job_tell_watcher(job, done);
+    }
+}
+
+/* Says that the worker has ended what it took. */
+static void end_batch(const struct parcel_job *job, struct parcel__worker *worker)
+{
+    if (job->options.source->done)
+        job->options.source->done(job->options.source_state, worker);
+}
+
+bool parcel__job_await(struct parcel_job *job, struct parcel__worker *worker,
+                       struct parcel__batch *batch)
+{
+    const struct parcel__source *source = job->options.source;
+    for (unsigned n_idle = 1; !parcel__job_take(job, worker, batch); n_idle++)
+        if (!source->idle || !source->idle(job->options.source_state, worker, n_idle))
+            return false;
+    return true;
 }
 
 /* What a thread keeps while it works as a worker. */
@@ -392,30 +408,31 @@ static void fetch_early(const struct parcel_job *job, int worker)
 {
     const struct parcel__job_options *options = &job->options;
     __builtin_prefetch(&job->workers[worker], 1);
-    __builtin_prefetch(options->results);
-    __builtin_prefetch(options->calls);
+    __builtin_prefetch(options->lot.results);
+    __builtin_prefetch(options->lot.calls);
     __builtin_prefetch(&job->is_stopped);
 }
 
-void parcel__job_work(struct parcel_job *job, int worker)
+void parcel__job_work(struct parcel_job *job, int number)
 {
     struct surroundings surroundings;
-    parcel_batch batch;
-    if (!parcel__job_has_worker(job, worker))
+    struct parcel__batch batch;
+    if (!parcel__job_has_worker(job, number))
         return;
-    bool is_cold = job->is_cold && !parcel__job_runner(&job->workers[worker]);
-    fetch_early(job, worker);
-    atomic_store_explicit(&job->workers[worker].has_begun, true, memory_order_relaxed);
-    enter(job, &job->workers[worker], &surroundings);
+    struct parcel__worker *worker = &job->workers[number];
+    bool is_cold = job->is_cold && !parcel__job_runner(worker);
+    fetch_early(job, number);
+    atomic_store_explicit(&worker->has_begun, true, memory_order_relaxed);
+    enter(job, worker, &surroundings);
     if (is_cold)
         parcel__wake_begin(job);
-    if (job->options.work)
-        job->options.work(job->options.work_state, worker);
-    while (parcel__job_take(job, worker, &batch))
-        run_batch(job, &job->workers[worker], &batch);
+    while (parcel__job_await(job, worker, &batch)) {
+        run_batch(job, worker, &batch);
+        end_batch(job, worker);
+    }
     if (is_cold)
         parcel__wake_end(job);
-    leave(&job->workers[worker], &surroundings); /* after it nothing of the job may be read */
+    leave(worker, &surroundings); /* after it nothing of the job may be read */
 }
 
 void parcel_job_work(parcel_job *job, int worker)
@@ -433,53 +450,69 @@ void parcel__job_start_worker(struct parcel_job *job)
     parcel__current_leave(before);
 }
 
-void parcel__job_run_block(struct parcel_job *job)
+void parcel__job_run_all(struct parcel_job *job)
 {
     struct parcel__worker *worker = &job->workers[0];
-    parcel_batch batch = {0, job->options.results->count, 0};
+    const struct parcel__lot *lot = &job->options.lot;
+    const struct parcel__batch batch = {lot, 0, lot->results->count};
     struct parcel_current_call *before = parcel__current_enter(&worker->current);
-    begin_work(worker);
+    parcel__job_begin_work(worker);
     run_batch(job, worker, &batch);
     parcel__current_leave(before);
 }
 
-/* False when the batch is not one of this job's, or was dealt with before. */
-static bool is_batch(const struct parcel_job *job, const parcel_batch *batch)
+/* Finds the worker and the calls of a batch that a backend has, which is then dealt with. NULL: it
+ * is not one of this job's, or was dealt with before. */
+static struct parcel__worker *find_worker(struct parcel_job *job, parcel_batch *batch,
+                                          struct parcel__batch *held)
 {
-    return job && batch && batch->count > 0 && parcel__job_has_worker(job, batch->worker) &&
-           batch->first < job->options.results->count &&
-           batch->count <= job->options.results->count - batch->first &&
-           parcel_results_status(job->options.results, batch->first) == PARCEL_NOT_RUN;
+    if (!job || !batch || batch->count == 0 || !parcel__job_has_worker(job, batch->worker))
+        return NULL;
+    struct parcel__worker *worker = &job->workers[batch->worker];
+    if (!job->options.source->release(job->options.source_state, worker, batch->first, batch->count,
+                                      held))
+        return NULL;
+    batch->count = 0;
+    return worker;
 }
 
 void parcel_job_execute(parcel_job *job, parcel_batch *batch)
 {
     struct surroundings surroundings;
-    if (!is_batch(job, batch))
+    struct parcel__batch held;
+    struct parcel__worker *worker = find_worker(job, batch, &held);
+    if (!worker)
         return;
     int cancel = parcel__port_hold_cancel();
-    parcel__results_take_back(job->options.results, batch->first);
-    enter(job, &job->workers[batch->worker], &surroundings);
-    begin_work(&job->workers[batch->worker]);
-    run_batch(job, &job->workers[batch->worker], batch);
-    leave(&job->workers[batch->worker], &surroundings);
+    enter(job, worker, &surroundings);
+    parcel__job_begin_work(worker);
+    run_batch(job, worker, &held);
+    end_batch(job, worker);
+    leave(worker, &surroundings);
     parcel__port_release_cancel(cancel);
+}
+
+void parcel__job_lose(struct parcel_job *job, struct parcel__worker *worker,
+                      const struct parcel__batch *batch, const char *why)
+{
+    const struct parcel__lot *lot = batch->lot;
+    parcel__job_make_ready(job, worker);
+    parcel__job_enter_lot(job, worker, lot);
+    const char *message = parcel__arena_copy(worker->arena, why);
+    for (size_t i = 0; i < batch->count; i++)
+        parcel__results_fail(lot->results, batch->first + i, PARCEL_LOST,
+                             message ? message : out_of_memory);
+    worker->sums.n_failed += batch->count;
+    worker->sums.n_ran += batch->count;
+    parcel__job_count(job, batch->count, 0);
+    parcel__job_tell_watcher(job, batch->count);
+    end_batch(job, worker);
 }
 
 void parcel_job_lost(parcel_job *job, parcel_batch *batch, const char *why)
 {
-    if (!is_batch(job, batch))
-        return;
-    struct parcel__worker *worker = &job->workers[batch->worker];
-    parcel__job_make_ready(job, worker);
-    const char *message = parcel__arena_copy(worker->arena, why ? why : parcel__job_dropped);
-    parcel__results_take_back(job->options.results, batch->first);
-    for (size_t i = 0; i < batch->count; i++)
-        parcel__results_fail(job->options.results, batch->first + i, PARCEL_LOST,
-                             message ? message : out_of_memory);
-    worker->n_failed += batch->count;
-    worker->n_done += batch->count;
-    parcel__job_count(job, batch->count, 0);
-    parcel__job_tell_watcher(job, batch->count);
-    batch->count = 0;
+    struct parcel__batch held;
+    struct parcel__worker *worker = find_worker(job, batch, &held);
+    if (worker)
+        parcel__job_lose(job, worker, &held, why ? why : parcel__job_dropped);
 }

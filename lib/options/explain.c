@@ -76,7 +76,7 @@ static void put_plan(struct parcel__text *text, const struct parcel__plan *plan)
                                           [PARCEL__FROM_SCOPE] = "scope",
                                           [PARCEL__GIVEN] = "given"};
     for (int i = 0; i < PARCEL__N_OPTIONS; i++) {
-        enum parcel__source source = plan->sources[i];
+        enum parcel__from source = plan->sources[i];
         const char *from = sources[source];
         if (source == PARCEL__FROM_ENVIRONMENT)
             from = parcel__table[i].variable;

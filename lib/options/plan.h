@@ -31,7 +31,7 @@ struct parcel__plan {
     size_t pre_dispatch; /* SIZE_MAX: all */
     bool follows_n_jobs; /* pre_dispatch is given by n_jobs */
     struct parcel__text warnings;
-    enum parcel__source sources[PARCEL__N_OPTIONS];
+    enum parcel__from sources[PARCEL__N_OPTIONS];
 };
 
 /* Resolves options (NULL: all defaults) as they hold in this thread now. False: a value is not

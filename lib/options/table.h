@@ -97,7 +97,7 @@ struct parcel__option {
 extern const struct parcel__option parcel__table[PARCEL__N_OPTIONS];
 
 /* Where a value came from. */
-enum parcel__source {
+enum parcel__from {
     PARCEL__FROM_DEFAULT,
     PARCEL__FROM_ENVIRONMENT,
     PARCEL__FROM_SCOPE,
@@ -107,7 +107,7 @@ enum parcel__source {
 /* An option's value, all of it zero when it is not set: a number, or a name or a pointer that is
  * borrowed from its source. */
 struct parcel__setting {
-    enum parcel__source source;
+    enum parcel__from source;
     const parcel_options *options; /* where it was found, or NULL */
     union {
         long long number;

@@ -254,10 +254,10 @@ static struct pool *open_pool(int n_workers, const parcel_job *job, char *why, s
     }
     /* A generator may make what its calls point at while the run lasts, unless it says that it does
      * not. A list may lie on the stack of this thread, which a child of another may use itself. */
-    pool->snapshot.has_memory =
-        !parcel__calls_are_generated(job->options.calls) || job->options.worker_limits->read_only;
+    pool->snapshot.has_memory = !parcel__calls_are_generated(job->options.lot.calls) ||
+                                job->options.worker_limits->read_only;
     if (parcel__forkserver_has_stack(pool->forkserver))
-        pool->snapshot.calls = job->options.calls;
+        pool->snapshot.calls = job->options.lot.calls;
     for (int i = 0; i < n_workers; i++)
         pool->mails[i].bell = parcel__forkserver_bell(pool->forkserver, i);
     parcel__proxy_open_all(pool->proxies, n_workers, pool->mails, pool->forkserver,
@@ -292,11 +292,11 @@ static bool has_functions(const struct pool *pool, const parcel_calls *calls)
 /* True when the pool's workers can run the job. */
 static bool suits(const struct pool *pool, const parcel_job *job)
 {
-    bool is_generated = parcel__calls_are_generated(job->options.calls);
+    bool is_generated = parcel__calls_are_generated(job->options.lot.calls);
     return pool->owner == getpid() && pool->n_workers >= job->options.n_workers && !is_worn(pool) &&
-           has_functions(pool, job->options.calls) &&
+           has_functions(pool, job->options.lot.calls) &&
            !(is_generated && job->options.worker_limits->read_only) &&
-           !parcel__wire_needs_snapshot(job->options.calls, pool->snapshot.serial);
+           !parcel__wire_needs_snapshot(job->options.lot.calls, pool->snapshot.serial);
 }
 
 static struct pool *take_idle(struct processes *processes)

@@ -95,7 +95,7 @@ static bool is_limited(const struct errand *errand)
 
 static bool has_list(const struct errand *errand)
 {
-    const parcel_calls *calls = errand->job->options.calls;
+    const parcel_calls *calls = errand->worker->lot->calls;
     return calls == errand->proxy->snapshot->calls;
 }
 
@@ -103,22 +103,23 @@ static bool has_list(const struct errand *errand)
 static size_t pack(struct errand *errand, size_t first, size_t count, size_t *packed)
 {
     const struct parcel__mail *mail = &errand->proxy->mail;
-    const struct parcel__job_options *options = &errand->job->options;
+    const struct parcel__lot *lot = errand->worker->lot;
     const struct parcel__snapshot *snapshot = errand->proxy->snapshot;
-    const struct parcel__wire_target target = {snapshot->serial, snapshot->has_memory,
-                                               options->worker_limits->read_only, true, false};
+    bool is_read_only = errand->job->options.worker_limits->read_only;
+    const struct parcel__wire_target target = {snapshot->serial, snapshot->has_memory, is_read_only,
+                                               true, false};
     size_t n = 0;
     for (*packed = 0; n < count && *packed < PACKED_BYTES; n++) {
-        size_t place = options->first_call + first + n;
+        size_t place = lot->first_call + first + n;
         char *why = NULL;
-        if (!parcel__wire_check(options->calls, place, 1, &target, &why)) {
+        if (!parcel__wire_check(lot->calls, place, 1, &target, &why)) {
             parcel__memory_free(errand->refusal);
             errand->refusal = why;
             break;
         }
         size_t size = parcel__wire_put_call(mail->calls + *packed, mail->calls_size - *packed,
-                                            parcel__calls_function(options->calls, place),
-                                            parcel__calls_arguments(options->calls, place));
+                                            parcel__calls_function(lot->calls, place),
+                                            parcel__calls_arguments(lot->calls, place));
         if (size == 0)
             break;
         *packed += size;
@@ -169,6 +170,7 @@ static size_t longest_order(const struct errand *errand)
 static size_t send(struct errand *errand, size_t first, size_t count)
 {
     const struct parcel__job_options *options = &errand->job->options;
+    const struct parcel__lot *lot = errand->worker->lot;
     struct parcel__mailbox *box = errand->box;
     size_t packed = 0;
     if (count > longest_order(errand))
@@ -181,9 +183,9 @@ static size_t send(struct errand *errand, size_t first, size_t count)
     atomic_store_explicit(&box->waiting, parcel__schedule_range(1, (uint32_t)count),
                           memory_order_relaxed);
     box->order = (struct parcel__order){
-        .calls = has_list(errand) ? options->calls : NULL,
-        .first_index = options->first_index + first,
-        .first_call = options->first_call + first,
+        .calls = has_list(errand) ? lot->calls : NULL,
+        .first_index = lot->first_index + first,
+        .first_call = lot->first_call + first,
         .count = count,
         .packed = packed,
         .collect = goes_on_after_failure(errand),
@@ -295,22 +297,26 @@ static void measure(const struct errand *errand)
  * it, however long the one lasts that runs. */
 static void share(struct errand *errand)
 {
-    const struct parcel__job_options *options = &errand->job->options;
     errand->worker->is_asked = false;
     (void)take_back(errand);
     size_t end = errand->first + errand->count, left = errand->left - errand->count;
     if (errand->is_alone || left == 0)
         return;
     measure(errand);
-    if (options->give_back ? options->give_back(options->give_back_state, end)
-                           : parcel__job_give_back(errand->job, errand->worker, end, left))
+    if (parcel__job_give_back(errand->job, errand->worker, end, left))
         errand->left -= errand->worker->n_given = left;
+}
+
+/* True when others, or who waits for results, are not to wait for a whole order that takes long. */
+static bool hurries(const struct errand *errand)
+{
+    return errand->job->options.source->patience < INFINITY;
 }
 
 /* True once, when the calls of a block that were sent have lasted long. */
 static bool becomes_slow(struct errand *errand)
 {
-    if (!errand->job->options.give_back || errand->is_slow)
+    if (!hurries(errand) || errand->is_slow)
         return false;
     errand->is_slow = parcel__port_now() - errand->sent >= slow_order;
     return errand->is_slow;
@@ -325,7 +331,7 @@ static void hear_stop(struct errand *errand)
         parcel_cancel((parcel_token *)(uintptr_t)token);
     }
     if (atomic_load_explicit(&errand->box->stops_run, memory_order_relaxed))
-        parcel__job_stop_run(errand->job);
+        parcel__job_stop(errand->job, PARCEL__BY_MATCH);
 }
 
 /* Tells the worker what this thread was told. */
@@ -357,7 +363,7 @@ static double look_again(const struct errand *errand)
     double pause = rarely;
     if (is_limited(errand))
         pause = fmin(fmax(parcel__control_allowed(control) / 16, sometimes), rarely);
-    if (errand->job->options.give_back && !errand->is_slow)
+    if (hurries(errand) && !errand->is_slow)
         pause = fmin(pause, fmax(errand->sent + slow_order - parcel__port_now(), 0));
     if (!control->watches || errand->stopped > 0)
         return pause;
@@ -409,7 +415,7 @@ static size_t count_answers(const struct errand *errand)
 static struct attempt read_answer(const struct errand *errand, size_t i)
 {
     const struct parcel__mail *mail = &errand->proxy->mail;
-    const struct parcel__job_options *options = &errand->job->options;
+    const struct parcel__lot *lot = errand->worker->lot;
     const struct parcel__answer answer = errand->box->answers[i]; /* read once: it may change */
     size_t place = errand->first + i;
     const char *message = NULL;
@@ -422,8 +428,8 @@ static struct attempt read_answer(const struct errand *errand, size_t i)
     if (answer.status == PARCEL_OK)
         message = parcel__wire_get_result(
             &answer.result, mail->results, mail->results_size,
-            parcel__calls_function(options->calls, options->first_call + place),
-            errand->worker->arena, options->results->slots + place * options->results->slot_size);
+            parcel__calls_function(lot->calls, lot->first_call + place), errand->worker->arena,
+            lot->results->slots + place * lot->results->slot_size);
     else
         message = parcel__wire_get_text(&answer.result, mail->results, mail->results_size);
     if (answer.status == PARCEL_OK && !message)
@@ -486,7 +492,7 @@ static enum ending find_fate(const struct errand *errand, size_t n_answers)
     case PARCEL__PHASE_RETURNING:
         return RETURNING;
     case PARCEL__PHASE_RUNNING:
-        return index == errand->job->options.first_index + errand->first + n_answers ? RUNNING
+        return index == errand->worker->lot->first_index + errand->first + n_answers ? RUNNING
                                                                                      : IDLE;
     default:
         return IDLE;
@@ -620,7 +626,7 @@ static void record(const struct errand *errand, size_t place, struct attempt *at
  * the run stops before another attempt begins, the last one holds. */
 static void settle(struct errand *errand, size_t place, struct attempt attempt)
 {
-    size_t index = errand->job->options.first_index + place;
+    size_t index = errand->worker->lot->first_index + place;
     double start = attempt.outcome.start;
     for (int attempts = 1; attempt.outcome.status != PARCEL_OK; attempts++) {
         attempt.outcome.message = attempt.message;
@@ -667,7 +673,7 @@ static bool is_lost(struct errand *errand, enum ending ending, size_t n_answers)
         return false;
     if (ending == RETURNING)
         return is_torn_for_good(errand->proxy,
-                                errand->job->options.first_index + errand->first + n_answers);
+                                errand->worker->lot->first_index + errand->first + n_answers);
     return ending == RUNNING;
 }
 
@@ -712,7 +718,7 @@ static void heed(struct errand *errand)
 {
     const struct parcel__mail *mail = &errand->proxy->mail;
     const struct parcel__wire_result fault = errand->box->fault;
-    errand->worker->waited += errand->box->waited;
+    errand->worker->sums.waited += errand->box->waited;
     if (errand->box->stopped_by != PARCEL__BY_WORKER)
         return;
     const char *why = parcel__wire_get_text(&fault, mail->results, mail->results_size);

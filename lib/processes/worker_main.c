@@ -207,20 +207,30 @@ static bool prepare_state(struct process *process)
     return process->states != NULL;
 }
 
-/* A call stops the run, and may go on for long. */
+/* The job stops. When a call wanted that, it may go on for long. */
 static void tell_stop(void *state)
 {
     const struct process *process = state;
-    atomic_store_explicit(&process->box->stops_run, true, memory_order_relaxed);
+    struct parcel__mailbox *box = process->box;
+    if (parcel__control_reason(&box->job.own_control) != PARCEL__BY_MATCH)
+        return;
+    atomic_store_explicit(&box->stops_run, true, memory_order_relaxed);
     parcel__process_ring(process->mail->bell);
 }
+
+/* The worker runs all of its order itself. */
+static const struct parcel__source order_source = {.stopped = tell_stop, .patience = INFINITY};
 
 static struct parcel__job_options job_options(struct process *process)
 {
     const struct parcel__order *order = &process->order;
     return (struct parcel__job_options){
-        .calls = order->calls ? order->calls : process->list,
-        .results = process->results,
+        .lot = {.calls = order->calls ? order->calls : process->list,
+                .results = process->results,
+                .first_call = order->calls ? order->first_call : 0,
+                .first_index = order->first_index},
+        .source = &order_source,
+        .source_state = process,
         .collect = order->collect,
         .is_timed = true,
         .schedule = PARCEL_STATIC,
@@ -232,10 +242,6 @@ static struct parcel__job_options job_options(struct process *process)
         .returned = parcel__death_end_copy,
         .recorded = answer,
         .recorded_state = process,
-        .stopped = tell_stop,
-        .stopped_state = process,
-        .first_index = order->first_index,
-        .first_call = order->calls ? order->first_call : 0,
         .first_worker = order->worker,
     };
 }
@@ -308,8 +314,8 @@ static void run(struct process *process)
     if (process->states)
         start_state(process);
     begin_calls(process);
-    parcel__job_run_block(&box->job);
-    box->waited = box->job.workers[0].waited;
+    parcel__job_run_all(&box->job);
+    box->waited = box->job.workers[0].sums.waited;
     box->stopped_by = (int)parcel__control_reason(&box->job.own_control);
     if (box->stopped_by == PARCEL__BY_WORKER)
         put_fault(process);

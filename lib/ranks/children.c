@@ -21,7 +21,7 @@
 #include <string.h>
 
 #include "calls/calls.h"
-#include "stream/crew.h"
+#include "stream/block.h"
 #include "stream/block.h"
 #include "stream/feed.h"
 #include "ground/memory.h"
@@ -129,7 +129,7 @@ static void finish(struct parcel__children *children, struct parcel__child *chil
     pthread_mutex_lock(&children->mutex);
     child->blocks[number] = NULL;
     pthread_mutex_unlock(&children->mutex);
-    parcel__crew_finish(children->stream, block);
+    parcel__block_finish(children->stream, block);
     close_one(children);
 }
 
@@ -153,7 +153,7 @@ static const char *keep_reason(const struct parcel__children *children,
                                struct parcel__stream_block *block, const char *why)
 {
     static const char out_of_memory[] = "out of memory";
-    struct parcel__arena *arena = parcel__crew_arena(children->stream, block, child->first_worker);
+    struct parcel__arena *arena = parcel__block_arena(children->stream, block, child->first_worker);
     const char *kept = parcel__arena_copy(arena, why ? why : out_of_memory);
     return kept ? kept : out_of_memory;
 }
@@ -166,8 +166,8 @@ static void mark_failed(const struct parcel__children *children, const struct pa
     const char *kept = keep_reason(children, child, block, why);
     const struct parcel__record record = {.worker = child->first_worker};
     for (size_t i = first; i < first + count; i++) {
-        parcel__results_mark(block->results, i, 1, PARCEL_FAILED, record);
-        parcel__results_fail(block->results, i, PARCEL_FAILED, kept);
+        parcel__results_mark(block->lot.results, i, 1, PARCEL_FAILED, record);
+        parcel__results_fail(block->lot.results, i, PARCEL_FAILED, kept);
     }
 }
 
@@ -177,9 +177,9 @@ static void fail_calls(struct parcel__children *children, const struct parcel__c
                        const char *why)
 {
     mark_failed(children, child, block, first, count, why);
-    block->results->failures += count;
+    block->sums.n_failed += count;
     block->sums.n_ran += count;
-    parcel__crew_count(children->stream, count, 0);
+    parcel__job_count(&children->stream->job, count, 0);
     tell_watcher(children, count);
 }
 
@@ -194,7 +194,7 @@ static double bounded_by_halt(const struct parcel__children *children,
     size_t enough = parcel__control_left(control);
     if (enough == SIZE_MAX)
         return target;
-    double n_ran = (double)parcel__crew_count_ran(children->stream);
+    double n_ran = (double)parcel__stream_count_ran(children->stream);
     double n_counted = (double)parcel__control_counted(control), n = child->n_workers;
     double part = fmin((n_counted + 1) / (n_ran + 1), 1); /* of the calls that count */
     double share = (double)enough * n / children->n_workers;
@@ -237,8 +237,8 @@ static size_t pack(struct parcel__children *children, const struct parcel__strea
 {
     size_t n = 0;
     if (parcel__bundle_put(bundle, work, sizeof *work))
-        n = parcel__bundle_put_calls(bundle, block->list, block->first_call, block->results->count,
-                                     MOST_BYTES, why);
+        n = parcel__bundle_put_calls(bundle, block->lot.calls, block->lot.first_call,
+                                     block->lot.results->count, MOST_BYTES, why);
     if (n > 0)
         work->first_offer = parcel__large_arrays_add(children->large_arrays, bundle, 0, false);
     return n > 0 && work->first_offer < SIZE_MAX ? n : 0;
@@ -251,7 +251,7 @@ static void refuse(struct parcel__children *children, const struct parcel__child
     parcel__post_hold(children->post);
     fail_calls(children, child, block, 0, block->n_missing, why);
     parcel__post_let_go(children->post);
-    parcel__crew_finish(children->stream, block);
+    parcel__block_finish(children->stream, block);
     close_one(children);
 }
 
@@ -259,7 +259,7 @@ static void refuse(struct parcel__children *children, const struct parcel__child
 static void keep(struct parcel__children *children, const struct parcel__child *child,
                  struct parcel__stream_block *block, size_t count)
 {
-    size_t rest = block->results->count - count;
+    size_t rest = block->lot.results->count - count;
     block->n_missing = count;
     if (rest == 0 || parcel__block_give_back(children->stream, block, count, 0))
         return;
@@ -273,9 +273,9 @@ static void send_block(struct parcel__children *children, struct parcel__child *
                        struct parcel__stream_block *block)
 {
     struct parcel__bundle bundle = {0};
-    struct parcel__work work = {.first = block->first};
+    struct parcel__work work = {.first = block->lot.first_index};
     char *why = NULL;
-    size_t count = block->results->count, number = SIZE_MAX;
+    size_t count = block->lot.results->count, number = SIZE_MAX;
     size_t n = children->is_sent ? pack(children, block, &bundle, &work, &why) : count;
     keep(children, child, block, n > 0 ? n : 1);
     if (n > 0) {
@@ -323,7 +323,8 @@ static struct parcel__stream_block *take(struct parcel__children *children, size
     double start = parcel__port_now();
     struct parcel__stream_block *block = parcel__feed_take(children->stream, count);
     if (block)
-        children->seconds_to_take = (parcel__port_now() - start) / (double)block->results->count;
+        children->seconds_to_take =
+            (parcel__port_now() - start) / (double)block->lot.results->count;
     return block;
 }
 
@@ -346,7 +347,7 @@ static void top_up(struct parcel__children *children, struct parcel__child *chil
             return;
         }
         block->n_arriving = 0;
-        block->sums = (struct parcel__tally){.longest = -1};
+        block->sums = PARCEL__TALLY_NONE;
         send_block(children, child, block);
     }
 }
@@ -365,7 +366,7 @@ void parcel__children_note_idle(struct parcel__children *children, bool is_idle)
 static double idle_since(const struct parcel__children *children)
 {
     double since = atomic_load_explicit(&children->idle_since, memory_order_relaxed);
-    return since > 0 && parcel__crew_has_free_worker(children->stream) ? since : 0;
+    return since > 0 && parcel__stream_has_free_worker(children->stream) ? since : 0;
 }
 
 /* Called with the mutex held. */
@@ -415,7 +416,7 @@ static void recall(struct parcel__children *children)
         parcel__post_tell(children->post, child->rank, PARCEL__SAYS_RECALL, NULL, 0);
     } else if (is_wanted && now - children->asked > again) {
         children->asked = now;
-        parcel__crew_ask(children->stream);
+        parcel__stream_ask(children->stream);
     }
 }
 
@@ -443,7 +444,7 @@ static struct parcel__child *find_holder(struct parcel__children *children, int 
     if (i < 0 || i >= children->count)
         return NULL;
     const struct parcel__stream_block *block = find_block(children, &children->of[i], number);
-    size_t whole = block ? block->results->count : 0;
+    size_t whole = block ? block->lot.results->count : 0;
     return block && offset <= whole && count <= whole - offset ? &children->of[i] : NULL;
 }
 
@@ -483,21 +484,10 @@ static void want(struct parcel__children *children, struct parcel__child *child,
     }
     parcel__text_format(&text, "its result of %zu bytes does not fit the memory of rank %d",
                         large->size, children->rank);
-    parcel__results_fail(block->results, large->place, PARCEL_FAILED,
+    parcel__results_fail(block->lot.results, large->place, PARCEL_FAILED,
                          keep_reason(children, child, block, text.bytes));
     parcel__text_free(&text);
     parcel__large_arrays_decline(children->large_arrays, child->rank, offer);
-}
-
-static void add_sums(struct parcel__tally *to, const struct parcel__tally *sums)
-{
-    to->n_ran += sums->n_ran;
-    to->total_time += sums->total_time;
-    to->waited += sums->waited;
-    if (sums->longest <= to->longest)
-        return;
-    to->longest = sums->longest;
-    to->slowest = sums->slowest;
 }
 
 static void note_speed(struct parcel__children *children, struct parcel__child *child,
@@ -519,15 +509,14 @@ static void count_ended(struct parcel__children *children, struct parcel__stream
     size_t n_succeeded = 0, n_unrun = 0;
     *n_failed = 0;
     for (size_t i = first; i < first + count; i++) {
-        parcel_status status = parcel_results_status(block->results, i);
+        parcel_status status = parcel_results_status(block->lot.results, i);
         n_succeeded += status == PARCEL_OK;
         n_unrun += status == PARCEL_NOT_RUN;
         *n_failed += status == PARCEL_FAILED || status == PARCEL_TIMED_OUT || status == PARCEL_LOST;
     }
     if (n_unrun > 0)
         note_unrun(children);
-    block->results->failures += *n_failed;
-    parcel__crew_count(children->stream, *n_failed, n_succeeded);
+    parcel__job_count(&children->stream->job, *n_failed, n_succeeded);
 }
 
 /* The median is of the calls of all ranks. */
@@ -536,9 +525,10 @@ static void note_durations(const struct parcel__children *children,
 {
     struct parcel__control *control = children->stream->options.job.control;
     for (size_t i = first; control->median && i < first + count; i++)
-        if (parcel_results_status(block->results, i) == PARCEL_OK)
-            parcel__control_note_call(control, parcel_results_duration(block->results, i),
-                                      block->first + i, parcel_results_attempts(block->results, i));
+        if (parcel_results_status(block->lot.results, i) == PARCEL_OK)
+            parcel__control_note_call(control, parcel_results_duration(block->lot.results, i),
+                                      block->lot.first_index + i,
+                                      parcel_results_attempts(block->lot.results, i));
 }
 
 /* Tells who watches of each call that took too long. */
@@ -548,9 +538,9 @@ static void tell_of_overruns(const struct parcel__children *children,
     const struct parcel__watcher *watcher = &children->stream->options.job.watcher;
     const struct parcel__control *control = children->stream->options.job.control;
     for (size_t i = first; watcher->overran && i < first + count; i++)
-        if (parcel_results_status(block->results, i) == PARCEL_TIMED_OUT)
-            watcher->overran(watcher->state, block->first + i,
-                             parcel_results_duration(block->results, i),
+        if (parcel_results_status(block->lot.results, i) == PARCEL_TIMED_OUT)
+            watcher->overran(watcher->state, block->lot.first_index + i,
+                             parcel_results_duration(block->lot.results, i),
                              parcel__control_allowed(control));
 }
 
@@ -560,17 +550,17 @@ static void hear_piece(struct parcel__children *children, struct parcel__child *
 {
     struct parcel__stream_block *block = find_block(children, child, piece->block);
     struct parcel__bundle large = {0};
-    struct parcel__arena *arena = parcel__crew_arena(children->stream, block, child->first_worker);
-    bool is_read = parcel__bundle_get_results(bytes, piece->size, block->results, piece->offset,
+    struct parcel__arena *arena = parcel__block_arena(children->stream, block, child->first_worker);
+    bool is_read = parcel__bundle_get_results(bytes, piece->size, block->lot.results, piece->offset,
                                               piece->count, arena, &large);
     if (is_read) {
-        size_t n_failed;
-        add_sums(&block->sums, &piece->sums);
+        struct parcel__tally sums = piece->sums;
         for (size_t i = 0; i < large.n_large; i++)
             want(children, child, block, piece->block, &large.large[i], piece->first_offer + i);
-        count_ended(children, block, piece->offset, piece->count, &n_failed);
+        count_ended(children, block, piece->offset, piece->count, &sums.n_failed);
+        parcel__tally_add(&block->sums, &sums);
         note_durations(children, block, piece->offset, piece->count);
-        if (n_failed > 0)
+        if (sums.n_failed > 0)
             tell_of_overruns(children, block, piece->offset, piece->count);
         tell_watcher(children, piece->sums.n_ran);
     } else {

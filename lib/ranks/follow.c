@@ -8,7 +8,7 @@
 #include "ground/memory.h"
 #include "ranks/rank_part.h"
 #include "ranks/spread.h"
-#include "stream/crew.h"
+#include "stream/block.h"
 
 /* Nothing: the calls of a rank that is sent them come from elsewhere. */
 static parcel_next_status no_call(void *state, parcel_call *call)
@@ -45,8 +45,8 @@ static bool run_part(const struct parcel__rank_part *part)
     run->results->keeps_attempts = run->plan->policy.limits.retry.most > 0;
     opened = opened && parcel__stream_open(&stream, &options);
     if (opened)
-        parcel__crew_run(&stream, parcel__run_on_team, run);
-    if (!opened || !stream.has_begun) /* no worker could begin */
+        parcel__stream_run(&stream, parcel__run_on_team, run);
+    if (!opened || !parcel__job_has_begun(&stream.job)) /* no worker could begin */
         parcel__rank_run_give_up(part->rank_run);
     bool is_told = parcel__rank_run_await_end(part->rank_run, run->results);
     if (opened)

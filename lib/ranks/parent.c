@@ -1,10 +1,10 @@
 /*
  * parent.c: the calls that a rank was given by the one above it, and their results on the way back.
  *
- *     a lot, as WORK brought it   [ run or running | portion, waiting              | given back ]
+ *     a grant, as WORK brought it   [ run or running | waiting                       | given back ]
  *                                                    blocks of this rank's stream ->   <- RETURN
  *
- * Portions are used from the front, and given back from the end: so what is left of a block, as the
+ * Calls are used from the front, and given back from the end: so what is left of a block, as the
  * rank above knows it, is always its end. Every call is answered once, whatever becomes of it.
  */
 #include "ranks/parent.h"
@@ -20,7 +20,7 @@ enum { FULL = 32 << 10, MOST_BYTES = 1 << 20 };
 static const double old = 0.5e-3;
 
 /* Calls that were given together, freed by who lets go of them last. */
-struct parcel__lot {
+struct parcel__grant {
     atomic_size_t n_holds; /* release to let go, acquire before it is freed */
     unsigned block;        /* as the rank above knows them, */
     size_t end;            /* up to there: less once some were given back; under the mutex */
@@ -29,13 +29,14 @@ struct parcel__lot {
     unsigned char **data; /* of large arrays */
     size_t n_data;
     size_t n_arriving; /* of these; with the post held */
-    struct parcel__portion *portion;
+    struct parcel__waiting *waiting;
     struct parcel__parent *parent;
 };
 
-struct parcel__portion {
-    struct parcel__portion *next;
-    struct parcel__lot *lot;
+/* Calls of a grant that stand side by side and have not begun. */
+struct parcel__waiting {
+    struct parcel__waiting *next;
+    struct parcel__grant *grant;
     size_t offset; /* of the first in the block */
     size_t first;  /* its number in the run */
     size_t place;  /* where it stands in the list */
@@ -63,66 +64,67 @@ static void answer_unrun(const struct parcel__parent *parent, unsigned block, si
                           why);
 }
 
-/* ---- lots ---- */
+/* ---- grants ---- */
 
-static void hold(struct parcel__lot *lot)
+static void hold(struct parcel__grant *grant)
 {
-    atomic_fetch_add_explicit(&lot->n_holds, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&grant->n_holds, 1, memory_order_relaxed);
 }
 
-static void let_go(struct parcel__lot *lot)
+static void let_go(struct parcel__grant *grant)
 {
-    if (atomic_fetch_sub_explicit(&lot->n_holds, 1, memory_order_acq_rel) > 1)
+    if (atomic_fetch_sub_explicit(&grant->n_holds, 1, memory_order_acq_rel) > 1)
         return;
-    for (size_t i = 0; i < lot->n_data; i++)
-        free(lot->data[i]);
-    parcel__memory_free(lot->data);
-    parcel_calls_free(lot->list);
-    parcel__memory_free(lot->bytes);
-    parcel__memory_free(lot);
+    for (size_t i = 0; i < grant->n_data; i++)
+        free(grant->data[i]);
+    parcel__memory_free(grant->data);
+    parcel_calls_free(grant->list);
+    parcel__memory_free(grant->bytes);
+    parcel__memory_free(grant);
 }
 
-static struct parcel__lot *new_lot(struct parcel__parent *parent, const struct parcel__work *work)
+static struct parcel__grant *new_grant(struct parcel__parent *parent,
+                                       const struct parcel__work *work)
 {
-    struct parcel__lot *lot = parcel__memory_await(sizeof *lot);
-    *lot = (struct parcel__lot){
+    struct parcel__grant *grant = parcel__memory_await(sizeof *grant);
+    *grant = (struct parcel__grant){
         .block = work->block, .end = work->offset + work->count, .parent = parent};
-    atomic_init(&lot->n_holds, 1);
-    return lot;
+    atomic_init(&grant->n_holds, 1);
+    return grant;
 }
 
 /* Finds room for the large arrays of the calls. False: there is not enough. */
-static bool find_room(struct parcel__lot *lot, const struct parcel__bundle *large)
+static bool find_room(struct parcel__grant *grant, const struct parcel__bundle *large)
 {
-    lot->data = parcel__memory_new(large->n_large * sizeof *lot->data);
-    for (size_t i = 0; lot->data && i < large->n_large; i++) {
+    grant->data = parcel__memory_new(large->n_large * sizeof *grant->data);
+    for (size_t i = 0; grant->data && i < large->n_large; i++) {
         unsigned char *data = parcel__large_arrays_room(large->large[i].size);
         if (!data)
             return false;
-        lot->data[lot->n_data++] = data;
+        grant->data[grant->n_data++] = data;
         memcpy(large->large[i].where, &data, sizeof data);
     }
-    return lot->data != NULL;
+    return grant->data != NULL;
 }
 
-static void put_in(struct parcel__parent *parent, struct parcel__portion *portion);
+static void put_in(struct parcel__parent *parent, struct parcel__waiting *waiting);
 
 static void arrive(void *context, void *data)
 {
-    struct parcel__lot *lot = context;
+    struct parcel__grant *grant = context;
     (void)data;
-    if (--lot->n_arriving == 0)
-        put_in(lot->parent, lot->portion);
+    if (--grant->n_arriving == 0)
+        put_in(grant->parent, grant->waiting);
 }
 
-static void want_data(struct parcel__lot *lot, const struct parcel__bundle *large,
+static void want_data(struct parcel__grant *grant, const struct parcel__bundle *large,
                       size_t first_offer)
 {
-    const struct parcel__parent *parent = lot->parent;
-    lot->n_arriving = large->n_large;
+    const struct parcel__parent *parent = grant->parent;
+    grant->n_arriving = large->n_large;
     for (size_t i = 0; i < large->n_large; i++)
         parcel__large_arrays_want(parent->large_arrays, parent->above, first_offer + i,
-                                  lot->data[i], large->large[i].size, arrive, lot);
+                                  grant->data[i], large->large[i].size, arrive, grant);
 }
 
 static void decline_data(const struct parcel__parent *parent, const struct parcel__bundle *large,
@@ -134,38 +136,38 @@ static void decline_data(const struct parcel__parent *parent, const struct parce
 
 /* Reads the calls behind the work, whose bytes it takes, and asks for their large arrays. False:
  * *why is a new sentence that says why not, or NULL: out of memory. */
-static bool unpack(struct parcel__lot *lot, const struct parcel__work *work,
+static bool unpack(struct parcel__grant *grant, const struct parcel__work *work,
                    struct parcel__message *message, char **why)
 {
     const size_t head = parcel__bytes_padded(sizeof *work);
     struct parcel__bundle large = {0};
     struct parcel__text text = {0};
-    lot->bytes = message->bytes;
+    grant->bytes = message->bytes;
     message->bytes = NULL;
-    lot->list = parcel_calls_new();
-    bool is_read = lot->list && message->size >= head &&
-                   parcel__bundle_get_calls(lot->bytes + head, message->size - head, work->count,
-                                            lot->list, &large, why);
-    bool has_room = !is_read || large.n_large == 0 || find_room(lot, &large);
+    grant->list = parcel_calls_new();
+    bool is_read = grant->list && message->size >= head &&
+                   parcel__bundle_get_calls(grant->bytes + head, message->size - head, work->count,
+                                            grant->list, &large, why);
+    bool has_room = !is_read || large.n_large == 0 || find_room(grant, &large);
     if (!has_room) {
         parcel__text_format(&text, "its arguments do not fit the memory of rank %d",
-                            lot->parent->rank);
+                            grant->parent->rank);
         *why = parcel__text_take(&text);
     }
     if (is_read && has_room)
-        want_data(lot, &large, work->first_offer);
+        want_data(grant, &large, work->first_offer);
     else
-        decline_data(lot->parent, &large, work->first_offer);
+        decline_data(grant->parent, &large, work->first_offer);
     parcel__bundle_free(&large);
     return is_read && has_room;
 }
 
-/* ---- portions ---- */
+/* ---- calls that wait ---- */
 
-static void free_portion(struct parcel__portion *portion)
+static void free_waiting(struct parcel__waiting *waiting)
 {
-    let_go(portion->lot);
-    parcel__memory_free(portion);
+    let_go(waiting->grant);
+    parcel__memory_free(waiting);
 }
 
 /* Whoever drains it since the run stops has told so before. */
@@ -175,16 +177,16 @@ static void drain_if_stopped(struct parcel__parent *parent)
         parcel__parent_drain(parent);
 }
 
-static void put_in(struct parcel__parent *parent, struct parcel__portion *portion)
+static void put_in(struct parcel__parent *parent, struct parcel__waiting *waiting)
 {
     pthread_mutex_lock(&parent->mutex);
-    portion->next = NULL;
+    waiting->next = NULL;
     if (parent->first)
-        parent->last->next = portion;
+        parent->last->next = waiting;
     else
-        parent->first = portion;
-    parent->last = portion;
-    parent->count += portion->count;
+        parent->first = waiting;
+    parent->last = waiting;
+    parent->count += waiting->count;
     pthread_mutex_unlock(&parent->mutex);
     drain_if_stopped(parent);
 }
@@ -192,15 +194,15 @@ static void put_in(struct parcel__parent *parent, struct parcel__portion *portio
 void parcel__parent_drain(struct parcel__parent *parent)
 {
     pthread_mutex_lock(&parent->mutex);
-    struct parcel__portion *portion = parent->first;
+    struct parcel__waiting *waiting = parent->first;
     parent->first = NULL;
     parent->count = 0;
     pthread_mutex_unlock(&parent->mutex);
-    while (portion) {
-        struct parcel__portion *next = portion->next;
-        answer_unrun(parent, portion->lot->block, portion->offset, portion->count, NULL);
-        free_portion(portion);
-        portion = next;
+    while (waiting) {
+        struct parcel__waiting *next = waiting->next;
+        answer_unrun(parent, waiting->grant->block, waiting->offset, waiting->count, NULL);
+        free_waiting(waiting);
+        waiting = next;
     }
 }
 
@@ -209,42 +211,42 @@ void parcel__parent_hear_work(struct parcel__parent *parent, struct parcel__mess
     struct parcel__work work;
     char *why = NULL;
     memcpy(&work, message->bytes, sizeof work);
-    struct parcel__portion *portion = parcel__memory_await(sizeof *portion);
-    struct parcel__lot *lot = new_lot(parent, &work);
-    *portion = (struct parcel__portion){
-        .lot = lot, .offset = work.offset, .first = work.first, .count = work.count};
-    lot->portion = portion;
-    if (parent->is_sent && !unpack(lot, &work, message, &why)) {
+    struct parcel__waiting *waiting = parcel__memory_await(sizeof *waiting);
+    struct parcel__grant *grant = new_grant(parent, &work);
+    *waiting = (struct parcel__waiting){
+        .grant = grant, .offset = work.offset, .first = work.first, .count = work.count};
+    grant->waiting = waiting;
+    if (parent->is_sent && !unpack(grant, &work, message, &why)) {
         answer_unrun(parent, work.block, work.offset, work.count, why ? why : "out of memory");
         parcel__memory_free(why);
-        free_portion(portion);
-    } else if (lot->n_arriving == 0) {
-        put_in(parent, portion);
+        free_waiting(waiting);
+    } else if (grant->n_arriving == 0) {
+        put_in(parent, waiting);
     }
 }
 
-/* Removes a portion, which is empty. Called with the mutex held. */
-static void remove_portion(struct parcel__parent *parent, struct parcel__portion *portion)
+/* Removes one that has no calls left. Called with the mutex held. */
+static void remove_waiting(struct parcel__parent *parent, struct parcel__waiting *waiting)
 {
-    struct parcel__portion *before = NULL;
-    for (struct parcel__portion *at = parent->first; at != portion; at = at->next)
+    struct parcel__waiting *before = NULL;
+    for (struct parcel__waiting *at = parent->first; at != waiting; at = at->next)
         before = at;
     if (before)
-        before->next = portion->next;
+        before->next = waiting->next;
     else
-        parent->first = portion->next;
-    if (parent->last == portion)
+        parent->first = waiting->next;
+    if (parent->last == waiting)
         parent->last = before;
-    free_portion(portion);
+    free_waiting(waiting);
 }
 
-/* Only the end of a block can be given back: the last portion that is one, or NULL. Called with the
+/* Only the end of a block can be given back: the last calls that are one, or NULL. Called with the
  * mutex held. */
-static struct parcel__portion *find_end(const struct parcel__parent *parent)
+static struct parcel__waiting *find_end(const struct parcel__parent *parent)
 {
-    struct parcel__portion *found = NULL;
-    for (struct parcel__portion *at = parent->first; at; at = at->next)
-        found = at->offset + at->count == at->lot->end ? at : found;
+    struct parcel__waiting *found = NULL;
+    for (struct parcel__waiting *at = parent->first; at; at = at->next)
+        found = at->offset + at->count == at->grant->end ? at : found;
     return found;
 }
 
@@ -253,16 +255,16 @@ bool parcel__parent_hear_recall(struct parcel__parent *parent)
 {
     struct parcel__unrun given = {0};
     pthread_mutex_lock(&parent->mutex);
-    struct parcel__portion *portion = find_end(parent);
-    if (portion) {
+    struct parcel__waiting *waiting = find_end(parent);
+    if (waiting) {
         size_t wanted = (parent->count + 1) / 2;
-        size_t count = portion->count < wanted ? portion->count : wanted;
-        portion->count -= count;
+        size_t count = waiting->count < wanted ? waiting->count : wanted;
+        waiting->count -= count;
         parent->count -= count;
-        portion->lot->end -= count;
-        given = (struct parcel__unrun){portion->lot->block, portion->lot->end, count};
-        if (portion->count == 0)
-            remove_portion(parent, portion);
+        waiting->grant->end -= count;
+        given = (struct parcel__unrun){waiting->grant->block, waiting->grant->end, count};
+        if (waiting->count == 0)
+            remove_waiting(parent, waiting);
     }
     pthread_mutex_unlock(&parent->mutex);
     parcel__post_tell(parent->post, parent->above, PARCEL__SAYS_RETURN, &given, sizeof given);
@@ -284,84 +286,84 @@ void parcel__parent_share(struct parcel__stream_block *to, const struct parcel__
 {
     to->origin = from->origin;
     to->origin.offset += at;
-    hold(to->origin.lot);
+    hold(to->origin.grant);
 }
 
-/* The block gets the calls at the front of the portion, which may be all. */
-static void cut(struct parcel__portion *portion, struct parcel__stream_block *block, size_t count)
+/* The block gets the first of the calls that wait, which may be all. */
+static void cut(struct parcel__waiting *waiting, struct parcel__stream_block *block, size_t count)
 {
-    block->first = portion->first;
-    block->origin = (struct parcel__origin){portion->offset, portion->lot};
-    if (portion->lot->list)
-        block->list = portion->lot->list;
-    block->first_call = portion->lot->list ? portion->place : portion->first;
-    hold(portion->lot);
-    portion->first += count;
-    portion->offset += count;
-    portion->place += count;
-    portion->count -= count;
+    block->lot.first_index = waiting->first;
+    block->origin = (struct parcel__origin){waiting->offset, waiting->grant};
+    if (waiting->grant->list)
+        block->lot.calls = waiting->grant->list;
+    block->lot.first_call = waiting->grant->list ? waiting->place : waiting->first;
+    hold(waiting->grant);
+    waiting->first += count;
+    waiting->offset += count;
+    waiting->place += count;
+    waiting->count -= count;
 }
 
 size_t parcel__parent_fill(struct parcel__parent *parent, struct parcel__stream_block *block,
                            size_t most)
 {
-    struct parcel__portion *used = NULL;
+    struct parcel__waiting *used = NULL;
     size_t count = 0;
     pthread_mutex_lock(&parent->mutex);
-    struct parcel__portion *portion = parent->first;
-    if (portion) {
-        count = portion->count < most ? portion->count : most;
+    struct parcel__waiting *waiting = parent->first;
+    if (waiting) {
+        count = waiting->count < most ? waiting->count : most;
         if (count > 0)
-            cut(portion, block, count);
+            cut(waiting, block, count);
         parent->count -= count;
-        if (portion->count == 0) {
-            used = portion;
-            parent->first = portion->next;
+        if (waiting->count == 0) {
+            used = waiting;
+            parent->first = waiting->next;
         }
     }
     pthread_mutex_unlock(&parent->mutex);
     if (used)
-        free_portion(used);
+        free_waiting(used);
     return count;
 }
 
-/* The portion that the calls of a block from at on are. */
-static struct parcel__portion restore(const struct parcel__stream_block *block, size_t at)
+/* The calls of a block from at on, as they waited. */
+static struct parcel__waiting restore(const struct parcel__stream_block *block, size_t at)
 {
-    return (struct parcel__portion){.lot = block->origin.lot,
+    return (struct parcel__waiting){.grant = block->origin.grant,
                                     .offset = block->origin.offset + at,
-                                    .first = block->first + at,
-                                    .place = block->first_call + at,
-                                    .count = block->results->count - at};
+                                    .first = block->lot.first_index + at,
+                                    .place = block->lot.first_call + at,
+                                    .count = block->lot.results->count - at};
 }
 
 /* They go to the front; where they belong to what stands there, the two are one again. */
 void parcel__parent_put_back(struct parcel__parent *parent, struct parcel__stream_block *block,
                              size_t at)
 {
-    struct parcel__portion *portion = parcel__memory_await(sizeof *portion);
-    *portion = restore(block, at);
-    hold(portion->lot);
+    struct parcel__waiting *waiting = parcel__memory_await(sizeof *waiting);
+    *waiting = restore(block, at);
+    hold(waiting->grant);
     pthread_mutex_lock(&parent->mutex);
-    struct parcel__portion *next = parent->first;
-    parent->count += portion->count;
-    if (next && next->lot == portion->lot && next->offset == portion->offset + portion->count) {
-        portion->count += next->count;
-        remove_portion(parent, next);
+    struct parcel__waiting *next = parent->first;
+    parent->count += waiting->count;
+    if (next && next->grant == waiting->grant && next->offset == waiting->offset + waiting->count) {
+        waiting->count += next->count;
+        remove_waiting(parent, next);
     }
-    portion->next = parent->first;
-    parent->first = portion;
-    if (!portion->next)
-        parent->last = portion;
+    waiting->next = parent->first;
+    parent->first = waiting;
+    if (!waiting->next)
+        parent->last = waiting;
     pthread_mutex_unlock(&parent->mutex);
     drain_if_stopped(parent);
 }
 
 void parcel__parent_drop(struct parcel__parent *parent, struct parcel__stream_block *block)
 {
-    answer_unrun(parent, block->origin.lot->block, block->origin.offset, block->results->count,
-                 "out of memory");
-    let_go(block->origin.lot);
+    answer_unrun(parent, block->origin.grant->block, block->origin.offset,
+                 block->lot.results->count, "out of memory");
+    let_go(block->origin.grant);
 }
 
 /* ---- results ---- */
@@ -395,16 +397,16 @@ static size_t pack(struct parcel__parent *parent, const struct parcel__stream_bl
 {
     struct parcel__bundle *out = &parent->out;
     size_t start = out->used, n_large = out->n_large;
-    struct parcel__piece piece = {.block = block->origin.lot->block,
+    struct parcel__piece piece = {.block = block->origin.grant->block,
                                   .offset = block->origin.offset + at,
-                                  .sums = {.longest = -1}};
+                                  .sums = PARCEL__TALLY_NONE};
     if (at == 0)
         piece.sums = block->sums;
     bool is_packed = parcel__bundle_put(out, &piece, sizeof piece);
     size_t head = out->used;
     if (is_packed)
-        piece.count = parcel__bundle_put_results(out, block->results, at,
-                                                 block->results->count - at, MOST_BYTES);
+        piece.count = parcel__bundle_put_results(out, block->lot.results, at,
+                                                 block->lot.results->count - at, MOST_BYTES);
     if (piece.count > 0)
         piece.first_offer = parcel__large_arrays_add(parent->large_arrays, out, n_large, true);
     if (piece.count > 0 && piece.first_offer < SIZE_MAX) {
@@ -423,13 +425,13 @@ void parcel__parent_give(struct parcel__parent *parent, struct parcel__stream_bl
     pthread_mutex_lock(&parent->out_mutex);
     if (parent->out.used == 0)
         parent->out_since = parcel__port_now();
-    for (size_t at = 0; at < block->results->count;) {
+    for (size_t at = 0; at < block->lot.results->count;) {
         at += pack(parent, block, at);
         if (parent->out.used >= FULL || parent->out.n_large > 0)
             send_out(parent);
     }
     pthread_mutex_unlock(&parent->out_mutex);
-    let_go(block->origin.lot);
+    let_go(block->origin.grant);
 }
 
 /* At once when this rank needs new calls soon. One that hands out has few itself, and what it would

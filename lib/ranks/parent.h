@@ -8,7 +8,7 @@
 #include "ranks/large_arrays.h"
 #include "stream/stream.h"
 
-struct parcel__portion;
+struct parcel__waiting;
 
 /* Of one run. */
 struct parcel__parent {
@@ -21,8 +21,8 @@ struct parcel__parent {
     const atomic_bool *is_stopped;
 
     pthread_mutex_t mutex; /* protects: */
-    struct parcel__portion *first;
-    struct parcel__portion *last;
+    struct parcel__waiting *first;
+    struct parcel__waiting *last;
     size_t count; /* calls in them */
 
     pthread_mutex_t out_mutex; /* protects: */

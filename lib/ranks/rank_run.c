@@ -15,7 +15,7 @@
 #include <stdatomic.h>
 #include <string.h>
 
-#include "stream/crew.h"
+#include "stream/block.h"
 #include "ranks/children.h"
 #include "stream/delivery.h"
 #include "ranks/ending.h"
@@ -181,7 +181,7 @@ static void handle(struct parcel__rank_run *rank_run, struct parcel__message *me
         return;
     case PARCEL__SAYS_RECALL:
         if (!parcel__parent_hear_recall(&rank_run->parent) && rank_run->stream)
-            parcel__crew_ask(rank_run->stream);
+            parcel__stream_ask(rank_run->stream);
         return;
     case PARCEL__SAYS_RESULTS:
         parcel__children_hear_results(&rank_run->children, message);

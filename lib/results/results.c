@@ -120,6 +120,16 @@ void parcel__results_tell_absent(parcel_results *results)
         tell_absent(results);
 }
 
+void parcel__results_add_sums(parcel_results *results, const struct parcel__tally *sums)
+{
+    results->n_ran += sums->n_ran;
+    results->failures += sums->n_failed;
+    results->total_time += sums->total_time;
+    results->waited += sums->waited;
+    if (sums->longest >= 0)
+        results->slowest = sums->slowest;
+}
+
 void parcel__results_copy_sums(parcel_results *results, const parcel_results *of)
 {
     results->failures = of->failures;

@@ -6,6 +6,7 @@
 
 #include "results/firsts.h"
 #include "results/hosts.h"
+#include "results/tally.h"
 #include "ground/memory.h"
 #include "ground/text.h"
 
@@ -177,6 +178,9 @@ void parcel__results_put_sharing(struct parcel__text *text, int n_workers);
 
 /* Counts the workers that there were, where some were absent, and says so among the warnings. */
 void parcel__results_tell_absent(parcel_results *results);
+
+/* Adds the sums of calls of the run. */
+void parcel__results_add_sums(parcel_results *results, const struct parcel__tally *sums);
 
 /* Copies the run's sums out of other results: failures, times, the slowest call, absent workers. */
 void parcel__results_copy_sums(parcel_results *results, const parcel_results *of);

@@ -10,7 +10,6 @@
 #include "ground/blas.h"
 #include "calls/calls.h"
 #include "ground/clock.h"
-#include "stream/crew.h"
 #include "job/job.h"
 #include "ground/memory.h"
 #include "ground/openmp.h"
@@ -146,8 +145,7 @@ static void set_job_options(struct parcel__job_options *options, struct parcel__
 {
     const struct parcel__plan *plan = run->plan;
     *options = (struct parcel__job_options){
-        .calls = run->calls,
-        .results = run->results,
+        .lot = {.calls = run->calls, .results = run->results},
         .batch_size = plan->policy.batch_size,
         .collect = plan->policy.collect,
         .is_timed = plan->policy.is_timed,
@@ -157,6 +155,7 @@ static void set_job_options(struct parcel__job_options *options, struct parcel__
         .control = &run->control,
         .states = run->states,
         .worker_limits = &plan->policy.worker_limits,
+        .around = parcel__current_get(),
     };
     options->nest = parcel__n_jobs_nest(parcel__current_get(), run->n_jobs, run->n_workers);
     options->floating = run->part.state ? run->part.floating : parcel__floating_read();
@@ -183,9 +182,8 @@ static bool run_into(struct parcel__run *run)
         parcel__job_open(&job, &options);
     if (opened && run->results->count > 0)
         run_job(&job, run->plan, run->team);
-    if (opened)
-        parcel__job_close(&job);
     if (opened) {
+        parcel__job_close(&job);
         parcel__report_list(run->results, run->calls, &run->control);
         parcel__results_tell_absent(run->results);
     }
@@ -199,7 +197,7 @@ void parcel__run_on_team(void *context, struct parcel_job *job)
     const struct parcel__run *run = context;
     const struct parcel__run_part *part = &run->part;
     if (part->state)
-        part->functions->begin(part->state, job->options.work_state);
+        part->functions->begin(part->state, job->options.source_state);
     run_job(job, run->plan, run->team);
     if (part->state)
         part->functions->end(part->state);
@@ -234,7 +232,7 @@ static bool run_stream(struct parcel__run *run)
     opened = opened && parcel__stream_open(&stream, &options);
     if (opened) {
         open_progress(run);
-        parcel__crew_run(&stream, parcel__run_on_team, run);
+        parcel__stream_run(&stream, parcel__run_on_team, run);
         close_progress(run);
         parcel__stream_settle(&stream, run->results);
         parcel__report_why_not_run(run->results, &run->control);
@@ -339,7 +337,8 @@ static const char *start_pulled(const struct parcel__run *run)
     bool opened = parcel__run_open_control(&pulled->run, NULL);
     struct parcel__stream_options options = parcel__run_stream_options(&pulled->run);
     const struct parcel__pull_owner owner = {parcel__run_on_team, conclude, end_pulled, pulled};
-    options.job.nest.sees_outside = options.job.nest.sees_outside && !parcel__current_get();
+    options.job.nest.sees_outside = options.job.nest.sees_outside && !options.job.around;
+    options.job.around = NULL;
     open_progress(&pulled->run);
     const char *fault =
         opened ? parcel__pull_start(run->results, &options, &owner) : "out of memory";

@@ -1,5 +1,5 @@
 /*
- * block.c: the blocks of a stream: found, cut in two, and handed out again.
+ * block.c: the blocks of a stream: found, cut in two, handed out again, and finished.
  *
  * A block is a lot of calls that flow together: where they stand, and their results. A worker that
  * runs one gives back what it has not begun:
@@ -10,6 +10,7 @@
  */
 #include "stream/block.h"
 
+#include "calls/calls.h"
 #include "ground/memory.h"
 
 static struct parcel__stream_block *new_block(const struct parcel__stream *stream)
@@ -17,12 +18,12 @@ static struct parcel__stream_block *new_block(const struct parcel__stream *strea
     struct parcel__stream_block *block = parcel__memory_new(sizeof *block);
     if (!block)
         return NULL;
-    *block = (struct parcel__stream_block){.results = parcel__results_new_empty(1)};
-    if (block->results)
-        parcel__results_set_hosts(block->results, stream->options.job.results->hosts);
+    *block = (struct parcel__stream_block){.lot.results = parcel__results_new_empty(1)};
+    if (block->lot.results)
+        parcel__results_set_hosts(block->lot.results, stream->options.job.lot.results->hosts);
     block->calls = stream->is_generated ? parcel_calls_new() : NULL;
     atomic_init(&block->holds, 1);
-    if (block->results && (block->calls || !stream->is_generated))
+    if (block->lot.results && (block->calls || !stream->is_generated))
         return block;
     parcel__stream_release(block);
     return NULL;
@@ -49,18 +50,18 @@ static bool fill_from(struct parcel__stream *stream, struct parcel__stream_block
     to->next = 0;
     to->walk = (struct parcel__walk){.first = 0};
     to->seconds_per_call = 0;
-    to->sums = (struct parcel__tally){.longest = -1};
-    to->first = from->first + at;
-    to->list = from->list;
-    to->first_call = from->first_call + at;
-    to->lender = from->list == from->calls ? from : from->lender;
+    to->sums = PARCEL__TALLY_NONE;
+    to->lot.first_index = from->lot.first_index + at;
+    to->lot.calls = from->lot.calls;
+    to->lot.first_call = from->lot.first_call + at;
+    to->lender = from->lot.calls == from->calls ? from : from->lender;
     if (to->lender)
         atomic_fetch_add_explicit(&to->lender->holds, 1, memory_order_relaxed);
-    parcel__arena_reset(&to->results->arenas[0]);
-    return parcel__results_prepare(to->results, to->list, to->first_call,
-                                   from->results->count - at) &&
+    parcel__arena_reset(&to->lot.results->arenas[0]);
+    return parcel__results_prepare(to->lot.results, to->lot.calls, to->lot.first_call,
+                                   from->lot.results->count - at) &&
            (stream->options.job.control->limits->retry.most == 0 ||
-            parcel__results_keep_attempts(to->results));
+            parcel__results_keep_attempts(to->lot.results));
 }
 
 /* The calls of a block from at on, in a block of their own; NULL: out of memory. */
@@ -81,8 +82,8 @@ static struct parcel__stream_block *copy_rest(struct parcel__stream *stream,
 static void split(struct parcel__stream *stream, struct parcel__stream_block *block,
                   struct parcel__stream_block *rest, size_t at)
 {
-    block->results->count = at;
-    parcel__window_split(&stream->window, &block->place, &rest->place, rest->results->count);
+    block->lot.results->count = at;
+    parcel__window_split(&stream->window, &block->place, &rest->place, rest->lot.results->count);
 }
 
 struct parcel__stream_block *parcel__block_split(struct parcel__stream *stream,
@@ -107,9 +108,9 @@ bool parcel__block_give_back(struct parcel__stream *stream, struct parcel__strea
     rest->seconds_per_call = seconds_per_call;
     pthread_mutex_lock(&stream->mutex);
     split(stream, block, rest, at);
-    rest->next_returned = stream->returned;
+    rest->link = stream->returned;
     stream->returned = rest;
-    stream->n_returned += rest->results->count;
+    stream->n_returned += rest->lot.results->count;
     pthread_cond_signal(&stream->has_room);
     pthread_mutex_unlock(&stream->mutex);
     return true;
@@ -119,15 +120,15 @@ bool parcel__block_give_back(struct parcel__stream *stream, struct parcel__strea
 static struct parcel__stream_block *unqueue_returned(struct parcel__stream *stream)
 {
     struct parcel__stream_block *block = stream->returned;
-    stream->returned = block->next_returned;
-    stream->n_returned -= block->results->count;
+    stream->returned = block->link;
+    stream->n_returned -= block->lot.results->count;
     return block;
 }
 
 struct parcel__stream_block *parcel__block_take_returned(struct parcel__stream *stream)
 {
     pthread_mutex_lock(&stream->mutex);
-    bool has_any = stream->returned && !stream->is_stopped;
+    bool has_any = stream->returned && !parcel__job_is_stopped(&stream->job);
     struct parcel__stream_block *block = has_any ? unqueue_returned(stream) : NULL;
     pthread_mutex_unlock(&stream->mutex);
     return block;
@@ -136,7 +137,61 @@ struct parcel__stream_block *parcel__block_take_returned(struct parcel__stream *
 void parcel__block_finish_returned(struct parcel__stream *stream)
 {
     pthread_mutex_lock(&stream->mutex);
-    while (stream->is_stopped && stream->returned)
+    while (parcel__job_is_stopped(&stream->job) && stream->returned)
         parcel__window_finish(&stream->window, &unqueue_returned(stream)->place);
+    pthread_mutex_unlock(&stream->mutex);
+}
+
+/* ---- blocks that have run ---- */
+
+struct parcel__arena *parcel__block_arena(struct parcel__stream *stream,
+                                          struct parcel__stream_block *block, int number)
+{
+    return parcel__stream_collects(stream) ? &stream->options.job.lot.results->arenas[number]
+                                           : &block->lot.results->arenas[0];
+}
+
+/* "call 3, root(-1): root of a negative number: -1", of the first call that failed. */
+static char *first_failure(const struct parcel__stream_block *block, size_t *index)
+{
+    struct parcel__text text = {0};
+    const struct parcel__lot *lot = &block->lot;
+    size_t i = parcel__results_first_failure(lot->results);
+    *index = lot->first_index + i;
+    parcel__calls_put_call(&text, lot->calls, lot->first_call + i, *index);
+    parcel__text_format(&text, ": %s", parcel_results_message(lot->results, i));
+    return parcel__text_take(&text);
+}
+
+/* Keeps the sentence of the first call that failed; the other is freed. */
+static void note_failures(struct parcel__stream *stream, const struct parcel__stream_block *block)
+{
+    size_t index;
+    char *failure = first_failure(block, &index);
+    pthread_mutex_lock(&stream->mutex);
+    if (index < stream->first_failure) {
+        char *later = stream->failure;
+        stream->failure = failure;
+        stream->first_failure = index;
+        failure = later;
+    }
+    pthread_mutex_unlock(&stream->mutex);
+    parcel__memory_free(failure);
+}
+
+/* No sooner than all is noted may the results be taken. */
+void parcel__block_finish(struct parcel__stream *stream, struct parcel__stream_block *block)
+{
+    if (block->sums.n_failed > 0)
+        note_failures(stream, block);
+    pthread_mutex_lock(&stream->mutex);
+    parcel__tally_add(&stream->sums, &block->sums);
+    parcel__window_finish(&stream->window, &block->place);
+    if (stream->options.is_pulled)
+        pthread_cond_signal(&stream->has_news);
+    if (parcel__stream_has_ended(stream) && stream->n_waiting > 0)
+        pthread_cond_broadcast(&stream->has_room); /* perhaps there is nothing to wait for */
+    else if (stream->options.pre_dispatch < SIZE_MAX)
+        pthread_cond_signal(&stream->has_room);
     pthread_mutex_unlock(&stream->mutex);
 }

@@ -1,4 +1,4 @@
-/* block.h: the blocks of a stream: found, cut in two, and handed out again. */
+/* block.h: the blocks of a stream: found, cut in two, handed out again, and finished. */
 #ifndef PARCEL__BLOCK_H
 #define PARCEL__BLOCK_H
 
@@ -22,5 +22,13 @@ void parcel__block_finish_returned(struct parcel__stream *stream);
 
 /* A block that was given back, to be run; NULL: there is none. Threads: any. */
 struct parcel__stream_block *parcel__block_take_returned(struct parcel__stream *stream);
+
+/* What the results of a block point at that runs here, or at the host of that worker: number. */
+struct parcel__arena *parcel__block_arena(struct parcel__stream *stream,
+                                          struct parcel__stream_block *block, int number);
+
+/* A block that was taken has run, here or elsewhere, and its results and sums are written. Threads:
+ * any. */
+void parcel__block_finish(struct parcel__stream *stream, struct parcel__stream_block *block);
 
 #endif

@@ -42,13 +42,13 @@ static void push(struct parcel__stream *stream, struct parcel__stream_block *blo
     struct parcel_current_call *before = parcel__stream_enter(&stream->delivering);
     parcel_record *record = &block->walk.record;
     bool failed, goes_on = true;
-    for (size_t i = 0; i < block->results->count && goes_on; i++) {
-        parcel__results_walk(block->results, i, &block->walk);
+    for (size_t i = 0; i < block->lot.results->count && goes_on; i++) {
+        parcel__results_walk(block->lot.results, i, &block->walk);
         if (!is_result(record->status))
             continue;
-        record->index = stream->delivering.running.index = block->first + i;
+        record->index = stream->delivering.running.index = block->lot.first_index + i;
         goes_on = options->on_result(options->on_result_state, record->index,
-                                     parcel_results_value(block->results, i), record) &&
+                                     parcel_results_value(block->lot.results, i), record) &&
                   !parcel__stream_has_failed(&stream->delivering);
     }
     char *message = parcel__stream_leave(&stream->delivering, before, &failed);
@@ -65,7 +65,8 @@ static void push(struct parcel__stream *stream, struct parcel__stream_block *blo
 static void keep(struct parcel__stream *stream, struct parcel__stream_block *block)
 {
     pthread_mutex_lock(&stream->keep_mutex);
-    parcel__results_place(stream->options.job.results, block->first, block->results);
+    parcel__results_place(stream->options.job.lot.results, block->lot.first_index,
+                          block->lot.results);
     pthread_mutex_unlock(&stream->keep_mutex);
 }
 
@@ -77,7 +78,7 @@ static void give_away(struct parcel__stream *stream, struct parcel__stream_block
         push(stream, block);
     else if (parcel__stream_collects(stream))
         keep(stream, block);
-    parcel__results_release_all(block->results);
+    parcel__results_release_all(block->lot.results);
 }
 
 void parcel__delivery_give(struct parcel__stream *stream)
@@ -106,11 +107,11 @@ void parcel__delivery_give(struct parcel__stream *stream)
 static bool next_of(struct parcel__stream *stream, struct parcel__stream_block *block,
                     size_t *index)
 {
-    while (block->next < block->results->count) {
+    while (block->next < block->lot.results->count) {
         *index = block->next++;
         parcel__window_take(&stream->window, 1);
         pthread_cond_signal(&stream->has_room);
-        if (is_result(parcel_results_status(block->results, *index)))
+        if (is_result(parcel_results_status(block->lot.results, *index)))
             return true;
     }
     return false;

@@ -114,12 +114,12 @@ static size_t take_from_list(struct parcel__stream *stream, struct parcel__strea
     add_pulled(stream, count);
     if (count == left)
         note_end(stream);
-    block->first = n_pulled - stream->n_from_end;
+    block->lot.first_index = n_pulled - stream->n_from_end;
     if (end == BACK) {
         stream->n_from_end += count;
-        block->first = stream->count - stream->n_from_end;
+        block->lot.first_index = stream->count - stream->n_from_end;
     }
-    block->first_call = block->first;
+    block->lot.first_call = block->lot.first_index;
     return count;
 }
 
@@ -127,9 +127,9 @@ static size_t take_from_list(struct parcel__stream *stream, struct parcel__strea
 static size_t find_calls(struct parcel__stream *stream, struct parcel__stream_block *block,
                          size_t count, enum end end)
 {
-    block->list = stream->is_generated ? block->calls : stream->options.calls;
-    block->first = parcel__stream_count_pulled(stream);
-    block->first_call = 0;
+    block->lot.calls = stream->is_generated ? block->calls : stream->options.calls;
+    block->lot.first_index = parcel__stream_count_pulled(stream);
+    block->lot.first_call = 0;
     if (parcel__stream_supplier(stream))
         return stream->options.functions->fill(parcel__stream_supplier(stream), block, count);
     return stream->is_generated ? generate(stream, block->calls, count)
@@ -139,12 +139,12 @@ static size_t find_calls(struct parcel__stream *stream, struct parcel__stream_bl
 /* Makes room for the results of the block's calls. False: out of memory. */
 static bool make_room(struct parcel__stream *stream, const struct parcel__stream_block *block)
 {
-    const struct parcel_results *part = block->results;
+    const struct parcel_results *part = block->lot.results;
     if (!parcel__stream_collects(stream))
         return true;
     pthread_mutex_lock(&stream->keep_mutex);
-    bool has_room =
-        parcel__results_reserve(stream->options.job.results, block->first + part->count, part);
+    bool has_room = parcel__results_reserve(stream->options.job.lot.results,
+                                            block->lot.first_index + part->count, part);
     pthread_mutex_unlock(&stream->keep_mutex);
     return has_room;
 }
@@ -156,12 +156,13 @@ static bool fill(struct parcel__stream *stream, struct parcel__stream_block *blo
     block->next = 0;
     block->walk = (struct parcel__walk){.first = 0};
     block->seconds_per_call = 0;
-    block->sums = (struct parcel__tally){.longest = -1}; /* it may be given away without a run */
+    block->sums = PARCEL__TALLY_NONE; /* it may be given away without a run */
     count = find_calls(stream, block, count, end);
-    parcel__arena_reset(&block->results->arenas[0]);
-    if (parcel__results_prepare(block->results, block->list, block->first_call, count) &&
+    parcel__arena_reset(&block->lot.results->arenas[0]);
+    if (parcel__results_prepare(block->lot.results, block->lot.calls, block->lot.first_call,
+                                count) &&
         (stream->options.job.control->limits->retry.most == 0 ||
-         parcel__results_keep_attempts(block->results)) &&
+         parcel__results_keep_attempts(block->lot.results)) &&
         make_room(stream, block))
         return count > 0;
     parcel__stream_run_out_of_memory(stream);
@@ -176,8 +177,7 @@ static bool fill(struct parcel__stream *stream, struct parcel__stream_block *blo
 static size_t room_now(struct parcel__stream *stream)
 {
     size_t room = parcel__window_room(&stream->window);
-    stream->has_begun = true;
-    if (stream->is_stopped || parcel__stream_has_ended(stream))
+    if (parcel__job_is_stopped(&stream->job) || parcel__stream_has_ended(stream))
         return 0;
     if (!stream->is_generated && !parcel__stream_supplier(stream) &&
         room > stream->count - parcel__stream_count_pulled(stream))
@@ -200,7 +200,7 @@ static size_t find_room(struct parcel__stream *stream)
 size_t parcel__feed_left(struct parcel__stream *stream)
 {
     pthread_mutex_lock(&stream->mutex);
-    bool has_returned = stream->n_returned > 0 && !stream->is_stopped;
+    bool has_returned = stream->n_returned > 0 && !parcel__job_is_stopped(&stream->job);
     size_t left = has_returned ? stream->n_returned : room_now(stream);
     pthread_mutex_unlock(&stream->mutex);
     if (left > 0 && !has_returned && parcel__stream_supplier(stream))
@@ -240,8 +240,8 @@ static size_t wanted_length(const struct parcel__stream *stream,
     if (options->batch_size > 0)
         return least < room ? least : room;
     return parcel__schedule_batch(bounded, stream->options.outside ? n_workers : 1,
-                                  parcel__schedule_bounded(worker->last_count),
-                                  worker->seconds_per_call + worker->seconds_to_pull);
+                                  parcel__schedule_bounded(worker->of_job->last_count),
+                                  worker->of_job->seconds_per_call + worker->seconds_to_pull);
 }
 
 /* The same, but each worker should find something: what may be on its way holds a block for each
@@ -262,7 +262,7 @@ static size_t block_length(const struct parcel__stream *stream,
 /* All but the first count calls of such a block are handed out on, if there is memory for that. */
 static void cut(struct parcel__stream *stream, struct parcel__stream_block *block, size_t count)
 {
-    if (block->results->count > count)
+    if (block->lot.results->count > count)
         (void)parcel__block_give_back(stream, block, count, block->seconds_per_call);
 }
 
@@ -281,7 +281,7 @@ static struct parcel__stream_block *next_block(struct parcel__stream *stream, si
         return NULL;
     }
     pthread_mutex_lock(&stream->mutex);
-    parcel__window_enter(&stream->window, &block->place, block->results->count);
+    parcel__window_enter(&stream->window, &block->place, block->lot.results->count);
     pthread_mutex_unlock(&stream->mutex);
     return block;
 }
@@ -325,7 +325,7 @@ static struct parcel__stream_block *pull_new(struct parcel__stream *stream,
         room > 0 ? next_block(stream, block_length(stream, worker, room), FRONT) : NULL;
     if (block) {
         worker->last_pull = parcel__port_now() - start;
-        worker->seconds_to_pull = worker->last_pull / (double)block->results->count;
+        worker->seconds_to_pull = worker->last_pull / (double)block->lot.results->count;
     }
     return block;
 }
@@ -341,8 +341,8 @@ static size_t returned_length(const struct parcel__stream *stream,
     if (options->schedule == PARCEL_DYNAMIC)
         return 1;
     return parcel__schedule_batch(parcel__schedule_bounded(count), count_workers(stream),
-                                  parcel__schedule_bounded(worker->last_count),
-                                  worker->seconds_per_call);
+                                  parcel__schedule_bounded(worker->of_job->last_count),
+                                  worker->of_job->seconds_per_call);
 }
 
 /* Calls that another worker gave back, which measured them. */
@@ -352,14 +352,14 @@ static struct parcel__stream_block *pull_returned(struct parcel__stream *stream,
     struct parcel__stream_block *block = parcel__block_take_returned(stream);
     if (!block)
         return NULL;
-    if (worker->seconds_per_call < block->seconds_per_call)
-        worker->seconds_per_call = block->seconds_per_call;
-    cut(stream, block, returned_length(stream, worker, block->results->count));
+    if (worker->of_job->seconds_per_call < block->seconds_per_call)
+        worker->of_job->seconds_per_call = block->seconds_per_call;
+    cut(stream, block, returned_length(stream, worker, block->lot.results->count));
     return block;
 }
 
-static struct parcel__stream_block *pull_any(struct parcel__stream *stream,
-                                             struct parcel__stream_worker *worker)
+struct parcel__stream_block *parcel__feed_pull(struct parcel__stream *stream,
+                                               struct parcel__stream_worker *worker)
 {
     bool has_any = atomic_load_explicit(&stream->n_returned, memory_order_relaxed) > 0;
     struct parcel__stream_block *block = has_any ? pull_returned(stream, worker) : NULL;
@@ -382,11 +382,11 @@ static void pause_for(struct parcel__stream *stream, double seconds)
         parcel__port_wait(&stream->has_room, &stream->mutex, seconds);
     else
         pthread_cond_wait(&stream->has_room, &stream->mutex);
-    enum parcel__reason reason = control->watches ? parcel__control_due(control) : PARCEL__GOES_ON;
-    if (reason == PARCEL__GOES_ON)
+    if (!control->watches)
         return;
-    parcel__control_stop(control, reason);
-    parcel__stream_stop_locked(stream);
+    pthread_mutex_unlock(&stream->mutex);
+    (void)parcel__job_must_stop(&stream->job);
+    pthread_mutex_lock(&stream->mutex);
 }
 
 /* Asks those who run several calls for what they have not begun, and waits for it, from the time
@@ -420,21 +420,34 @@ static bool is_turn_free(struct parcel__stream *stream)
 
 enum prospect { NO_CALLS, NEW_CALLS, CALLS_OF_OTHERS, SOME_CALLS };
 
+/* True when all that is on its way is held by a backend, and some of it by this thread: it would
+ * wait for itself. Called with the mutex held. */
+static bool holds_all_up(const struct parcel__stream *stream)
+{
+    if (stream->n_held == 0 || stream->n_held < stream->window.blocks)
+        return false;
+    const struct parcel__stream_block *block = stream->held;
+    while (block && !pthread_equal(block->holder, pthread_self()))
+        block = block->link;
+    return block != NULL;
+}
+
 /* What a worker without calls may hope for. Called with the mutex held. */
 static enum prospect look_out(struct parcel__stream *stream)
 {
     bool is_free = is_turn_free(stream);
-    if (stream->is_stopped)
+    if (parcel__job_is_stopped(&stream->job))
         return NO_CALLS;
     if (stream->n_returned > 0 || (is_free && room_now(stream) > 0))
         return SOME_CALLS;
+    if (is_free && holds_all_up(stream))
+        return NO_CALLS;
     if (parcel__stream_shares(stream) && (!is_free || parcel__window_is_divisible(&stream->window)))
         return CALLS_OF_OTHERS;
     return is_free && parcel__stream_has_ended(stream) ? NO_CALLS : NEW_CALLS;
 }
 
-/* Waits until a worker may find calls. False: there will be none. */
-static bool await_calls(struct parcel__stream *stream)
+bool parcel__feed_await(struct parcel__stream *stream)
 {
     double since = 0;
     enum prospect prospect;
@@ -451,16 +464,6 @@ static bool await_calls(struct parcel__stream *stream)
     atomic_fetch_sub_explicit(&stream->n_waiting, 1, memory_order_relaxed);
     pthread_mutex_unlock(&stream->mutex);
     return prospect == SOME_CALLS;
-}
-
-struct parcel__stream_block *parcel__feed_pull(struct parcel__stream *stream,
-                                               struct parcel__stream_worker *worker)
-{
-    struct parcel__stream_block *block;
-    do
-        block = pull_any(stream, worker);
-    while (!block && !stream->options.outside && await_calls(stream));
-    return block;
 }
 
 /* A list that nobody waits for in order goes elsewhere from both ends: a long call that is its

@@ -4,10 +4,13 @@
 
 #include "stream/stream.h"
 
-/* Takes the next block for a worker, which waits for it; NULL when nothing is left, or, where
- * some come from elsewhere, for now. */
+/* Takes the next block for a worker; NULL when there is none just now. */
 struct parcel__stream_block *parcel__feed_pull(struct parcel__stream *stream,
                                                struct parcel__stream_worker *worker);
+
+/* Waits until a worker may find calls. False: there will be none, or it is this thread that keeps
+ * them from coming. */
+bool parcel__feed_await(struct parcel__stream *stream);
 
 /* Takes the next calls, at most count of them, into a block; NULL: none may be handed out now, or
  * another thread is just asking for some. Threads: any. */

@@ -7,7 +7,6 @@
  */
 #include "stream/pull.h"
 
-#include "stream/crew.h"
 #include "stream/delivery.h"
 #include "ground/memory.h"
 #include "ground/port.h"
@@ -25,7 +24,7 @@ struct parcel__pull {
 static void *run(void *argument)
 {
     struct parcel__pull *pulled = argument;
-    parcel__crew_run(&pulled->stream, pulled->owner.run, pulled->owner.context);
+    parcel__stream_run(&pulled->stream, pulled->owner.run, pulled->owner.context);
     parcel__stream_settle(&pulled->stream, pulled->ending);
     pulled->owner.over(pulled->owner.context, pulled->ending);
     return NULL;
@@ -112,10 +111,10 @@ bool parcel_results_next(parcel_results *results, parcel_result *result)
         end(results);
         return false;
     }
-    parcel__results_walk(block->results, i, &block->walk);
+    parcel__results_walk(block->lot.results, i, &block->walk);
     result->record = block->walk.record;
-    result->index = result->record.index = block->first + i;
-    result->value = parcel_results_value(block->results, i);
+    result->index = result->record.index = block->lot.first_index + i;
+    result->value = parcel_results_value(block->lot.results, i);
     result->parcel__hold = block;
     /* Other processes are free for the next run then, even if nobody asks for one result more. */
     if (results->pulled->stream.options.outside &&
@@ -129,7 +128,7 @@ void parcel_result_free(parcel_result *result)
     if (!result || !result->parcel__hold)
         return;
     struct parcel__stream_block *block = result->parcel__hold;
-    parcel__results_release(block->results, result->index - block->first);
+    parcel__results_release(block->lot.results, result->index - block->lot.first_index);
     parcel__stream_release(block);
     *result = (parcel_result){.value = parcel_value_none()};
 }
@@ -166,10 +165,10 @@ static bool close_early(parcel_results *results, size_t *used, size_t *unused, s
     end(results);
     size_t n_missing = parcel__stream_missing(stream);
     set(used, stream->n_used);
-    set(unused, stream->n_ran - stream->n_used);
+    set(unused, stream->sums.n_ran - stream->n_used);
     set(cancelled, n_missing);
-    if (is_early && stream->n_ran - stream->n_used + n_missing > 0)
-        warn(results, stream->n_used, stream->n_ran - stream->n_used, n_missing);
+    if (is_early && stream->sums.n_ran - stream->n_used + n_missing > 0)
+        warn(results, stream->n_used, stream->sums.n_ran - stream->n_used, n_missing);
     pulled->is_closed = true;
     return true;
 }

@@ -1,9 +1,9 @@
 /*
  * stream.c: a run whose calls flow in blocks.
  *
- * The feed takes the next calls into a block, the crew runs it, and the delivery gives its
- * results away. Here stands what the three share: how the run ends early, how the user's functions
- * are called, and what became of the run.
+ * The feed takes the next calls into a block, a worker of the job runs it, and the delivery gives
+ * its results away. Here stands what the three share: how the run ends early, how the user's
+ * functions are called, and what became of the run.
  */
 #include "stream/stream.h"
 
@@ -13,40 +13,27 @@
 #include "ground/memory.h"
 #include "ground/port.h"
 #include "options/scope.h"
+#include "job/wake.h"
 
 /* ---- ending early ---- */
 
-/* The team last: a call in a block sees the team's stop, too, and when it ends because of that its
- * worker must know that no other is to begin. */
-void parcel__stream_stop_locked(struct parcel__stream *stream)
-{
-    stream->is_stopped = true;
-    for (int i = 0; i < stream->options.job.n_workers; i++)
-        if (stream->workers[i].block)
-            parcel__job_stop(stream->workers[i].block, PARCEL__BY_STREAM);
-    if (stream->team)
-        parcel__job_stop(stream->team, PARCEL__BY_STREAM);
-    pthread_cond_broadcast(&stream->has_room);
-}
-
 void parcel__stream_stop(struct parcel__stream *stream)
 {
-    pthread_mutex_lock(&stream->mutex);
-    parcel__stream_stop_locked(stream);
-    pthread_mutex_unlock(&stream->mutex);
+    parcel__job_stop(&stream->job, PARCEL__BY_STREAM);
 }
 
 void parcel__stream_ask_locked(struct parcel__stream *stream)
 {
     for (int i = 0; i < stream->options.job.n_workers; i++)
-        if (stream->workers[i].block && stream->workers[i].block->options.results->count > 1)
-            parcel__job_ask(stream->workers[i].block);
+        if (stream->workers[i].block && stream->workers[i].block->lot.results->count > 1)
+            parcel__job_ask(&stream->job, i);
 }
 
-/* A call stops the run: of its block it has done so. */
-static void hear_stop(void *state)
+void parcel__stream_ask(struct parcel__stream *stream)
 {
-    parcel__stream_stop(state);
+    pthread_mutex_lock(&stream->mutex);
+    parcel__stream_ask_locked(stream);
+    pthread_mutex_unlock(&stream->mutex);
 }
 
 void parcel__stream_note_error(struct parcel__stream *stream, struct parcel__text *text)
@@ -67,22 +54,13 @@ void parcel__stream_run_out_of_memory(struct parcel__stream *stream)
 {
     pthread_mutex_lock(&stream->mutex);
     stream->is_out_of_memory = true;
-    parcel__stream_stop_locked(stream);
     pthread_mutex_unlock(&stream->mutex);
+    parcel__stream_stop(stream);
 }
 
 bool parcel__stream_must_stop(struct parcel__stream *stream)
 {
-    struct parcel__control *control = stream->options.job.control;
-    enum parcel__reason reason = control->watches ? parcel__control_due(control) : PARCEL__GOES_ON;
-    pthread_mutex_lock(&stream->mutex);
-    if (reason != PARCEL__GOES_ON && !stream->is_stopped) {
-        parcel__control_stop(control, reason);
-        parcel__stream_stop_locked(stream);
-    }
-    bool is_stopped = stream->is_stopped;
-    pthread_mutex_unlock(&stream->mutex);
-    return is_stopped;
+    return parcel__job_must_stop(&stream->job);
 }
 
 /* ---- the user's functions ---- */
@@ -114,7 +92,7 @@ static void free_block(struct parcel__stream_block *block)
 {
     parcel__stream_release(block->lender);
     parcel_calls_free(block->calls);
-    parcel__results_free(block->results);
+    parcel__results_free(block->lot.results);
     parcel__memory_free(block);
 }
 
@@ -129,8 +107,21 @@ void parcel__stream_release(struct parcel__stream_block *block)
 static void initialise_current(struct parcel__stream *stream, struct parcel_current_call *current)
 {
     *current = (struct parcel_current_call){.control = stream->options.job.control,
-                                            .nest = &stream->options.job.nest};
+                                            .nest = &stream->options.job.nest,
+                                            .is_stopped = &stream->job.is_stopped,
+                                            .job = &stream->job};
     atomic_init(&current->message, NULL);
+}
+
+/* Its lot is nobody's to take: the workers take blocks. False: out of memory. */
+static bool open_job(struct parcel__stream *stream)
+{
+    struct parcel__job_options options = stream->options.job;
+    options.lot.results = stream->totals;
+    options.source = &parcel__stream_source;
+    options.source_state = stream;
+    options.is_part = options.n_workers > 1 || stream->options.is_pulled || stream->options.outside;
+    return parcel__job_open(&stream->job, &options);
 }
 
 bool parcel__stream_open(struct parcel__stream *stream,
@@ -143,11 +134,8 @@ bool parcel__stream_open(struct parcel__stream *stream,
                                       .window = {.in_order = options->in_order,
                                                  .most_waiting = options->window,
                                                  .most_ahead = options->pre_dispatch},
-                                      .longest = -1,
+                                      .sums = PARCEL__TALLY_NONE,
                                       .first_failure = SIZE_MAX};
-    stream->options.job.stopped = hear_stop;
-    stream->options.job.stopped_state = stream;
-    stream->options.job.is_part = n_workers > 1 || options->is_pulled || options->outside;
     initialise_current(stream, &stream->asking);
     initialise_current(stream, &stream->delivering);
     pthread_mutex_init(&stream->pull_mutex, NULL);
@@ -159,8 +147,10 @@ bool parcel__stream_open(struct parcel__stream *stream,
                 !parcel__stream_supplier(stream) && !stream->is_generated && stream->count == 0);
     stream->workers = parcel__memory_new(n_workers * sizeof *stream->workers);
     stream->totals = parcel__results_new_empty(options->job.n_workers);
-    if (stream->workers && stream->totals) {
+    if (stream->workers && stream->totals && open_job(stream)) {
         memset(stream->workers, 0, n_workers * sizeof *stream->workers);
+        for (size_t i = 0; i < n_workers; i++)
+            stream->workers[i].of_job = &stream->job.workers[i];
         return true;
     }
     parcel__stream_close(stream);
@@ -184,10 +174,73 @@ void parcel__stream_close(struct parcel__stream *stream)
     pthread_mutex_destroy(&stream->mutex);
     pthread_cond_destroy(&stream->has_room);
     pthread_cond_destroy(&stream->has_news);
+    parcel__job_free(&stream->job);
     parcel__memory_free(stream->workers);
     parcel__results_free(stream->totals);
     parcel__memory_free(stream->failure);
     parcel__memory_free(stream->error);
+}
+
+/* ---- running ---- */
+
+/* A batch that a backend took and never spoke of again is lost. */
+static void lose_held(struct parcel__stream *stream)
+{
+    struct parcel__worker *worker = &stream->job.workers[0];
+    struct parcel__batch batch;
+    while (stream->held) {
+        const struct parcel__lot *lot = &stream->held->lot;
+        if (parcel__stream_source.release(stream, worker, lot->first_index, lot->results->count,
+                                          &batch))
+            parcel__job_lose(&stream->job, worker, &batch, parcel__job_dropped);
+    }
+}
+
+/* The backend is not to return before all calls have run, but when something stopped the run, which
+ * would say why. */
+static void check_backend(struct parcel__stream *stream)
+{
+    struct parcel__text text = {0};
+    if (parcel__stream_has_ended(stream) || parcel__job_is_stopped(&stream->job))
+        return;
+    parcel__text_put(&text, parcel__job_has_begun(&stream->job)
+                                ? "the backend returned before all calls had run"
+                                : "the backend returned without running any worker");
+    parcel__stream_note_error(stream, &text);
+}
+
+void parcel__stream_run(struct parcel__stream *stream,
+                        void (*run)(void *context, struct parcel_job *job), void *context)
+{
+    parcel__wake_note(&stream->job); /* it may run in another thread than that which opened it */
+    if (!parcel__stream_has_ended(stream))
+        run(context, &stream->job);
+    lose_held(stream);
+    parcel__job_settle(&stream->job);
+    check_backend(stream);
+    pthread_mutex_lock(&stream->mutex);
+    parcel__results_add_sums(stream->totals, &stream->sums);
+    stream->is_over = true;
+    pthread_cond_broadcast(&stream->has_news);
+    pthread_mutex_unlock(&stream->mutex);
+}
+
+bool parcel__stream_has_free_worker(struct parcel__stream *stream)
+{
+    bool found = false;
+    pthread_mutex_lock(&stream->mutex);
+    for (int i = 0; !found && i < stream->options.job.n_workers; i++)
+        found = !stream->workers[i].block;
+    pthread_mutex_unlock(&stream->mutex);
+    return found;
+}
+
+size_t parcel__stream_count_ran(struct parcel__stream *stream)
+{
+    pthread_mutex_lock(&stream->mutex);
+    size_t n_ran = stream->sums.n_ran;
+    pthread_mutex_unlock(&stream->mutex);
+    return n_ran;
 }
 
 /* ---- what became of the run ---- */
@@ -195,7 +248,7 @@ void parcel__stream_close(struct parcel__stream *stream)
 size_t parcel__stream_missing(const struct parcel__stream *stream)
 {
     return (stream->is_generated ? parcel__stream_count_pulled(stream) : stream->count) -
-           stream->n_ran;
+           stream->sums.n_ran;
 }
 
 /* "cancelled by SIGINT: 12 of 100 calls had run", when something stopped the run that is an error.
@@ -204,19 +257,20 @@ static void put_stop(struct parcel__text *text, const struct parcel__stream *str
 {
     const struct parcel__control *control = stream->options.job.control;
     if (!parcel__control_is_error(control) ||
-        (parcel__stream_has_ended(stream) && stream->n_ran == count))
+        (parcel__stream_has_ended(stream) && stream->sums.n_ran == count))
         return;
-    parcel__control_put_stop(text, control, stream->n_ran, stream->is_generated ? SIZE_MAX : count);
+    parcel__control_put_stop(text, control, stream->sums.n_ran,
+                             stream->is_generated ? SIZE_MAX : count);
 }
 
 /* "out of memory: 12 of 100 calls had run" */
 static void put_shortage(struct parcel__text *text, const struct parcel__stream *stream)
 {
-    parcel__text_format(text, "out of memory: %zu", stream->n_ran);
+    parcel__text_format(text, "out of memory: %zu", stream->sums.n_ran);
     if (!stream->is_generated)
         parcel__text_format(text, " of %zu", stream->count);
     parcel__text_format(text, " call%s had run",
-                        stream->n_ran == 1 && stream->is_generated ? "" : "s");
+                        stream->sums.n_ran == 1 && stream->is_generated ? "" : "s");
 }
 
 /* The error that ended the run, else what became of its calls. */
@@ -259,10 +313,8 @@ void parcel__stream_settle(struct parcel__stream *stream, parcel_results *result
 bool parcel__stream_is_around(struct parcel__stream *stream)
 {
     bool found = false;
-    pthread_mutex_lock(&stream->mutex);
     const struct parcel_current_call *current = parcel__current_get();
-    for (; current && !found && stream->team; current = current->around)
-        found = current->is_stopped == &stream->team->is_stopped;
-    pthread_mutex_unlock(&stream->mutex);
+    for (; current && !found; current = current->around)
+        found = current->job == &stream->job;
     return found;
 }

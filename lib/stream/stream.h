@@ -1,5 +1,5 @@
 /* stream.h: a run whose calls flow in blocks from where they come from (feed.h) through the
- * workers (crew.h) to who takes the results (delivery.h), and what these three share. */
+ * workers (stream_source.c) to who takes the results (delivery.h), and what these share. */
 #ifndef PARCEL__STREAM_H
 #define PARCEL__STREAM_H
 
@@ -13,26 +13,24 @@
 /* Of calls that came from elsewhere: what they came with, and where in that they are. */
 struct parcel__origin {
     size_t offset;
-    struct parcel__lot *lot;
+    struct parcel__grant *grant;
 };
 
-/* Some calls on their way, with their results. */
+/* Some calls on their way, with their results: a lot of the stream's job. */
 struct parcel__stream_block {
     struct parcel__place place;          /* first, so that a place of ours is a block */
+    struct parcel__lot lot;              /* the results are its own */
     parcel_calls *calls;                 /* of its own, when they are generated, else NULL */
-    const parcel_calls *list;            /* where its calls stand, */
-    size_t first_call;                   /* the first of them there */
-    struct parcel__stream_block *lender; /* the list is this one's own, which is held; or NULL */
+    struct parcel__stream_block *lender; /* the lot's are this one's own, which is held; or NULL */
     double seconds_per_call; /* as who gave these calls back measured the others; 0: nobody did */
-    parcel_results *results;
     struct parcel__tally sums;
-    struct parcel__origin origin; /* the source's own, */
-    size_t n_missing;             /* of a block that is elsewhere: calls without an answer, */
-    size_t n_arriving;            /* and arrays on their way */
-    struct parcel__stream_block *next_returned;
-    size_t first;             /* the number of its first call in the run */
-    size_t next;              /* the next result to be pulled */
-    struct parcel__walk walk; /* of who takes the results */
+    struct parcel__origin origin;      /* the source's own, */
+    size_t n_missing;                  /* of a block that is elsewhere: calls without an answer, */
+    size_t n_arriving;                 /* and arrays on their way */
+    struct parcel__stream_block *link; /* to another one that was returned, or is held */
+    pthread_t holder;                  /* the thread that took it for a backend that holds it */
+    size_t next;                       /* the next result to be pulled */
+    struct parcel__walk walk;          /* of who takes the results */
 
     /* The stream holds it, and each result that was pulled from it; who lets go last frees it.
      * Release to let go, acquire before it is freed or used again: what holders wrote is seen. */
@@ -68,7 +66,7 @@ struct parcel__outside {
 
 struct parcel__stream_options {
     const parcel_calls *calls;
-    struct parcel__job_options job; /* of each block, and of the team */
+    struct parcel__job_options job; /* its results are those of the run, to be settled */
     size_t window;
     size_t pre_dispatch;
     bool in_order;
@@ -83,20 +81,22 @@ struct parcel__stream_options {
 
 /* What the stream knows of a worker of its team. */
 struct parcel__stream_worker {
-    struct parcel_job *block; /* the one it runs, or NULL; protected by the stream's mutex */
+    /* The one it runs, or NULL. Written by the worker's thread, with the mutex held. */
+    struct parcel__stream_block *block;
+
+    struct parcel__worker *of_job; /* the same, which knows what it measured last; constant */
 
     /* Of the worker alone: what it has not begun of a block that no other may run, or NULL; how
-     * many calls it has run since one was slow; and what it measured of its last block. */
+     * many calls it has run since one was slow; and how long its last pull took. */
     struct parcel__stream_block *rest;
     size_t n_quick;
-    size_t last_count;
-    double seconds_per_call;
     double last_pull;
     double seconds_to_pull; /* the same for each call */
 };
 
 struct parcel__stream {
     struct parcel__stream_options options; /* constant */
+    struct parcel_job job;                 /* whose workers run the blocks; it knows of the stop */
     bool is_generated;                     /* constant */
     size_t count;                          /* of a list or a map; constant */
 
@@ -123,28 +123,33 @@ struct parcel__stream {
     pthread_cond_t has_news; /* for who pulls results: one is ready, or the run is over */
     struct parcel__window window;
     struct parcel__stream_block *returned; /* to be handed out again */
-    atomic_size_t n_returned; /* calls in them; relaxed to look whether there are any */
-    atomic_int n_waiting;     /* workers without calls; see end_turn in feed.c */
+    atomic_size_t n_returned;          /* calls in them; relaxed to look whether there are any */
+    atomic_int n_waiting;              /* workers without calls; see end_turn in feed.c */
+    struct parcel__stream_block *held; /* by a backend, which has not begun them */
+    size_t n_held;
     bool is_delivering;
-    bool is_stopped;
-    bool has_begun; /* some worker worked */
     bool is_over;
-    struct parcel_job *team; /* while it runs */
     struct parcel__stream_worker *workers;
-    parcel_results *totals; /* of all blocks so far */
-    size_t n_ran;
-    size_t n_used; /* results that were pulled */
-    double longest;
-    size_t first_failure;  /* the lowest call that failed, SIZE_MAX when there is none, */
-    char *failure;         /* and its sentence */
-    char *error;           /* why the run ended early; static when it is the next */
-    bool is_out_of_memory; /* there is no memory for the results, or for an error */
+    struct parcel__tally sums; /* of all blocks so far */
+    parcel_results *totals;    /* the same of the run, when it is over */
+    size_t n_used;             /* results that were pulled */
+    size_t first_failure;      /* the lowest call that failed, SIZE_MAX when there is none, */
+    char *failure;             /* and its sentence */
+    char *error;               /* why the run ended early; static when it is the next */
+    bool is_out_of_memory;     /* there is no memory for the results, or for an error */
 };
 
 /* False: out of memory. */
 bool parcel__stream_open(struct parcel__stream *stream,
                          const struct parcel__stream_options *options);
 void parcel__stream_close(struct parcel__stream *stream);
+
+/* Runs all calls, and waits. run: runs the stream's job on a team. */
+void parcel__stream_run(struct parcel__stream *stream,
+                        void (*run)(void *context, struct parcel_job *job), void *context);
+
+/* What the job's workers take; the state is the stream. */
+extern const struct parcel__source parcel__stream_source;
 
 /* Nothing new is handed out, and running calls are told. Threads: any. */
 void parcel__stream_stop(struct parcel__stream *stream);
@@ -175,18 +180,23 @@ size_t parcel__stream_missing(const struct parcel__stream *stream);
 /* True in the stream's own calls. */
 bool parcel__stream_is_around(struct parcel__stream *stream);
 
-/* ---- for feed, crew and delivery ---- */
+/* True when some worker here runs no calls just now. Threads: any. */
+bool parcel__stream_has_free_worker(struct parcel__stream *stream);
 
-/* The same as stop. Called with the mutex held. */
-void parcel__stream_stop_locked(struct parcel__stream *stream);
+/* How many calls have run, here and elsewhere. Threads: any. */
+size_t parcel__stream_count_ran(struct parcel__stream *stream);
 
-/* Asks the workers for what they have not begun. Called with the mutex held. */
+/* Asks the workers for what they have not begun. Threads: any; the second is called with the mutex
+ * held. */
+void parcel__stream_ask(struct parcel__stream *stream);
 void parcel__stream_ask_locked(struct parcel__stream *stream);
+
+/* ---- for feed, source and delivery ---- */
 
 /* Notes why the run ends; the text is taken. The first error holds. */
 void parcel__stream_note_error(struct parcel__stream *stream, struct parcel__text *text);
 
-/* Stops the run, as there is no memory for it. */
+/* Stops the run, as there is no memory for it. Not with the mutex held. */
 void parcel__stream_run_out_of_memory(struct parcel__stream *stream);
 
 /* The generator and on_result run as if they were a call, asking or delivering: parcel_fail is

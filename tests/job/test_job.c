@@ -86,8 +86,8 @@ static void open_drive(struct drive *drive, size_t n, bool mixed,
     atomic_init(&drive->watched, 0);
     options.schedule = options.schedule ? options.schedule : PARCEL_ADAPTIVE;
     options.is_timed = true;
-    options.calls = drive->calls;
-    options.results = drive->results;
+    options.lot.calls = drive->calls;
+    options.lot.results = drive->results;
     options.nest = (struct parcel__nest){1, 1, 0, false};
     options.floating = parcel__floating_read();
     options.watcher = (struct parcel__watcher){.completed = watch, .state = drive};
@@ -554,6 +554,7 @@ static void (*answer)(void);
 
 static void give_all_back(void)
 {
+    open_job->workers[0].seconds_per_call = 1; /* else it is not worth it */
     ck_assert(parcel__job_give_back(open_job, &open_job->workers[0], 0, 10));
     ck_assert(!parcel__job_give_back(open_job, &open_job->workers[0], 0, 10));
 }
@@ -576,10 +577,10 @@ static void answer_late(void)
 }
 
 /* Works as worker 1, until worker 0 answers. */
-static void wait_for_answer(struct drive *drive, parcel_batch *held, void (*how)(void))
+static void wait_for_answer(struct drive *drive, struct parcel__batch *held, void (*how)(void))
 {
     open_sharing(drive);
-    ck_assert(parcel__job_take(&drive->job, 0, held));
+    ck_assert(parcel__job_take(&drive->job, &drive->job.workers[0], held));
     ck_assert_uint_eq(held->count, 10);
     answer = how;
     longest_sleep = 0;
@@ -593,7 +594,7 @@ static void wait_for_answer(struct drive *drive, parcel_batch *held, void (*how)
 START_TEST(test_waiting_for_a_sharer)
 {
     struct drive drive;
-    parcel_batch held;
+    struct parcel__batch held;
     wait_for_answer(&drive, &held, give_all_back);
     ck_assert_int_le(longest_sleep, 1000000);
     for (size_t i = 0; i < 10; i++)
@@ -606,7 +607,7 @@ END_TEST
 START_TEST(test_stop_while_waiting)
 {
     struct drive drive;
-    parcel_batch held;
+    struct parcel__batch held;
     wait_for_answer(&drive, &held, stop_job);
     parcel__job_close(&drive.job);
     ck_assert_uint_eq(count_status(drive.results, PARCEL_OK), 30);
@@ -626,13 +627,13 @@ struct fake {
     bool gives_back;              /* the rest of its batch, once */
     int n_runs;
     int n_pokes;
-    parcel_batch held; /* by hand, until who lingers has poked; of length 0: nothing */
-    double longest;    /* that somebody lingered */
+    struct parcel__batch held; /* by hand, until who lingers has poked; of length 0: nothing */
+    double longest;            /* that somebody lingered */
 };
 
 static void deal_with(struct parcel_job *job, struct parcel__worker *worker, size_t place)
 {
-    const parcel_results *results = job->options.results;
+    const parcel_results *results = job->options.lot.results;
     int value = 2 * (int)place;
     const struct parcel__outcome outcome = {.status = PARCEL_OK,
                                             .start = parcel__port_now(),
@@ -728,7 +729,7 @@ START_TEST(test_lingering_at_a_runner)
     struct fake fake = fake_of(100, false);
     open_sharing(&drive);
     parcel__job_set_runner(&drive.job, 0, &fake.runner);
-    ck_assert(parcel__job_take(&drive.job, 0, &fake.held));
+    ck_assert(parcel__job_take(&drive.job, &drive.job.workers[0], &fake.held));
     ck_assert_uint_eq(fake.held.count, 20); /* all that it has, since it can be asked */
     parcel_job_work(&drive.job, 1);
     ck_assert_uint_eq(fake.held.count, 0);
@@ -744,7 +745,7 @@ END_TEST
 START_TEST(test_poke_at_the_stop)
 {
     struct drive drive;
-    parcel_batch batch;
+    struct parcel__batch batch;
     struct fake fakes[] = {fake_of(7, false), fake_of(100, false)};
     open_drive(&drive, 30, false, (struct parcel__job_options){.n_workers = 3, .batch_size = 5});
     parcel__job_set_runner(&drive.job, 0, &fakes[0].runner);
@@ -752,7 +753,7 @@ START_TEST(test_poke_at_the_stop)
     parcel__job_stop(&drive.job, PARCEL__BY_MATCH);
     ck_assert_int_eq(fakes[0].n_pokes, 1);
     ck_assert_int_eq(fakes[1].n_pokes, 1);
-    ck_assert(!parcel__job_take(&drive.job, 0, &batch));
+    ck_assert(!parcel__job_take(&drive.job, &drive.job.workers[0], &batch));
     parcel__job_close(&drive.job);
     ck_assert_uint_eq(count_status(drive.results, PARCEL_NOT_RUN), 30);
     free_drive(&drive);
@@ -1021,7 +1022,7 @@ START_TEST(test_out_of_memory)
     struct drive drive = {.calls = squares(MANY)};
     drive.results = parcel__results_new(drive.calls, MANY);
     const struct parcel__job_options options = {
-        .calls = drive.calls, .results = drive.results, .n_workers = MANY};
+        .lot = {.calls = drive.calls, .results = drive.results}, .n_workers = MANY};
     parcel__memory_fail_from(1);
     bool opened = parcel__job_open(&drive.job, &options);
     parcel__memory_fail_from(0);

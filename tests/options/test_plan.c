@@ -112,7 +112,7 @@ static bool has_two_values(int option)
 /* Resolves with those sources set (a bit each) and checks that the last of them holds. */
 static void check_precedence(int option, unsigned set)
 {
-    static const enum parcel__source names[] = {PARCEL__FROM_ENVIRONMENT, PARCEL__FROM_SCOPE,
+    static const enum parcel__from names[] = {PARCEL__FROM_ENVIRONMENT, PARCEL__FROM_SCOPE,
                                                 PARCEL__FROM_SCOPE, PARCEL__GIVEN};
     parcel_options options[N_SOURCES] = {{0}};
     int strongest = -1;
@@ -539,7 +539,7 @@ END_TEST
 struct sight {
     int verbose;
     bool sink;
-    enum parcel__source source;
+    enum parcel__from source;
 };
 
 static struct sight look(bool push)

@@ -154,8 +154,7 @@ static void open_job(struct world *world, int n_workers)
     world->calls = make_calls();
     world->results = parcel__results_new(world->calls, n_workers);
     const struct parcel__job_options options = {
-        .calls = world->calls,
-        .results = world->results,
+        .lot = {.calls = world->calls, .results = world->results},
         .schedule = PARCEL_ADAPTIVE,
         .batch_size = n_workers == 1 ? N_CALLS : 0,
         .collect = true,
