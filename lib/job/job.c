@@ -107,21 +107,6 @@ bool parcel__job_has_begun(const struct parcel_job *job)
     return false;
 }
 
-bool parcel_job_next(parcel_job *job, int number, parcel_batch *batch)
-{
-    struct parcel__batch taken;
-    if (!batch || !parcel__job_has_worker(job, number))
-        return false;
-    struct parcel__worker *worker = &job->workers[number];
-    parcel__job_make_ready(job, worker);
-    worker->has_handed_out = true;
-    if (!parcel__job_await(job, worker, &taken))
-        return false;
-    job->options.source->hold(job->options.source_state, worker, &taken);
-    *batch = (parcel_batch){taken.lot->first_index + taken.first, taken.count, number};
-    return true;
-}
-
 /* ---- the run as a whole ---- */
 
 static void open_worker(struct parcel_job *job, int number)

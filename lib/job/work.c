@@ -461,6 +461,26 @@ void parcel__job_run_all(struct parcel_job *job)
     parcel__current_leave(before);
 }
 
+bool parcel_job_next(parcel_job *job, int number, parcel_batch *batch)
+{
+    struct surroundings surroundings;
+    struct parcel__batch taken;
+    if (!batch || !parcel__job_has_worker(job, number))
+        return false;
+    struct parcel__worker *worker = &job->workers[number];
+    int cancel = parcel__port_hold_cancel();
+    enter(job, worker, &surroundings); /* a generator may be asked, or on_result be called */
+    worker->has_handed_out = true;
+    bool is_taken = parcel__job_await(job, worker, &taken);
+    if (is_taken) {
+        job->options.source->hold(job->options.source_state, worker, &taken);
+        *batch = (parcel_batch){taken.lot->first_index + taken.first, taken.count, number};
+    }
+    leave(worker, &surroundings);
+    parcel__port_release_cancel(cancel);
+    return is_taken;
+}
+
 /* Finds the worker and the calls of a batch that a backend has, which is then dealt with. NULL: it
  * is not one of this job's, or was dealt with before. */
 static struct parcel__worker *find_worker(struct parcel_job *job, parcel_batch *batch,

@@ -420,27 +420,39 @@ static bool is_turn_free(struct parcel__stream *stream)
 
 enum prospect { NO_CALLS, NEW_CALLS, CALLS_OF_OTHERS, SOME_CALLS };
 
-/* True when all that is on its way is held by a backend, and some of it by this thread: it would
- * wait for itself. Called with the mutex held. */
-static bool holds_all_up(const struct parcel__stream *stream)
+/* True when this thread took a block for a backend that has not begun it. */
+static bool holds_some(const struct parcel__stream *stream)
 {
-    if (stream->n_held == 0 || stream->n_held < stream->window.blocks)
-        return false;
     const struct parcel__stream_block *block = stream->held;
     while (block && !pthread_equal(block->holder, pthread_self()))
         block = block->link;
     return block != NULL;
 }
 
+/* True when a backend holds all that is on its way and begins none of it: this thread would wait
+ * for itself, or perhaps for one that waits for it. *since: for how long, by the clock; 0: it was
+ * not so before. Called with the mutex held. */
+static bool waits_in_vain(const struct parcel__stream *stream, double *since)
+{
+    static const double patience = 50e-3;
+    if (stream->n_held == 0 || stream->n_held < stream->window.blocks) {
+        *since = 0;
+        return false;
+    }
+    double now = parcel__port_now();
+    *since = *since > 0 ? *since : now;
+    return holds_some(stream) || now - *since > patience;
+}
+
 /* What a worker without calls may hope for. Called with the mutex held. */
-static enum prospect look_out(struct parcel__stream *stream)
+static enum prospect look_out(struct parcel__stream *stream, double *held_up)
 {
     bool is_free = is_turn_free(stream);
     if (parcel__job_is_stopped(&stream->job))
         return NO_CALLS;
     if (stream->n_returned > 0 || (is_free && room_now(stream) > 0))
         return SOME_CALLS;
-    if (is_free && holds_all_up(stream))
+    if (is_free && waits_in_vain(stream, held_up))
         return NO_CALLS;
     if (parcel__stream_shares(stream) && (!is_free || parcel__window_is_divisible(&stream->window)))
         return CALLS_OF_OTHERS;
@@ -449,14 +461,15 @@ static enum prospect look_out(struct parcel__stream *stream)
 
 bool parcel__feed_await(struct parcel__stream *stream)
 {
-    double since = 0;
+    static const double look = 5e-3; /* who holds calls wakes nobody */
+    double since = 0, held_up = 0;
     enum prospect prospect;
     pthread_mutex_lock(&stream->mutex);
     atomic_fetch_add_explicit(&stream->n_waiting, 1, memory_order_relaxed);
     atomic_thread_fence(memory_order_seq_cst);
-    while ((prospect = look_out(stream)) == NEW_CALLS || prospect == CALLS_OF_OTHERS)
+    while ((prospect = look_out(stream, &held_up)) == NEW_CALLS || prospect == CALLS_OF_OTHERS)
         if (prospect == NEW_CALLS)
-            pause_for(stream, INFINITY);
+            pause_for(stream, stream->n_held > 0 ? look : INFINITY);
         else
             ask_around(stream, &since);
     if (prospect == NO_CALLS)

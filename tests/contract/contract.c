@@ -89,6 +89,19 @@ bool next_shape(int backend, struct shape *shape)
     return true;
 }
 
+bool holds_first(struct shape shape)
+{
+    return strcmp(shape.backend->name, "mock-holding") == 0 && shape.workers > 1;
+}
+
+bool next_streaming_shape(int backend, struct shape *shape)
+{
+    while (next_shape_of_one_program(backend, shape))
+        if (!holds_first(*shape))
+            return true;
+    return false;
+}
+
 bool shares_memory(struct shape shape)
 {
     return shape.backend->capabilities & PARCEL_SHARES_MEMORY;

@@ -30,6 +30,11 @@ bool next_shape(int backend, struct shape *shape);
  * streams, or with results that it takes as they come: none where each rank runs the test. */
 bool next_shape_of_one_program(int backend, struct shape *shape);
 
+/* A backend that runs its first batch last holds up all that is to go on in order; and as
+ * next_shape_of_one_program, without those. */
+bool holds_first(struct shape shape);
+bool next_streaming_shape(int backend, struct shape *shape);
+
 /* The same for tests of workers that stay for several runs: none where ranks serve, which have new
  * ones for each. */
 bool next_shape_with_kept_workers(int backend, struct shape *shape);

@@ -242,15 +242,6 @@ static bool take_look(void *state, size_t index, parcel_value value, const parce
     return true;
 }
 
-/* Backends that take batches themselves have no streams. */
-static bool next_streaming_shape(int backend, struct shape *shape)
-{
-    while (next_shape_of_one_program(backend, shape))
-        if (strncmp(shape->backend->name, "mock", 4) != 0)
-            return true;
-    return false;
-}
-
 START_TEST(a_stream_and_its_functions_have_the_modes_of_the_caller)
 {
     for (struct shape shape = {0}; next_streaming_shape(_i, &shape);) {
