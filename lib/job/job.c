@@ -207,20 +207,24 @@ bool parcel__job_open(struct parcel_job *job, const struct parcel__job_options *
 }
 
 /* What was waited before a call and behind it, as for calls of a stream, is not the calls'. */
+static const struct parcel__tally *final_sums(struct parcel__worker *worker)
+{
+    if (worker->sums.waited > worker->sums.total_time)
+        worker->sums.waited = worker->sums.total_time;
+    return &worker->sums;
+}
+
 struct parcel__tally parcel__job_take_sums(struct parcel__worker *worker)
 {
-    struct parcel__tally sums = worker->sums;
-    if (sums.waited > sums.total_time)
-        sums.waited = sums.total_time;
+    const struct parcel__tally sums = *final_sums(worker);
     worker->sums = PARCEL__TALLY_NONE;
     return sums;
 }
 
 static void end_worker(struct parcel__worker *worker, struct parcel__tally *all)
 {
-    const struct parcel__tally sums = parcel__job_take_sums(worker);
     (void)atomic_load_explicit(&worker->n_visits, memory_order_acquire);
-    parcel__tally_add(all, &sums);
+    parcel__tally_add(all, final_sums(worker));
     if (worker->is_ready)
         parcel__arena_free(&worker->scratch);
 }

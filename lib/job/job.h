@@ -175,22 +175,10 @@ void parcel__job_work(struct parcel_job *job, int worker);
  * works as the first, before it does. */
 void parcel__job_note_team(struct parcel_job *job, int n_threads);
 
-/* Takes the next batch for a worker, which is ready; false when nothing is left for it just now, or
- * the run stops. */
-static inline bool parcel__job_take(struct parcel_job *job, struct parcel__worker *worker,
-                                    struct parcel__batch *batch)
-{
-    return job->options.source->take(job->options.source_state, worker, batch);
-}
-
 /* After a batch, or the part of it that ran: gives the count calls of its lot from first on back,
  * so that they are handed out again. False: they stay with the worker. */
 bool parcel__job_give_back(struct parcel_job *job, struct parcel__worker *worker, size_t first,
                            size_t count);
-
-/* The same, and waits for calls that there may be yet. */
-bool parcel__job_await(struct parcel_job *job, struct parcel__worker *worker,
-                       struct parcel__batch *batch);
 
 /* From now on the worker's calls are of that lot. */
 void parcel__job_enter_lot(const struct parcel_job *job, struct parcel__worker *worker,

@@ -580,7 +580,7 @@ static void answer_late(void)
 static void wait_for_answer(struct drive *drive, struct parcel__batch *held, void (*how)(void))
 {
     open_sharing(drive);
-    ck_assert(parcel__job_take(&drive->job, &drive->job.workers[0], held));
+    ck_assert(parcel__job_ranges.take(&drive->job, &drive->job.workers[0], held));
     ck_assert_uint_eq(held->count, 10);
     answer = how;
     longest_sleep = 0;
@@ -729,7 +729,7 @@ START_TEST(test_lingering_at_a_runner)
     struct fake fake = fake_of(100, false);
     open_sharing(&drive);
     parcel__job_set_runner(&drive.job, 0, &fake.runner);
-    ck_assert(parcel__job_take(&drive.job, &drive.job.workers[0], &fake.held));
+    ck_assert(parcel__job_ranges.take(&drive.job, &drive.job.workers[0], &fake.held));
     ck_assert_uint_eq(fake.held.count, 20); /* all that it has, since it can be asked */
     parcel_job_work(&drive.job, 1);
     ck_assert_uint_eq(fake.held.count, 0);
@@ -753,7 +753,7 @@ START_TEST(test_poke_at_the_stop)
     parcel__job_stop(&drive.job, PARCEL__BY_MATCH);
     ck_assert_int_eq(fakes[0].n_pokes, 1);
     ck_assert_int_eq(fakes[1].n_pokes, 1);
-    ck_assert(!parcel__job_take(&drive.job, &drive.job.workers[0], &batch));
+    ck_assert(!parcel__job_ranges.take(&drive.job, &drive.job.workers[0], &batch));
     parcel__job_close(&drive.job);
     ck_assert_uint_eq(count_status(drive.results, PARCEL_NOT_RUN), 30);
     free_drive(&drive);
