@@ -23,7 +23,6 @@ static void fail_late(struct parcel_current_call *current, double seconds, doubl
 static void check_time(struct parcel_job *job, struct parcel__worker *worker, size_t index)
 {
     struct parcel_current_call *current = &worker->current;
-    const struct parcel__watcher *watcher = &job->options.watcher;
     worker->is_late = false;
     if (current->started <= 0)
         return;
@@ -40,8 +39,7 @@ static void check_time(struct parcel_job *job, struct parcel__worker *worker, si
         parcel__results_free_taken(worker->lot->results, index - worker->lot->first_index);
     parcel__memory_free(parcel__current_take_message(current));
     fail_late(current, seconds, allowed);
-    if (watcher->overran)
-        watcher->overran(watcher->state, index, seconds, allowed);
+    parcel__watcher_tell_overran(job->options.watchers, index, seconds, allowed);
 }
 
 /* True when a call that failed is to be tried again. */

@@ -6,7 +6,8 @@
 #include "job/job.h"
 
 #include <math.h>
-#include <string.h>
+#include <stdlib.h>
+#include <unistd.h>
 
 #include "calls/calls.h"
 #include "ground/memory.h"
@@ -91,6 +92,12 @@ void parcel_stop_in(parcel_current_call *current)
 void parcel_stop(void)
 {
     parcel_stop_in(parcel__current_get());
+}
+
+void parcel__job_end_copy(const struct parcel_job *job)
+{
+    if (job->process != parcel__port_pid() && (job->options.n_workers > 1 || job->options.is_part))
+        _exit(EXIT_FAILURE);
 }
 
 bool parcel__job_has_worker(const struct parcel_job *job, int worker)

@@ -15,6 +15,7 @@
 #include "results/tally.h"
 #include "job/lot.h"
 #include "job/schedule.h"
+#include "job/watcher.h"
 #include "job/worker_states.h"
 #include "ground/waits.h"
 
@@ -84,15 +85,6 @@ struct parcel__runner {
     void (*linger)(const struct parcel__runner *runner, double seconds);
 };
 
-/* Listens to a job. Called after each batch, by whichever thread ran it, with the calls that it
- * completed. */
-struct parcel__watcher {
-    void (*completed)(void *state, size_t count);
-    void *state;
-    /* One call took too long; NULL when nobody asks. */
-    void (*overran)(void *state, size_t index, double seconds, double allowed);
-};
-
 struct parcel__job_options {
     struct parcel__lot lot; /* all calls of the run, when they stand in one; of a stream, the calls
                              * and what became of all */
@@ -109,10 +101,10 @@ struct parcel__job_options {
     struct parcel__floating floating;      /* the modes that calls begin with, */
     struct parcel__openmp_settings openmp; /* and what holds for their regions; all 0: what does for
                                             * the thread that runs them */
-    struct parcel__watcher watcher;        /* completed is NULL when nobody listens */
-    struct parcel__control *control;       /* NULL: the job has one of its own, */
-    const struct parcel__limits *limits;   /* with these, or none */
-    struct parcel__state_set *states;      /* of the workers; NULL: they have none */
+    const struct parcel__watcher *watchers;
+    struct parcel__control *control;                   /* NULL: the job has one of its own, */
+    const struct parcel__limits *limits;               /* with these, or none */
+    struct parcel__state_set *states;                  /* of the workers; NULL: they have none */
     const struct parcel__worker_limits *worker_limits; /* of processes; NULL: none */
     struct parcel_current_call *around;                /* the call that the run is in, or NULL */
     bool is_part;                                      /* of a run that has other threads */
@@ -258,9 +250,6 @@ bool parcel__job_listen(struct parcel__worker *worker);
  * Reads nothing of it. */
 void parcel__job_tell(struct parcel_job *job, enum parcel__reason reason);
 
-/* Tells who watches the job that so many calls were recorded. */
-void parcel__job_tell_watcher(const struct parcel_job *job, size_t count);
-
 /* The worker's sums, which begin anew. Threads: the worker's, or when it has ended. */
 struct parcel__tally parcel__job_take_sums(struct parcel__worker *worker);
 
@@ -273,10 +262,6 @@ void parcel__job_end_copy(const struct parcel_job *job);
 
 /* Asks a worker for what it has not begun. Threads: any. */
 void parcel__job_ask(struct parcel_job *job, int worker);
-
-/* Makes the state of the worker of a job with one, which is ready, and has states. Threads: the one
- * that is to run its calls. */
-void parcel__job_start_worker(struct parcel_job *job);
 
 /* Runs all calls of a job with one worker as one batch, in this thread as it is. */
 void parcel__job_run_all(struct parcel_job *job);

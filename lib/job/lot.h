@@ -2,7 +2,7 @@
  * lot.h: where the calls of a run stand, and from what its workers take them.
  *
  *     source   a list's ranges, a stream        what has calls to give
- *     lot      a list, a block, an order        where calls and their results stand
+ *     lot      a list, a block of a stream      where calls and their results stand
  *     batch    [ first ... first + count - 1 ]  what a worker takes of a lot, and runs
  */
 #ifndef PARCEL__LOT_H
@@ -14,7 +14,7 @@ struct parcel__arena;
 struct parcel__worker;
 
 /* Calls that stand together, and where their results go. A list is one lot, and so are a block of
- * a stream and an order to a worker process. Constant while its calls run. */
+ * a stream and what a worker elsewhere is sent. Constant while its calls run. */
 struct parcel__lot {
     const parcel_calls *calls;
     parcel_results *results;     /* they stand there from 0 on */

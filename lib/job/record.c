@@ -18,11 +18,20 @@ void parcel__record_failure(struct parcel_job *job, struct parcel__worker *worke
     parcel__job_count(job, 1, 0);
 }
 
-static void tell_of_overrun(const struct parcel_job *job, size_t index, double seconds)
+void parcel__record_ended(struct parcel_job *job, size_t index, parcel_status status,
+                          double seconds, int attempts)
 {
-    const struct parcel__watcher *watcher = &job->options.watcher;
-    if (watcher->overran)
-        watcher->overran(watcher->state, index, seconds, parcel__control_allowed(job->control));
+    if (status == PARCEL_TIMED_OUT)
+        parcel__watcher_tell_overran(job->options.watchers, index, seconds,
+                                     parcel__control_allowed(job->control));
+    if (status != PARCEL_OK) {
+        parcel__job_count(job, 1, 0);
+        return;
+    }
+    if (!job->is_careful)
+        return;
+    parcel__control_note_call(job->control, seconds, index, attempts);
+    parcel__job_count(job, 0, 1);
 }
 
 void parcel__record_outcome(struct parcel_job *job, struct parcel__worker *worker, size_t place,
@@ -33,20 +42,13 @@ void parcel__record_outcome(struct parcel_job *job, struct parcel__worker *worke
     size_t index = worker->lot->first_index + place;
     parcel__results_mark(worker->lot->results, place, 1, outcome->status, record);
     parcel__results_note_attempts(worker->lot->results, place, outcome->attempts);
-    if (outcome->status == PARCEL_CANCELLED) {
+    if (outcome->status != PARCEL_OK)
         parcel__record_unrun(worker, place, outcome->status, outcome->message);
+    if (outcome->status == PARCEL_CANCELLED)
         return;
-    }
     worker->sums.n_ran++;
+    worker->sums.n_failed += outcome->status != PARCEL_OK;
     worker->sums.total_time += outcome->duration;
     parcel__tally_note_longest(&worker->sums, outcome->duration, index);
-    if (outcome->status == PARCEL_TIMED_OUT)
-        tell_of_overrun(job, index, outcome->duration);
-    if (outcome->status != PARCEL_OK) {
-        parcel__record_failure(job, worker, place, outcome->status, outcome->message);
-        return;
-    }
-    parcel__control_note_call(job->control, outcome->duration, index, outcome->attempts);
-    if (job->is_careful)
-        parcel__job_count(job, 0, 1);
+    parcel__record_ended(job, index, outcome->status, outcome->duration, outcome->attempts);
 }

@@ -24,6 +24,11 @@ void parcel__record_unrun(struct parcel__worker *worker, size_t place, parcel_st
 void parcel__record_failure(struct parcel_job *job, struct parcel__worker *worker, size_t place,
                             parcel_status status, const char *message);
 
+/* Takes note of a call that ended elsewhere, by its number in the run: it may stop the run, its
+ * time is part of the median, and watchers are told if it took too long. Threads: any. */
+void parcel__record_ended(struct parcel_job *job, size_t index, parcel_status status,
+                          double seconds, int attempts);
+
 /* Records a call of the worker; when it succeeded its value stands in its slot. One that is
  * cancelled did not end: it counts neither as run nor as failed. */
 void parcel__record_outcome(struct parcel_job *job, struct parcel__worker *worker, size_t place,

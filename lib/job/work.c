@@ -6,15 +6,14 @@
  * written for each stretch; only calls that are long against a reading of the clock have their own.
  */
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "calls/calls.h"
 #include "ground/clock.h"
 #include "job/attempt.h"
 #include "job/call.h"
 #include "job/record.h"
+#include "job/start.h"
 #include "job/wake.h"
 #include "ground/memory.h"
 #include "ground/openmp.h"
@@ -35,12 +34,6 @@ static void note_failure(struct parcel_job *job, struct parcel__worker *worker)
                            worker->is_late ? PARCEL_TIMED_OUT : PARCEL_FAILED, message);
     parcel__memory_free(message);
     worker->is_late = false;
-}
-
-void parcel__job_end_copy(const struct parcel_job *job)
-{
-    if (job->process != parcel__port_pid() && (job->options.n_workers > 1 || job->options.is_part))
-        _exit(EXIT_FAILURE);
 }
 
 /* Looks at what the call that just ran left behind. */
@@ -231,12 +224,6 @@ static size_t run_measured(struct parcel_job *job, struct parcel__worker *worker
     return ran;
 }
 
-void parcel__job_tell_watcher(const struct parcel_job *job, size_t count)
-{
-    if (count > 0 && job->options.watcher.completed)
-        job->options.watcher.completed(job->options.watcher.state, count);
-}
-
 bool parcel__job_listen(struct parcel__worker *worker)
 {
     struct parcel_current_call *current = &worker->current;
@@ -297,37 +284,6 @@ void parcel__job_begin_work(struct parcel__worker *worker)
     worker->wait = parcel__waits_begin(worker->clock);
 }
 
-/* Makes the worker's state. False: the user's function failed. */
-static bool start_worker(struct parcel_job *job, struct parcel__worker *worker,
-                         struct parcel__worker_state *state)
-{
-    const struct parcel__callbacks *callbacks = &job->options.states->callbacks;
-    struct parcel_current_call *current = &worker->current;
-    current->running.index = SIZE_MAX; /* it is no call */
-    (void)parcel__floating_set(&job->options.floating);
-    state->value = callbacks->start ? callbacks->start(callbacks->state, current->worker) : NULL;
-    state->is_started = !(parcel__call_events(worker) & PARCEL__EVENT_FAILED);
-    if (!state->is_started) {
-        parcel__control_stop_at_worker(job->control, current->worker,
-                                       parcel__current_take_message(current));
-        parcel__job_stop(job, PARCEL__BY_WORKER);
-    }
-    parcel__attempt_clear(worker);
-    worker->clock = parcel__port_now();
-    return state->is_started;
-}
-
-/* True when the worker has its state, which it makes before its first call. */
-static bool has_state(struct parcel_job *job, struct parcel__worker *worker)
-{
-    struct parcel__state_set *states = job->options.states;
-    struct parcel__worker_state *state = &states->of[worker->current.worker - states->first_worker];
-    if (!state->is_started && (parcel__job_is_stopped(job) || !start_worker(job, worker, state)))
-        return false;
-    worker->current.worker_state = state->value;
-    return true;
-}
-
 static void run_batch(struct parcel_job *job, struct parcel__worker *worker,
                       const struct parcel__batch *batch)
 {
@@ -336,7 +292,7 @@ static void run_batch(struct parcel_job *job, struct parcel__worker *worker,
     worker->is_asked = false;
     if (worker->lot != batch->lot)
         parcel__job_enter_lot(job, worker, batch->lot);
-    bool may_run = runner || !job->options.states || has_state(job, worker);
+    bool may_run = runner || !job->options.states || parcel__start_has_state(job, worker);
     if (worker->last_count == 0) /* it may have waited for what it took from another */
         parcel__job_begin_work(worker);
     double begin = worker->clock;
@@ -353,7 +309,7 @@ static void run_batch(struct parcel_job *job, struct parcel__worker *worker,
     }
     if (!runner) {
         worker->sums.waited += parcel__waits_since(&worker->wait, worker->clock);
-        parcel__job_tell_watcher(job, done);
+        parcel__watcher_tell_ended(job->options.watchers, batch->lot, batch->first, done);
     }
 }
 
@@ -452,14 +408,6 @@ void parcel_job_work(parcel_job *job, int worker)
     parcel__port_release_cancel(cancel);
 }
 
-void parcel__job_start_worker(struct parcel_job *job)
-{
-    struct parcel__worker *worker = &job->workers[0];
-    struct parcel_current_call *before = parcel__current_enter(&worker->current);
-    (void)has_state(job, worker); /* who fails has stopped the job */
-    parcel__current_leave(before);
-}
-
 void parcel__job_run_all(struct parcel_job *job)
 {
     struct parcel__worker *worker = &job->workers[0];
@@ -535,7 +483,7 @@ void parcel__job_lose(struct parcel_job *job, struct parcel__worker *worker,
     worker->sums.n_failed += batch->count;
     worker->sums.n_ran += batch->count;
     parcel__job_count(job, batch->count, 0);
-    parcel__job_tell_watcher(job, batch->count);
+    parcel__watcher_tell_ended(job->options.watchers, lot, batch->first, batch->count);
     end_batch(job, worker);
 }
 

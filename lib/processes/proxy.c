@@ -622,6 +622,11 @@ static void record(const struct errand *errand, size_t place, struct attempt *at
     parcel__memory_free(attempt->message);
 }
 
+static void tell_ended(const struct errand *errand, size_t place, size_t count)
+{
+    parcel__watcher_tell_ended(errand->job->options.watchers, errand->worker->lot, place, count);
+}
+
 /* Records a call that an attempt failed at, or tries it again for as long as that is wanted. When
  * the run stops before another attempt begins, the last one holds. */
 static void settle(struct errand *errand, size_t place, struct attempt attempt)
@@ -642,7 +647,8 @@ static void settle(struct errand *errand, size_t place, struct attempt attempt)
     attempt.outcome.duration += attempt.outcome.start - start;
     attempt.outcome.start = start;
     record(errand, place, &attempt);
-    parcel__job_tell_watcher(errand->job, attempt.outcome.status != PARCEL_CANCELLED);
+    if (attempt.outcome.status != PARCEL_CANCELLED)
+        tell_ended(errand, place, 1);
 }
 
 /* When the call after so many answers began, by the clock. */
@@ -766,7 +772,7 @@ static void read_answers(struct errand *errand)
         size_t place = errand->first + errand->n_read++;
         record(errand, place, &attempt);
     }
-    parcel__job_tell_watcher(errand->job, errand->n_read - before);
+    tell_ended(errand, errand->first + before, errand->n_read - before);
 }
 
 /* The attempt that the order ended in, if it did, at the call after those that were read. */

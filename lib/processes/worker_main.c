@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "ground/blas.h"
+#include "job/start.h"
 #include "job/token.h"
 #include "calls/calls.h"
 #include "calls/current.h"
@@ -289,7 +290,7 @@ static void start_state(struct process *process)
     if (process->states->of[0].is_started)
         return;
     set_phase(process, PARCEL__PHASE_STARTING);
-    parcel__job_start_worker(&process->box->job);
+    parcel__start_worker(&process->box->job);
 }
 
 /* What happens from here on happens to a call. */

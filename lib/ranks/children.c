@@ -16,6 +16,7 @@
  * stays whole: a result's way is easier to follow where what was sent is kept.
  */
 #include "ranks/children.h"
+#include "job/record.h"
 
 #include <math.h>
 #include <string.h>
@@ -76,13 +77,6 @@ static void open_one(struct parcel__children *children)
 static void close_one(struct parcel__children *children)
 {
     atomic_fetch_sub_explicit(&children->n_open, 1, memory_order_release);
-}
-
-static void tell_watcher(const struct parcel__children *children, size_t count)
-{
-    const struct parcel__watcher *watcher = &children->stream->options.job.watcher;
-    if (count > 0 && watcher->completed)
-        watcher->completed(watcher->state, count);
 }
 
 static void note_unrun(struct parcel__children *children)
@@ -171,6 +165,12 @@ static void mark_failed(const struct parcel__children *children, const struct pa
     }
 }
 
+static void tell_ended(const struct parcel__children *children,
+                       const struct parcel__stream_block *block, size_t first, size_t count)
+{
+    parcel__watcher_tell_ended(children->stream->job.options.watchers, &block->lot, first, count);
+}
+
 /* Records calls of a block that did not run as failed. With the post held. */
 static void fail_calls(struct parcel__children *children, const struct parcel__child *child,
                        struct parcel__stream_block *block, size_t first, size_t count,
@@ -180,7 +180,7 @@ static void fail_calls(struct parcel__children *children, const struct parcel__c
     block->sums.n_failed += count;
     block->sums.n_ran += count;
     parcel__job_count(&children->stream->job, count, 0);
-    tell_watcher(children, count);
+    tell_ended(children, block, first, count);
 }
 
 /* ---- handing out ---- */
@@ -502,46 +502,40 @@ static void note_speed(struct parcel__children *children, struct parcel__child *
     pthread_mutex_unlock(&children->mutex);
 }
 
-/* Counts calls that came back. The marks say it: a result may have failed to travel. */
-static void count_ended(struct parcel__children *children, struct parcel__stream_block *block,
-                        size_t first, size_t count, size_t *n_failed)
+/* True when the call has ended; else it did not run, or was killed when the run stopped. */
+static bool note_call(const struct parcel__children *children,
+                      const struct parcel__stream_block *block, size_t place)
 {
-    size_t n_succeeded = 0, n_unrun = 0;
-    *n_failed = 0;
-    for (size_t i = first; i < first + count; i++) {
-        parcel_status status = parcel_results_status(block->lot.results, i);
-        n_succeeded += status == PARCEL_OK;
-        n_unrun += status == PARCEL_NOT_RUN;
-        *n_failed += status == PARCEL_FAILED || status == PARCEL_TIMED_OUT || status == PARCEL_LOST;
+    const parcel_results *results = block->lot.results;
+    parcel_status status = parcel_results_status(results, place);
+    if (status == PARCEL_NOT_RUN || status == PARCEL_CANCELLED)
+        return false;
+    if (status == PARCEL_OK && !children->stream->job.is_careful)
+        return true;
+    parcel__record_ended(&children->stream->job, block->lot.first_index + place, status,
+                         parcel_results_duration(results, place),
+                         parcel_results_attempts(results, place));
+    return true;
+}
+
+/* Takes note of calls that came back. The marks say of each whether it failed: a result may have
+ * failed to travel. Returns how many did. */
+static size_t note_ended(struct parcel__children *children,
+                         const struct parcel__stream_block *block, size_t first, size_t count)
+{
+    size_t n_failed = 0, end = first + count;
+    for (size_t i = first; i < end; i++) {
+        if (note_call(children, block, i)) {
+            n_failed += parcel_results_status(block->lot.results, i) != PARCEL_OK;
+            continue;
+        }
+        if (parcel_results_status(block->lot.results, i) == PARCEL_NOT_RUN)
+            note_unrun(children);
+        tell_ended(children, block, first, i - first);
+        first = i + 1;
     }
-    if (n_unrun > 0)
-        note_unrun(children);
-    parcel__job_count(&children->stream->job, *n_failed, n_succeeded);
-}
-
-/* The median is of the calls of all ranks. */
-static void note_durations(const struct parcel__children *children,
-                           const struct parcel__stream_block *block, size_t first, size_t count)
-{
-    struct parcel__control *control = children->stream->options.job.control;
-    for (size_t i = first; control->median && i < first + count; i++)
-        if (parcel_results_status(block->lot.results, i) == PARCEL_OK)
-            parcel__control_note_call(control, parcel_results_duration(block->lot.results, i),
-                                      block->lot.first_index + i,
-                                      parcel_results_attempts(block->lot.results, i));
-}
-
-/* Tells who watches of each call that took too long. */
-static void tell_of_overruns(const struct parcel__children *children,
-                             const struct parcel__stream_block *block, size_t first, size_t count)
-{
-    const struct parcel__watcher *watcher = &children->stream->options.job.watcher;
-    const struct parcel__control *control = children->stream->options.job.control;
-    for (size_t i = first; watcher->overran && i < first + count; i++)
-        if (parcel_results_status(block->lot.results, i) == PARCEL_TIMED_OUT)
-            watcher->overran(watcher->state, block->lot.first_index + i,
-                             parcel_results_duration(block->lot.results, i),
-                             parcel__control_allowed(control));
+    tell_ended(children, block, first, end - first);
+    return n_failed;
 }
 
 /* Reads a piece of results. */
@@ -557,12 +551,8 @@ static void hear_piece(struct parcel__children *children, struct parcel__child *
         struct parcel__tally sums = piece->sums;
         for (size_t i = 0; i < large.n_large; i++)
             want(children, child, block, piece->block, &large.large[i], piece->first_offer + i);
-        count_ended(children, block, piece->offset, piece->count, &sums.n_failed);
+        sums.n_failed = note_ended(children, block, piece->offset, piece->count);
         parcel__tally_add(&block->sums, &sums);
-        note_durations(children, block, piece->offset, piece->count);
-        if (sums.n_failed > 0)
-            tell_of_overruns(children, block, piece->offset, piece->count);
-        tell_watcher(children, piece->sums.n_ran);
     } else {
         fail_calls(children, child, block, piece->offset, piece->count, NULL);
     }

@@ -140,6 +140,16 @@ static bool is_elsewhere(const struct parcel__run *run)
     return !is_plain_loop(run->plan, run->team) || is_pulled(run->plan);
 }
 
+/* What is told of calls as they end; NULL: nothing. */
+static const struct parcel__watcher *attach_watchers(struct parcel__run *run)
+{
+    struct parcel__watcher *watcher = run->watchers;
+    if (run->plan->verbose > 0)
+        *watcher++ = parcel__progress_watcher(&run->progress);
+    watcher->ended = NULL;
+    return watcher > run->watchers ? run->watchers : NULL;
+}
+
 /* Written in place: it is large against a short run. */
 static void set_job_options(struct parcel__job_options *options, struct parcel__run *run)
 {
@@ -161,11 +171,7 @@ static void set_job_options(struct parcel__job_options *options, struct parcel__
     options->floating = run->part.state ? run->part.floating : parcel__floating_read();
     if (options->nest.threads > 0 || is_elsewhere(run))
         parcel__openmp_read_for_calls(&options->openmp, options->nest.threads);
-    if (plan->verbose > 0) {
-        options->watcher.completed = parcel__progress_completed;
-        options->watcher.overran = parcel__progress_overran;
-        options->watcher.state = &run->progress;
-    }
+    options->watchers = attach_watchers(run);
 }
 
 /* Runs the calls into results. False: out of memory. */

@@ -43,6 +43,7 @@ struct parcel__run {
     int n_jobs;    /* workers that it might have in this process, */
     int n_workers; /* and that it has */
     struct parcel__progress progress;
+    struct parcel__watcher watchers[2]; /* all that there are, and an empty one */
     struct parcel__control control;
     struct parcel__state_set *states; /* of the workers; NULL: they have none */
     parcel__streaming *streaming;     /* of a team that is kept, or NULL */

@@ -91,9 +91,10 @@ static void put_done(const struct parcel__progress *progress, size_t done)
                  progress->total, elapsed, remaining);
 }
 
-void parcel__progress_completed(void *state, size_t count)
+static void note_ended(void *state, const struct parcel__lot *lot, size_t first, size_t count)
 {
     struct parcel__progress *progress = state;
+    (void)lot, (void)first;
     pthread_mutex_lock(&progress->mutex);
     size_t before = progress->completed;
     size_t done = progress->completed += count;
@@ -104,7 +105,7 @@ void parcel__progress_completed(void *state, size_t count)
     pthread_mutex_unlock(&progress->mutex);
 }
 
-void parcel__progress_overran(void *state, size_t index, double seconds, double allowed)
+static void note_overrun(void *state, size_t index, double seconds, double allowed)
 {
     struct parcel__progress *progress = state;
     struct parcel__text call = {0};
@@ -119,6 +120,11 @@ void parcel__progress_overran(void *state, size_t index, double seconds, double 
         put_line(progress, "%s ran %.3g s, %.3g s are allowed", call.bytes, seconds, allowed);
     pthread_mutex_unlock(&progress->mutex);
     parcel__text_free(&call);
+}
+
+struct parcel__watcher parcel__progress_watcher(struct parcel__progress *progress)
+{
+    return (struct parcel__watcher){note_ended, note_overrun, progress};
 }
 
 void parcel__progress_close(struct parcel__progress *progress)

@@ -5,6 +5,8 @@
 #include <parcel.h>
 #include <pthread.h>
 
+#include "job/watcher.h"
+
 /* Zero is one that is silent. */
 struct parcel__progress {
     int n_jobs; /* as asked */
@@ -22,11 +24,9 @@ struct parcel__progress {
 void parcel__progress_open(struct parcel__progress *progress, const char *backend, int n_workers,
                            const char *warnings);
 
-/* A batch of that many calls has completed. Threads: any. state: the progress. */
-void parcel__progress_completed(void *state, size_t count);
-
-/* A call overran its time: a line from verbose 2 on. Threads: any. state: the progress. */
-void parcel__progress_overran(void *state, size_t index, double seconds, double allowed);
+/* Writes a line now and then as calls end; and from verbose 2 on one for each that overran its
+ * time. */
+struct parcel__watcher parcel__progress_watcher(struct parcel__progress *progress);
 
 /* The finished line. */
 void parcel__progress_close(struct parcel__progress *progress);

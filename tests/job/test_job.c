@@ -66,13 +66,16 @@ struct drive {
     parcel_calls *calls;
     parcel_results *results;
     struct parcel_job job;
+    struct parcel__watcher watchers[2];
     atomic_size_t watched; /* calls that the watcher was told of */
 };
 
-static void watch(void *state, size_t completed)
+static void watch(void *state, const struct parcel__lot *lot, size_t first, size_t count)
 {
     struct drive *drive = state;
-    atomic_fetch_add(&drive->watched, completed);
+    for (size_t i = first; i < first + count; i++)
+        ck_assert_int_ne(parcel_results_status(lot->results, i), PARCEL_NOT_RUN);
+    atomic_fetch_add(&drive->watched, count);
 }
 
 /* options: schedule (adaptive when it is 0), batch_size, collect and n_workers; the rest is filled
@@ -90,7 +93,8 @@ static void open_drive(struct drive *drive, size_t n, bool mixed,
     options.lot.results = drive->results;
     options.nest = (struct parcel__nest){1, 1, 0, false};
     options.floating = parcel__floating_read();
-    options.watcher = (struct parcel__watcher){.completed = watch, .state = drive};
+    drive->watchers[0] = (struct parcel__watcher){.ended = watch, .state = drive};
+    options.watchers = drive->watchers;
     ck_assert(parcel__job_open(&drive->job, &options));
 }
 
@@ -644,7 +648,7 @@ static void deal_with(struct parcel_job *job, struct parcel__worker *worker, siz
     times[place]++;
     memcpy(results->slots + place * results->slot_size, &value, sizeof value);
     parcel__record_outcome(job, worker, place, &outcome);
-    parcel__job_tell_watcher(job, 1);
+    parcel__watcher_tell_ended(job->options.watchers, worker->lot, place, 1);
 }
 
 /* Every other time it finds no process, and does nothing. */
@@ -778,7 +782,7 @@ START_TEST(test_outcomes)
     open_drive(&drive, LENGTH(statuses), false,
                (struct parcel__job_options){.n_workers = 1, .collect = true});
     struct parcel__worker *worker = &drive.job.workers[0];
-    drive.job.options.watcher.overran = note_overrun;
+    drive.watchers[0].overran = note_overrun;
     ck_assert(parcel__results_keep_attempts(drive.results));
     parcel__job_make_ready(&drive.job, worker);
     for (size_t i = 0; i < LENGTH(statuses); i++) {

@@ -113,7 +113,7 @@ static bool has_two_values(int option)
 static void check_precedence(int option, unsigned set)
 {
     static const enum parcel__from names[] = {PARCEL__FROM_ENVIRONMENT, PARCEL__FROM_SCOPE,
-                                                PARCEL__FROM_SCOPE, PARCEL__GIVEN};
+                                              PARCEL__FROM_SCOPE, PARCEL__GIVEN};
     parcel_options options[N_SOURCES] = {{0}};
     int strongest = -1;
     for (int source = 0; source < N_SOURCES; source++)

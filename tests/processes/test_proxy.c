@@ -132,9 +132,9 @@ static void work(void *context, struct parcel__forkserver *forkserver, int worke
 
 /* ---- the proxy's end ---- */
 
-static void count_recorded(void *state, size_t count)
+static void count_recorded(void *state, const struct parcel__lot *lot, size_t first, size_t count)
 {
-    (void)state;
+    (void)state, (void)lot, (void)first;
     atomic_fetch_add(&shared->n_recorded, count);
 }
 
@@ -151,6 +151,7 @@ static const struct parcel__worker_limits no_limits = {.kill_after = 1};
 /* A job of N_CALLS calls of two functions. */
 static void open_job(struct world *world, int n_workers)
 {
+    static const struct parcel__watcher watchers[] = {{.ended = count_recorded}, {0}};
     world->calls = make_calls();
     world->results = parcel__results_new(world->calls, n_workers);
     const struct parcel__job_options options = {
@@ -162,7 +163,7 @@ static void open_job(struct world *world, int n_workers)
         .n_workers = n_workers,
         .nest = {1, 1, 0, false},
         .floating = parcel__floating_read(),
-        .watcher = {.completed = count_recorded},
+        .watchers = watchers,
         .worker_limits = &no_limits,
     };
     ck_assert(parcel__job_open(&world->job, &options));

@@ -94,12 +94,18 @@ static void check_lines(const char *expected)
     ck_assert_str_eq(masked.text, expected);
 }
 
+static void complete(struct parcel__progress *progress, size_t count)
+{
+    const struct parcel__watcher watchers[] = {parcel__progress_watcher(progress), {0}};
+    parcel__watcher_tell_ended(watchers, NULL, 0, count);
+}
+
 START_TEST(test_lines)
 {
     struct parcel__progress progress = watch(2, 4);
     parcel__progress_open(&progress, "threading", 3, "one warning\nand another\n");
     for (int i = 0; i < 4; i++)
-        parcel__progress_completed(&progress, 1);
+        complete(&progress, 1);
     parcel__progress_close(&progress);
     check_lines("[Parallel(n_jobs=-1)]: Using backend threading with 3 concurrent workers.\n"
                 "[Parallel(n_jobs=-1)]: Warning: one warning\n"
@@ -115,8 +121,8 @@ START_TEST(test_jumps)
     struct parcel__progress progress = watch(1, 4);
     progress.verbose = 100;
     parcel__progress_open(&progress, "mine", 1, NULL);
-    parcel__progress_completed(&progress, 3);
-    parcel__progress_completed(&progress, 1);
+    complete(&progress, 3);
+    complete(&progress, 1);
     parcel__progress_close(&progress);
     check_lines("[Parallel(n_jobs=-1)]: Using backend mine with 1 concurrent workers.\n"
                 "[Parallel(n_jobs=-1)]: Done   3 out of   4 | elapsed: T remaining: T\n"
@@ -129,7 +135,7 @@ START_TEST(test_one_finished_line)
     struct parcel__progress progress = watch(1, 4);
     parcel__progress_open(&progress, "mine", 1, "not shown at this level");
     for (int i = 0; i < 4; i++)
-        parcel__progress_completed(&progress, 1);
+        complete(&progress, 1);
     parcel__progress_close(&progress);
     check_lines("[Parallel(n_jobs=-1)]: Done   4 out of   4 | elapsed: T finished\n");
 }
@@ -139,7 +145,7 @@ START_TEST(test_stopped_early)
 {
     struct parcel__progress progress = watch(1, 1000);
     parcel__progress_open(&progress, "mine", 1, NULL);
-    parcel__progress_completed(&progress, 0);
+    complete(&progress, 0);
     parcel__progress_close(&progress);
     check_lines("[Parallel(n_jobs=-1)]: Done   0 out of 1000 | elapsed: T finished\n");
 }
