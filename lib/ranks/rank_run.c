@@ -388,9 +388,11 @@ static size_t room(void *state)
     return parcel__parent_room(&rank_run->parent);
 }
 
-static size_t fill(void *state, struct parcel__stream_block *block, size_t most)
+static size_t fill(void *state, struct parcel__stream_block *block, size_t most,
+                   enum parcel__feed_end end)
 {
     struct parcel__rank_run *rank_run = state;
+    (void)end;
     return parcel__parent_fill(&rank_run->parent, block, most);
 }
 
@@ -406,6 +408,13 @@ static void drop(void *state, struct parcel__stream_block *block)
     parcel__parent_drop(&rank_run->parent, block);
 }
 
+static const struct parcel__feed feed = {.room = room,
+                                         .whole = room,
+                                         .fill = fill,
+                                         .drop = drop,
+                                         .share = parcel__parent_share,
+                                         .put_back = put_back};
+
 static void give(void *state, struct parcel__stream_block *block)
 {
     struct parcel__rank_run *rank_run = state;
@@ -416,8 +425,7 @@ static void prepare(void *state, struct parcel__stream_options *options)
 {
     struct parcel__rank_run *rank_run = state;
     static const struct parcel__outside of_root = {.attend = attend};
-    static const struct parcel__outside of_others = {
-        room, fill, put_back, drop, parcel__parent_share, give, attend};
+    static const struct parcel__outside of_others = {&feed, give, attend};
     options->outside = rank_run;
     options->functions = rank_run->is_root ? &of_root : &of_others;
     options->n_workers = rank_run->children.n_workers;

@@ -12,6 +12,7 @@
 
 #include "calls/calls.h"
 #include "ground/memory.h"
+#include "stream/feed.h"
 
 static struct parcel__stream_block *new_block(const struct parcel__stream *stream)
 {
@@ -73,8 +74,8 @@ static struct parcel__stream_block *copy_rest(struct parcel__stream *stream,
         parcel__stream_release(rest);
         return NULL;
     }
-    if (parcel__stream_supplier(stream))
-        stream->options.functions->share(rest, block, at);
+    if (stream->feed->share)
+        stream->feed->share(rest, block, at);
     return rest;
 }
 

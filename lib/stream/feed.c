@@ -15,125 +15,16 @@
 #include "ground/port.h"
 #include "stream/block.h"
 
-/* Of a list, from where calls are taken. */
-enum end { FRONT, BACK };
-
-/* ---- what was handed out ---- */
-
-static void add_pulled(struct parcel__stream *stream, size_t count)
-{
-    atomic_store_explicit(&stream->n_pulled, parcel__stream_count_pulled(stream) + count,
-                          memory_order_relaxed);
-}
-
-static void note_end(struct parcel__stream *stream)
-{
-    atomic_store_explicit(&stream->has_ended, true, memory_order_relaxed);
-}
-
 /* ---- calls in ---- */
-
-/* Says why the generator gives no more. Returns an error without text for its regular end. */
-static void report_generator(struct parcel__stream *stream, parcel_next_status status,
-                             const char *refused, const char *message)
-{
-    struct parcel__text text = {0};
-    size_t n = parcel__stream_count_pulled(stream);
-    const char *plural = n == 1 ? "" : "s";
-    if (message || status == PARCEL_NEXT_ERROR)
-        parcel__text_format(&text, "the generator failed after %zu call%s: %s", n, plural,
-                            message ? message : "it does not say why");
-    else if (refused)
-        parcel__text_format(&text, "the generator gave a wrong call after %zu call%s: %s", n,
-                            plural, refused);
-    else
-        parcel__text_format(&text,
-                            "the generator returned %d after %zu call%s: PARCEL_NEXT_CALL, "
-                            "PARCEL_NEXT_END or PARCEL_NEXT_ERROR is allowed",
-                            (int)status, n, plural);
-    parcel__stream_note_error(stream, &text);
-}
-
-/* False: the call that was added last cannot go where it may have to, as *why says. */
-static bool check_travel(struct parcel__stream *stream, parcel_calls *list, char **why)
-{
-    size_t last = parcel_calls_count(list) - 1;
-    if (!stream->options.may_travel ||
-        parcel__bundle_check(list, last, 1, true, &stream->found, why))
-        return true;
-    if (!*why)
-        *why = parcel__memory_copy_string("out of memory");
-    parcel__calls_take_back(list);
-    return false;
-}
-
-/* Adds the next call to the list. False: there is none, *status says why, and the list's error, or
- * *why, which is to be freed. */
-static bool ask(struct parcel__stream *stream, parcel_calls *list, parcel_next_status *status,
-                char **why)
-{
-    parcel_call call;
-    stream->asking.running.index = parcel__stream_count_pulled(stream);
-    *status = parcel__calls_next(stream->options.calls, &call);
-    if (*status != PARCEL_NEXT_CALL || parcel__stream_has_failed(&stream->asking))
-        return false;
-    return parcel__calls_put(list, &call) && check_travel(stream, list, why);
-}
-
-/* Asks the generator for at most count calls. Returns how many there were. */
-static size_t generate(struct parcel__stream *stream, parcel_calls *list, size_t count)
-{
-    bool failed;
-    char *why = NULL;
-    parcel_next_status status = PARCEL_NEXT_CALL;
-    parcel__calls_clear(list);
-    struct parcel_current_call *before = parcel__stream_enter(&stream->asking);
-    while (count > 0 && ask(stream, list, &status, &why)) {
-        add_pulled(stream, 1);
-        count--;
-    }
-    char *message = parcel__stream_leave(&stream->asking, before, &failed);
-    if (count > 0 || failed)
-        note_end(stream);
-    if (parcel__calls_lack_memory(list))
-        parcel__stream_run_out_of_memory(stream);
-    else if (failed || parcel_calls_error(list) || (count > 0 && status != PARCEL_NEXT_END))
-        report_generator(stream, status, why ? why : parcel_calls_error(list),
-                         failed && !message ? "out of memory" : message);
-    parcel__memory_free(message);
-    parcel__memory_free(why);
-    return parcel_calls_count(list);
-}
-
-/* The next calls of the list or map from either end, at most count. Returns how many there are. */
-static size_t take_from_list(struct parcel__stream *stream, struct parcel__stream_block *block,
-                             size_t count, enum end end)
-{
-    size_t n_pulled = parcel__stream_count_pulled(stream), left = stream->count - n_pulled;
-    count = count < left ? count : left;
-    add_pulled(stream, count);
-    if (count == left)
-        note_end(stream);
-    block->lot.first_index = n_pulled - stream->n_from_end;
-    if (end == BACK) {
-        stream->n_from_end += count;
-        block->lot.first_index = stream->count - stream->n_from_end;
-    }
-    block->lot.first_call = block->lot.first_index;
-    return count;
-}
 
 /* Says where the block's calls stand, at most count of them. Returns how many there are. */
 static size_t find_calls(struct parcel__stream *stream, struct parcel__stream_block *block,
-                         size_t count, enum end end)
+                         size_t count, enum parcel__feed_end end)
 {
     block->lot.calls = stream->is_generated ? block->calls : stream->options.calls;
     block->lot.first_index = parcel__stream_count_pulled(stream);
     block->lot.first_call = 0;
-    if (parcel__stream_supplier(stream))
-        return stream->options.functions->fill(parcel__stream_supplier(stream), block, count);
-    return stream->is_generated ? generate(stream, block->calls, count)
-                                : take_from_list(stream, block, count, end);
+    return stream->feed->fill(stream->feed_state, block, count, end);
 }
 
 /* Makes room for the results of the block's calls. False: out of memory. */
@@ -151,7 +42,7 @@ static bool make_room(struct parcel__stream *stream, const struct parcel__stream
 
 /* Fills the block with at most count calls. False: there is none, or memory ran out. */
 static bool fill(struct parcel__stream *stream, struct parcel__stream_block *block, size_t count,
-                 enum end end)
+                 enum parcel__feed_end end)
 {
     block->next = 0;
     block->walk = (struct parcel__walk){.first = 0};
@@ -166,52 +57,48 @@ static bool fill(struct parcel__stream *stream, struct parcel__stream_block *blo
         make_room(stream, block))
         return count > 0;
     parcel__stream_run_out_of_memory(stream);
-    if (parcel__stream_supplier(stream) && count > 0)
-        stream->options.functions->drop(parcel__stream_supplier(stream), block);
+    if (stream->feed->drop && count > 0)
+        stream->feed->drop(stream->feed_state, block);
     return false;
 }
 
 /* ---- how many ---- */
 
-/* How many new calls may be handed out now. Called with the mutex held. */
-static size_t room_now(struct parcel__stream *stream)
+size_t parcel__feed_room(const struct parcel__stream *stream)
 {
-    size_t room = parcel__window_room(&stream->window);
-    if (parcel__job_is_stopped(&stream->job) || parcel__stream_has_ended(stream))
-        return 0;
-    if (!stream->is_generated && !parcel__stream_supplier(stream) &&
-        room > stream->count - parcel__stream_count_pulled(stream))
-        room = stream->count - parcel__stream_count_pulled(stream);
-    return room;
+    bool is_over = parcel__job_is_stopped(&stream->job) || parcel__stream_has_ended(stream);
+    return is_over ? 0 : parcel__window_room(&stream->window);
 }
 
-/* The same, of a stream with a part elsewhere, too. Called with pull_mutex held. */
+/* As many of so many calls as there are. */
+static size_t bound(const struct parcel__stream *stream, size_t room)
+{
+    size_t n_left = room > 0 && stream->feed->room ? stream->feed->room(stream->feed_state) : room;
+    return n_left < room ? n_left : room;
+}
+
+/* How many new calls may be handed out now. Called with pull_mutex held. */
 static size_t find_room(struct parcel__stream *stream)
 {
     pthread_mutex_lock(&stream->mutex);
-    size_t room = room_now(stream);
+    size_t room = parcel__feed_room(stream);
     pthread_mutex_unlock(&stream->mutex);
-    if (room == 0 || !parcel__stream_supplier(stream))
-        return room;
-    size_t supply = stream->options.functions->room(parcel__stream_supplier(stream));
-    return supply < room ? supply : room;
+    return bound(stream, room);
 }
 
 size_t parcel__feed_left(struct parcel__stream *stream)
 {
     pthread_mutex_lock(&stream->mutex);
     bool has_returned = stream->n_returned > 0 && !parcel__job_is_stopped(&stream->job);
-    size_t left = has_returned ? stream->n_returned : room_now(stream);
+    size_t left = has_returned ? stream->n_returned : parcel__feed_room(stream);
     pthread_mutex_unlock(&stream->mutex);
-    if (left > 0 && !has_returned && parcel__stream_supplier(stream))
-        left = stream->options.functions->room(parcel__stream_supplier(stream));
-    return left;
+    return has_returned ? left : bound(stream, left);
 }
 
 /* The part of a worker in a static schedule, of all calls or of those that were given to it. */
 static size_t static_length(const struct parcel__stream *stream, size_t room, size_t n_workers)
 {
-    size_t count = parcel__stream_supplier(stream) ? room : stream->count;
+    size_t count = stream->feed->whole(stream->feed_state);
     size_t length = count / n_workers + (count % n_workers > 0);
     return length < room ? length : room;
 }
@@ -230,7 +117,7 @@ static size_t wanted_length(const struct parcel__stream *stream,
     const struct parcel__job_options *options = &stream->options.job;
     size_t least = options->batch_size > 0 ? options->batch_size : 1;
     int n_workers = count_workers(stream);
-    bool is_open = stream->is_generated && !parcel__stream_supplier(stream);
+    bool is_open = !stream->feed->whole;
     uint32_t bounded = parcel__schedule_bounded(room);
     if (options->schedule == PARCEL_STATIC && !is_open)
         return static_length(stream, room, (size_t)n_workers);
@@ -269,7 +156,7 @@ static void cut(struct parcel__stream *stream, struct parcel__stream_block *bloc
 /* The next count new calls, which are on their way then; NULL: there are none, or no memory for
  * them. Called with pull_mutex held. */
 static struct parcel__stream_block *next_block(struct parcel__stream *stream, size_t count,
-                                               enum end end)
+                                               enum parcel__feed_end end)
 {
     struct parcel__stream_block *block = parcel__block_find(stream);
     if (!block) {
@@ -322,7 +209,8 @@ static struct parcel__stream_block *pull_new(struct parcel__stream *stream,
     double start = parcel__port_now();
     size_t room = find_room(stream);
     struct parcel__stream_block *block =
-        room > 0 ? next_block(stream, block_length(stream, worker, room), FRONT) : NULL;
+        room > 0 ? next_block(stream, block_length(stream, worker, room), PARCEL__FEED_FRONT)
+                 : NULL;
     if (block) {
         worker->last_pull = parcel__port_now() - start;
         worker->seconds_to_pull = worker->last_pull / (double)block->lot.results->count;
@@ -370,123 +258,14 @@ struct parcel__stream_block *parcel__feed_pull(struct parcel__stream *stream,
     return block;
 }
 
-/* Waits for what may have changed. What stops the run from outside wakes nobody: where there may be
- * such a thing, it is looked for from time to time. Called with the mutex held. */
-static void pause_for(struct parcel__stream *stream, double seconds)
-{
-    static const double look = 5e-3;
-    struct parcel__control *control = stream->options.job.control;
-    double longest = control->watches ? look : INFINITY;
-    seconds = seconds < longest ? seconds : longest;
-    if (seconds < INFINITY)
-        parcel__port_wait(&stream->has_room, &stream->mutex, seconds);
-    else
-        pthread_cond_wait(&stream->has_room, &stream->mutex);
-    if (!control->watches)
-        return;
-    pthread_mutex_unlock(&stream->mutex);
-    (void)parcel__job_must_stop(&stream->job);
-    pthread_mutex_lock(&stream->mutex);
-}
-
-/* Asks those who run several calls for what they have not begun, and waits for it, from the time
- * since on: at first for an instant, as most blocks last no longer, and a run's end waits for who
- * sleeps. Called with the mutex held. */
-static void ask_around(struct parcel__stream *stream, double *since)
-{
-    static const double instant = 100e-6, longest = 5e-3;
-    double now = parcel__port_now();
-    *since = *since == 0 ? now : *since;
-    double waited = now - *since;
-    if (waited >= instant)
-        parcel__stream_ask_locked(stream);
-    if (waited >= instant || !parcel__stream_has_ended(stream)) {
-        pause_for(stream, fmin(instant + waited / 16, longest));
-        return;
-    }
-    pthread_mutex_unlock(&stream->mutex);
-    parcel__port_yield();
-    pthread_mutex_lock(&stream->mutex);
-}
-
-/* True when no other thread is just handing out: what it takes nobody sees yet. */
-static bool is_turn_free(struct parcel__stream *stream)
-{
-    if (pthread_mutex_trylock(&stream->pull_mutex) != 0)
-        return false;
-    pthread_mutex_unlock(&stream->pull_mutex);
-    return true;
-}
-
-enum prospect { NO_CALLS, NEW_CALLS, CALLS_OF_OTHERS, SOME_CALLS };
-
-/* True when this thread took a block for a backend that has not begun it. */
-static bool holds_some(const struct parcel__stream *stream)
-{
-    const struct parcel__stream_block *block = stream->held;
-    while (block && !pthread_equal(block->holder, pthread_self()))
-        block = block->link;
-    return block != NULL;
-}
-
-/* True when a backend holds all that is on its way and begins none of it: this thread would wait
- * for itself, or perhaps for one that waits for it. *since: for how long, by the clock; 0: it was
- * not so before. Called with the mutex held. */
-static bool waits_in_vain(const struct parcel__stream *stream, double *since)
-{
-    static const double patience = 50e-3;
-    if (stream->n_held == 0 || stream->n_held < stream->window.blocks) {
-        *since = 0;
-        return false;
-    }
-    double now = parcel__port_now();
-    *since = *since > 0 ? *since : now;
-    return holds_some(stream) || now - *since > patience;
-}
-
-/* What a worker without calls may hope for. Called with the mutex held. */
-static enum prospect look_out(struct parcel__stream *stream, double *held_up)
-{
-    bool is_free = is_turn_free(stream);
-    if (parcel__job_is_stopped(&stream->job))
-        return NO_CALLS;
-    if (stream->n_returned > 0 || (is_free && room_now(stream) > 0))
-        return SOME_CALLS;
-    if (is_free && waits_in_vain(stream, held_up))
-        return NO_CALLS;
-    if (parcel__stream_shares(stream) && (!is_free || parcel__window_is_divisible(&stream->window)))
-        return CALLS_OF_OTHERS;
-    return is_free && parcel__stream_has_ended(stream) ? NO_CALLS : NEW_CALLS;
-}
-
-bool parcel__feed_await(struct parcel__stream *stream)
-{
-    static const double look = 5e-3; /* who holds calls wakes nobody */
-    double since = 0, held_up = 0;
-    enum prospect prospect;
-    pthread_mutex_lock(&stream->mutex);
-    atomic_fetch_add_explicit(&stream->n_waiting, 1, memory_order_relaxed);
-    atomic_thread_fence(memory_order_seq_cst);
-    while ((prospect = look_out(stream, &held_up)) == NEW_CALLS || prospect == CALLS_OF_OTHERS)
-        if (prospect == NEW_CALLS)
-            pause_for(stream, stream->n_held > 0 ? look : INFINITY);
-        else
-            ask_around(stream, &since);
-    if (prospect == NO_CALLS)
-        pthread_cond_broadcast(&stream->has_room); /* nor for the others */
-    atomic_fetch_sub_explicit(&stream->n_waiting, 1, memory_order_relaxed);
-    pthread_mutex_unlock(&stream->mutex);
-    return prospect == SOME_CALLS;
-}
-
 /* A list that nobody waits for in order goes elsewhere from both ends: a long call that is its
  * last would else hold all up. */
-static enum end turn_end(struct parcel__stream *stream)
+static enum parcel__feed_end turn_end(struct parcel__stream *stream)
 {
     if (!parcel__stream_collects(stream))
-        return FRONT;
+        return PARCEL__FEED_FRONT;
     stream->is_end_next = !stream->is_end_next;
-    return stream->is_end_next ? FRONT : BACK;
+    return stream->is_end_next ? PARCEL__FEED_FRONT : PARCEL__FEED_BACK;
 }
 
 struct parcel__stream_block *parcel__feed_take(struct parcel__stream *stream, size_t count)

@@ -13,6 +13,7 @@
 #include "ground/memory.h"
 #include "ground/port.h"
 #include "options/scope.h"
+#include "stream/feed.h"
 #include "job/wake.h"
 
 /* ---- ending early ---- */
@@ -113,6 +114,17 @@ static void initialise_current(struct parcel__stream *stream, struct parcel_curr
     atomic_init(&current->message, NULL);
 }
 
+static void find_feed(struct parcel__stream *stream)
+{
+    const struct parcel__stream_options *options = &stream->options;
+    stream->feed = stream->is_generated ? &parcel__feed_generator : &parcel__feed_list;
+    stream->feed_state = stream;
+    if (!options->outside || !options->functions->feed)
+        return;
+    stream->feed = options->functions->feed;
+    stream->feed_state = options->outside;
+}
+
 /* Its lot is nobody's to take: the workers take blocks. False: out of memory. */
 static bool open_job(struct parcel__stream *stream)
 {
@@ -136,6 +148,7 @@ bool parcel__stream_open(struct parcel__stream *stream,
                                                  .most_ahead = options->pre_dispatch},
                                       .sums = PARCEL__TALLY_NONE,
                                       .first_failure = SIZE_MAX};
+    find_feed(stream);
     initialise_current(stream, &stream->asking);
     initialise_current(stream, &stream->delivering);
     pthread_mutex_init(&stream->pull_mutex, NULL);
@@ -143,8 +156,7 @@ bool parcel__stream_open(struct parcel__stream *stream,
     pthread_mutex_init(&stream->mutex, NULL);
     parcel__port_open_condition(&stream->has_room);
     pthread_cond_init(&stream->has_news, NULL);
-    atomic_init(&stream->has_ended,
-                !parcel__stream_supplier(stream) && !stream->is_generated && stream->count == 0);
+    atomic_init(&stream->has_ended, stream->feed == &parcel__feed_list && stream->count == 0);
     stream->workers = parcel__memory_new(n_workers * sizeof *stream->workers);
     stream->totals = parcel__results_new_empty(options->job.n_workers);
     if (stream->workers && stream->totals && open_job(stream)) {

@@ -37,23 +37,12 @@ struct parcel__stream_block {
     atomic_size_t holds;
 };
 
+struct parcel__feed;
+
 /* What a stream that has a part in the run of several processes leaves to who connects them. */
 struct parcel__outside {
-    /* How many calls there are for this process now, and fills a block with at most so many; called
-     * by one thread at a time. NULL: the stream's calls are its own. */
-    size_t (*room)(void *outside);
-    size_t (*fill)(void *outside, struct parcel__stream_block *block, size_t most);
-
-    /* Takes the calls of a block from at on back, which were not run. NULL: they are handed out
-     * again here. */
-    void (*put_back)(void *outside, struct parcel__stream_block *block, size_t at);
-
-    /* Takes note that a block that was filled cannot run. */
-    void (*drop)(void *outside, struct parcel__stream_block *block);
-
-    /* The calls of a block from at on become those of another one. */
-    void (*share)(struct parcel__stream_block *to, const struct parcel__stream_block *from,
-                  size_t at);
+    /* What gives it its calls, with the same state. NULL: they are its own. */
+    const struct parcel__feed *feed;
 
     /* Takes the results of a block, before they are released; called by one thread at a time.
      * NULL: they stay here. */
@@ -97,7 +86,9 @@ struct parcel__stream_worker {
 struct parcel__stream {
     struct parcel__stream_options options; /* constant */
     struct parcel_job job;                 /* whose workers run the blocks; it knows of the stop */
-    bool is_generated;                     /* constant */
+    const struct parcel__feed *feed;       /* constant, */
+    void *feed_state;                      /* the same */
+    bool is_generated;                     /* the same */
     size_t count;                          /* of a list or a map; constant */
 
     /* Held by who hands calls out, so also while the generator is asked. Others only look at the
@@ -228,14 +219,7 @@ static inline bool parcel__stream_has_failed(const struct parcel_current_call *c
     return events & PARCEL__EVENT_FAILED;
 }
 
-/* Who connects several processes, if the calls come from there. */
-static inline void *parcel__stream_supplier(const struct parcel__stream *stream)
-{
-    return stream->options.outside && stream->options.functions->fill ? stream->options.outside
-                                                                      : NULL;
-}
-
-/* True when the results go there. */
+/* True when the results go to who connects several processes. */
 static inline bool parcel__stream_gives(const struct parcel__stream *stream)
 {
     return stream->options.outside && stream->options.functions->give;

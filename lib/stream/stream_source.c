@@ -12,6 +12,7 @@
 #include "stream/block.h"
 #include "stream/delivery.h"
 #include "stream/feed.h"
+#include "stream/idle.h"
 
 static struct parcel__stream_worker *find_own(const struct parcel__stream *stream,
                                               const struct parcel__worker *worker)
@@ -66,7 +67,7 @@ static bool idle(void *state, struct parcel__worker *worker, unsigned n_idle)
     (void)worker;
     if (stream->options.outside)
         return stream->options.functions->attend(stream->options.outside, n_idle);
-    if (parcel__feed_await(stream))
+    if (parcel__idle_await(stream))
         return true;
     parcel__block_finish_returned(stream); /* of a run that was stopped */
     parcel__delivery_give(stream);
@@ -76,7 +77,7 @@ static bool idle(void *state, struct parcel__worker *worker, unsigned n_idle)
 /* To where the calls came from. */
 static void put_back(struct parcel__stream *stream, struct parcel__stream_block *block, size_t at)
 {
-    stream->options.functions->put_back(stream->options.outside, block, at);
+    stream->feed->put_back(stream->feed_state, block, at);
     pthread_mutex_lock(&stream->mutex);
     block->lot.results->count = at;
     pthread_mutex_unlock(&stream->mutex);
@@ -90,7 +91,7 @@ static bool give_back(void *state, struct parcel__worker *worker, const struct p
     struct parcel__stream *stream = state;
     struct parcel__stream_worker *own = find_own(stream, worker);
     double left = (double)rest->count * worker->seconds_per_call;
-    if (stream->options.outside && stream->options.functions->put_back) {
+    if (stream->feed->put_back) {
         put_back(stream, own->block, rest->first);
         return true;
     }

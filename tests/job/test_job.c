@@ -94,6 +94,7 @@ static void open_drive(struct drive *drive, size_t n, bool mixed,
     options.nest = (struct parcel__nest){1, 1, 0, false};
     options.floating = parcel__floating_read();
     drive->watchers[0] = (struct parcel__watcher){.ended = watch, .state = drive};
+    drive->watchers[1] = (struct parcel__watcher){0};
     options.watchers = drive->watchers;
     ck_assert(parcel__job_open(&drive->job, &options));
 }
