@@ -18,8 +18,8 @@ void parcel__record_failure(struct parcel_job *job, struct parcel__worker *worke
     parcel__job_count(job, 1, 0);
 }
 
-void parcel__record_ended(struct parcel_job *job, size_t index, parcel_status status,
-                          double seconds, int attempts)
+void parcel__record_note_ended(struct parcel_job *job, size_t index, parcel_status status,
+                               double seconds, int attempts)
 {
     if (status == PARCEL_TIMED_OUT)
         parcel__watcher_tell_overran(job->options.watchers, index, seconds,
@@ -28,8 +28,6 @@ void parcel__record_ended(struct parcel_job *job, size_t index, parcel_status st
         parcel__job_count(job, 1, 0);
         return;
     }
-    if (!job->is_careful)
-        return;
     parcel__control_note_call(job->control, seconds, index, attempts);
     parcel__job_count(job, 0, 1);
 }

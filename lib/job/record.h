@@ -26,8 +26,18 @@ void parcel__record_failure(struct parcel_job *job, struct parcel__worker *worke
 
 /* Takes note of a call that ended elsewhere, by its number in the run: it may stop the run, its
  * time is part of the median, and watchers are told if it took too long. Threads: any. */
-void parcel__record_ended(struct parcel_job *job, size_t index, parcel_status status,
-                          double seconds, int attempts);
+void parcel__record_note_ended(struct parcel_job *job, size_t index, parcel_status status,
+                               double seconds, int attempts);
+
+/* Takes note of a call that ended elsewhere, by its number in the run: it may stop the run, its
+ * time is part of the median, and watchers are told if it took too long. Most that succeed change
+ * nothing. Threads: any. */
+static inline void parcel__record_ended(struct parcel_job *job, size_t index, parcel_status status,
+                                        double seconds, int attempts)
+{
+    if (status != PARCEL_OK || job->is_careful)
+        parcel__record_note_ended(job, index, status, seconds, attempts);
+}
 
 /* Records a call of the worker; when it succeeded its value stands in its slot. One that is
  * cancelled did not end: it counts neither as run nor as failed. */
