@@ -196,6 +196,7 @@ struct forking {
     int *bound_cpus; /* of all threads of the OpenMP runtime, or NULL */
     int n_bound_cpus;
     bool is_flushed; /* all streams */
+    bool was_alone;  /* the thread that forks was the only one */
     pid_t pid;
     int error;
 };
@@ -205,6 +206,7 @@ static void begin_child(struct forking *forking)
 {
     parcel__fork_forget_team(); /* it was ended before, or this thread is new */
     holds_what_others_wrote = !forking->is_flushed;
+    was_alone = forking->was_alone;
     __fpurge(stdout);
     __fpurge(stderr);
     spread(forking->bound_cpus, forking->n_bound_cpus);
@@ -239,8 +241,8 @@ pid_t parcel__process_fork(void (*body)(void *context), void *context, bool *is_
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     *is_caller = !parcel__fork_lost_team() && parcel__openmp_before_fork();
-    was_alone = __lsan_do_leak_check && !parcel__openmp_has_libomp() &&
-                !parcel__fork_lost_threads() && parcel__port_is_only_thread();
+    forking.was_alone = __lsan_do_leak_check && !parcel__openmp_has_libomp() &&
+                        !parcel__fork_lost_threads() && parcel__port_is_only_thread();
     parcel__process_begin_counts();
     if (*is_caller)
         fork_here(&forking);
