@@ -80,19 +80,19 @@ NOINLINE static void count_packed(struct parcel_job *job)
 static bool run(const parcel_calls *calls, parcel_results *results, const parcel_calls *known,
                 void (*count)(struct parcel_job *job))
 {
-    static const struct parcel__worker_limits no_limits = {.kill_after = 1};
+    const struct parcel__policy policy = {.batch_size = parcel_calls_count(calls),
+                                          .collect = true,
+                                          .is_timed = true,
+                                          .schedule = PARCEL_ADAPTIVE,
+                                          .worker_limits.kill_after = 1};
     static struct parcel_job job;
     struct parcel__proxy proxy = {0};
     const struct parcel__snapshot snapshot = {.calls = known};
     struct parcel__job_options options = {.lot = {.calls = calls, .results = results},
-                                          .batch_size = parcel_calls_count(calls),
-                                          .collect = true,
-                                          .is_timed = true,
-                                          .schedule = PARCEL_ADAPTIVE,
+                                          .policy = &policy,
                                           .n_workers = 1,
                                           .nest = {1, 1, 0, false},
-                                          .floating = parcel__floating_read(),
-                                          .worker_limits = &no_limits};
+                                          .floating = parcel__floating_read()};
     parcel__openmp_read_for_calls(&options.openmp, options.nest.threads);
     if (!parcel__job_open(&job, &options))
         return false;

@@ -68,7 +68,7 @@ bool parcel__job_heed(struct parcel_job *job)
 
 enum parcel__reason parcel__job_weigh(const struct parcel_job *job, size_t failed, size_t succeeded)
 {
-    if (failed == 0 || job->options.collect)
+    if (failed == 0 || job->options.policy->collect)
         return parcel__control_count(job->control, failed, succeeded) ? PARCEL__BY_HALT
                                                                       : PARCEL__GOES_ON;
     /* A call that is asked to return may fail so: then it is not the reason. */
@@ -196,13 +196,13 @@ bool parcel__job_open(struct parcel_job *job, const struct parcel__job_options *
     job->process = parcel__port_pid();
     job->control = options->control ? options->control : &job->own_control;
     if (!options->control)
-        (void)parcel__control_open(job->control, options->limits, options->lot.results->count,
-                                   options->around);
+        (void)parcel__control_open(job->control, &options->policy->limits,
+                                   options->lot.results->count, options->around);
     job->watches = job->control->watches;
     job->is_careful = job->control->is_careful;
     job->unit = parcel__schedule_unit(options->lot.results->count);
-    job->may_share = options->schedule == PARCEL_ADAPTIVE && options->batch_size == 0 &&
-                     job->unit == 1 && options->n_workers > 1;
+    job->may_share = options->policy->schedule == PARCEL_ADAPTIVE &&
+                     options->policy->batch_size == 0 && job->unit == 1 && options->n_workers > 1;
     atomic_init(&job->is_stopped, false);
     atomic_init(&job->n_thefts, 0);
     for (int i = 0; i < options->n_workers; i++)

@@ -17,6 +17,7 @@
 #include "job/schedule.h"
 #include "job/watcher.h"
 #include "job/worker_states.h"
+#include "options/policy.h"
 #include "ground/waits.h"
 
 /* Two cache lines, since processors fetch lines in pairs. */
@@ -90,10 +91,7 @@ struct parcel__job_options {
                              * and what became of all */
     const struct parcel__source *source; /* NULL: the workers share the lot by its ranges */
     void *source_state;
-    size_t batch_size; /* 0: adaptive */
-    bool collect;      /* go on after a failure */
-    bool is_timed;     /* longer calls have each their own time */
-    parcel_schedule schedule;
+    const struct parcel__policy *policy; /* how its calls are run */
     int n_workers;
     int first_worker;                      /* the number of the first in the run */
     double start;                          /* of the run, as the clock had it; 0: now */
@@ -101,13 +99,11 @@ struct parcel__job_options {
     struct parcel__floating floating;      /* the modes that calls begin with, */
     struct parcel__openmp_settings openmp; /* and what holds for their regions; all 0: what does for
                                             * the thread that runs them */
-    const struct parcel__watcher *watchers;
-    struct parcel__control *control;                   /* NULL: the job has one of its own, */
-    const struct parcel__limits *limits;               /* with these, or none */
-    struct parcel__state_set *states;                  /* of the workers; NULL: they have none */
-    const struct parcel__worker_limits *worker_limits; /* of processes; NULL: none */
-    struct parcel_current_call *around;                /* the call that the run is in, or NULL */
-    bool is_part;                                      /* of a run that has other threads */
+    const struct parcel__watcher *watchers; /* NULL: nobody listens */
+    struct parcel__control *control;        /* NULL: the job has one of its own, by its policy */
+    struct parcel__state_set *states;       /* of the workers; NULL: they have none */
+    struct parcel_current_call *around;     /* the call that the run is in, or NULL */
+    bool is_part;                           /* of a run that has other threads */
 
     /* Told of each call as soon as it returned, before anything is written of it. Only with
      * recorded. */
@@ -215,7 +211,7 @@ static inline int parcel__job_number(const struct parcel_job *job,
 /* The worker in whose range all calls stand, for schedules that hand out in order. */
 static inline struct parcel__worker *parcel__job_common_worker(const struct parcel_job *job)
 {
-    parcel_schedule schedule = job->options.schedule;
+    parcel_schedule schedule = job->options.policy->schedule;
     return schedule == PARCEL_DYNAMIC || schedule == PARCEL_GUIDED ? &job->workers[0] : NULL;
 }
 

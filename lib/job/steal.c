@@ -45,9 +45,9 @@ static uint32_t batch_length_afar(const struct parcel_job *job, const struct par
 static uint32_t batch_length(const struct parcel_job *job, const struct parcel__worker *worker,
                              uint32_t left)
 {
-    size_t size = job->options.batch_size;
-    if (job->options.schedule != PARCEL_ADAPTIVE)
-        return parcel__schedule_plain(job->options.schedule, left, job->options.n_workers,
+    size_t size = job->options.policy->batch_size;
+    if (job->options.policy->schedule != PARCEL_ADAPTIVE)
+        return parcel__schedule_plain(job->options.policy->schedule, left, job->options.n_workers,
                                       units_of(job, size ? size : 1));
     if (size > 0)
         return units_of(job, size) < left ? units_of(job, size) : left;
@@ -229,7 +229,7 @@ static bool take(void *state, struct parcel__worker *own, struct parcel__batch *
     if (parcel__job_must_stop(job))
         return false;
     parcel__range taken = claim(job, own, common ? common : own);
-    if (taken == 0 && job->options.schedule == PARCEL_ADAPTIVE)
+    if (taken == 0 && job->options.policy->schedule == PARCEL_ADAPTIVE)
         taken = steal(job, own);
     if (taken == 0)
         return false;

@@ -205,8 +205,9 @@ static size_t run_measured(struct parcel_job *job, struct parcel__worker *worker
 {
     double start = worker->clock;
     parcel__call_put_right(job, worker);
-    bool apart = job->is_careful || job->options.recorded || worker->changes_modes ||
-                 (count > 1 && job->options.is_timed && worker->seconds_per_call > timed_alone);
+    bool apart =
+        job->is_careful || job->options.recorded || worker->changes_modes ||
+        (count > 1 && job->options.policy->is_timed && worker->seconds_per_call > timed_alone);
     size_t ran = 0;
     while (ran < count && goes_on(job, worker)) {
         struct parcel__span span = parcel__calls_span(
@@ -241,7 +242,7 @@ static size_t piece_length(const struct parcel_job *job, const struct parcel__wo
 {
     if (left > worker->look)
         left = worker->look;
-    if (!job->options.is_timed && !job->watches)
+    if (!job->options.policy->is_timed && !job->watches)
         return left;
     return parcel__schedule_batch(parcel__schedule_bounded(left), 1,
                                   parcel__schedule_bounded(worker->last_count),

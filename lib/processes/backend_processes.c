@@ -240,12 +240,12 @@ static struct pool *open_pool(int n_workers, const parcel_job *job, char *why, s
     snprintf(why, why_size, "out of memory");
     if (!pool)
         return NULL;
-    const struct parcel__forkserver_options options = {.n_workers = n_workers,
-                                                       .work = serve,
-                                                       .context = pool,
-                                                       .n_started = job->options.n_workers,
-                                                       .dumps_core =
-                                                           job->options.worker_limits->dumps_core};
+    const struct parcel__forkserver_options options = {
+        .n_workers = n_workers,
+        .work = serve,
+        .context = pool,
+        .n_started = job->options.n_workers,
+        .dumps_core = job->options.policy->worker_limits.dumps_core};
     pool->snapshot.serial = parcel__shared_serial();
     pool->forkserver = parcel__forkserver_open(&options, why, why_size);
     if (!pool->forkserver) {
@@ -255,7 +255,7 @@ static struct pool *open_pool(int n_workers, const parcel_job *job, char *why, s
     /* A generator may make what its calls point at while the run lasts, unless it says that it does
      * not. A list may lie on the stack of this thread, which a child of another may use itself. */
     pool->snapshot.has_memory = !parcel__calls_are_generated(job->options.lot.calls) ||
-                                job->options.worker_limits->read_only;
+                                job->options.policy->worker_limits.read_only;
     if (parcel__forkserver_has_stack(pool->forkserver))
         pool->snapshot.calls = job->options.lot.calls;
     for (int i = 0; i < n_workers; i++)
@@ -295,7 +295,7 @@ static bool suits(const struct pool *pool, const parcel_job *job)
     bool is_generated = parcel__calls_are_generated(job->options.lot.calls);
     return pool->owner == getpid() && pool->n_workers >= job->options.n_workers && !is_worn(pool) &&
            has_functions(pool, job->options.lot.calls) &&
-           !(is_generated && job->options.worker_limits->read_only) &&
+           !(is_generated && job->options.policy->worker_limits.read_only) &&
            !parcel__wire_needs_snapshot(job->options.lot.calls, pool->snapshot.serial);
 }
 

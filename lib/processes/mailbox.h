@@ -13,15 +13,12 @@ struct parcel__order {
     size_t first_index;        /* the number of the first in the run */
     size_t first_call;         /* where it stands in the list */
     size_t count;
-    size_t packed; /* bytes of the packed calls */
-    bool collect;
-    bool halts_now;
+    size_t packed;                /* bytes of the packed calls */
+    struct parcel__policy policy; /* of the run */
     bool is_watched; /* something outside may stop the run: runs inside of its calls then look */
-    const parcel_token *cancel; /* the run's token, or NULL; not to be read */
-    size_t max_memory; /* bytes that the worker may have more than at its start; 0: any number */
-    bool is_limited;   /* the time of each call is, or may soon be */
-    double allowed;    /* seconds for each call; INFINITY: no limit yet */
-    int worker;        /* its number in the run */
+    bool is_limited; /* the time of each call is, or may soon be */
+    double allowed;  /* seconds for each call; INFINITY: no limit yet */
+    int worker;      /* its number in the run */
     struct parcel__nest nest;
     struct parcel__floating floating;
     struct parcel__openmp_settings openmp;

@@ -105,7 +105,7 @@ static size_t pack(struct errand *errand, size_t first, size_t count, size_t *pa
     const struct parcel__mail *mail = &errand->proxy->mail;
     const struct parcel__lot *lot = errand->worker->lot;
     const struct parcel__snapshot *snapshot = errand->proxy->snapshot;
-    bool is_read_only = errand->job->options.worker_limits->read_only;
+    bool is_read_only = errand->job->options.policy->worker_limits.read_only;
     const struct parcel__wire_target target = {snapshot->serial, snapshot->has_memory, is_read_only,
                                                true, false};
     size_t n = 0;
@@ -144,20 +144,12 @@ static void clear(struct parcel__mailbox *box)
     box->job.few[0].current.started = 0;
 }
 
-/* The calls of one order end where one of them might end the run, or is to be tried again. */
-static bool goes_on_after_failure(const struct errand *errand)
-{
-    const struct parcel__limits *limits = errand->job->control->limits;
-    return errand->job->options.collect && limits->retry.most == 0 &&
-           limits->halt.counts < PARCEL__HALT_FAIL;
-}
-
 /* The most calls that one order may hold. Where the run stops after some calls each worker gets its
  * part of them, so that few more are run. */
 static size_t longest_order(const struct errand *errand)
 {
     const struct parcel__proxy *proxy = errand->proxy;
-    const struct parcel__worker_limits *limits = errand->job->options.worker_limits;
+    const struct parcel__worker_limits *limits = &errand->job->options.policy->worker_limits;
     size_t n_workers = (size_t)proxy->n_all, most = PARCEL__MOST_ANSWERS;
     size_t left = parcel__control_left(errand->job->control);
     left = left > n_workers ? left / n_workers : 1;
@@ -188,10 +180,7 @@ static size_t send(struct errand *errand, size_t first, size_t count)
         .first_call = lot->first_call + first,
         .count = count,
         .packed = packed,
-        .collect = goes_on_after_failure(errand),
-        .max_memory = options->worker_limits->max_memory,
-        .cancel = errand->job->control->limits->cancel,
-        .halts_now = errand->job->control->limits->halt.now,
+        .policy = *options->policy,
         .is_watched = errand->job->control->watches,
         .is_limited = is_limited(errand),
         .allowed = parcel__control_allowed(errand->job->control),
@@ -263,7 +252,7 @@ static size_t take_back(struct errand *errand)
  * nothing more is to be done. */
 static double press(struct errand *errand)
 {
-    const struct parcel__worker_limits *limits = errand->job->options.worker_limits;
+    const struct parcel__worker_limits *limits = &errand->job->options.policy->worker_limits;
     struct parcel__proxy *proxy = errand->proxy;
     double now = parcel__clock_look(&errand->clock);
     double left = time_left(errand, now);
@@ -538,7 +527,7 @@ static bool borrow(struct errand *errand, char *why, size_t why_size)
         if (other == own || !parcel__forkserver_is_alive(other->forkserver, i) ||
             pthread_mutex_trylock(&other->mutex) != 0)
             continue;
-        if (start(other, errand->job->options.worker_limits, why, why_size)) {
+        if (start(other, &errand->job->options.policy->worker_limits, why, why_size)) {
             errand->proxy = other;
             errand->box = other->mail.box;
             return true;
@@ -572,7 +561,7 @@ static bool find_process(struct errand *errand)
 {
     struct parcel__proxy *own = errand->own;
     char why[256];
-    if (start(errand->proxy, errand->job->options.worker_limits, why, sizeof why))
+    if (start(errand->proxy, &errand->job->options.policy->worker_limits, why, sizeof why))
         return true;
     give_back(errand);
     if (borrow(errand, why, sizeof why))

@@ -30,7 +30,7 @@ struct process {
     struct parcel__wire_room room;
     parcel_calls *list; /* of packed calls */
     parcel_results *results;
-    struct parcel__limits limits;
+    struct parcel__policy policy;             /* the run's, as one order of it is to be run */
     struct parcel__worker_states *all_states; /* of on_worker_start, or NULL */
     struct parcel__state_set *states;
     int threads; /* that BLAS calls may have, as they were told last; 0: all */
@@ -117,7 +117,7 @@ static bool begin_next(struct parcel__mailbox *box)
  */
 static bool is_too_heavy(struct process *process)
 {
-    size_t most = process->order.max_memory, start = process->memory_at_start;
+    size_t most = process->policy.worker_limits.max_memory, start = process->memory_at_start;
     size_t memory = most > 0 ? parcel__port_memory() : 0;
     process->box->memory = memory > start ? memory - start : 0;
     process->weighed = process->last;
@@ -130,7 +130,7 @@ static bool goes_on(struct process *process)
     static const double often = 1e-3;
     if (process->room.used > MOST_BYTES)
         return false;
-    if (process->order.max_memory > 0 && process->last - process->weighed > often &&
+    if (process->policy.worker_limits.max_memory > 0 && process->last - process->weighed > often &&
         is_too_heavy(process))
         return false;
     return begin_next(process->box);
@@ -232,19 +232,33 @@ static struct parcel__job_options job_options(struct process *process)
                 .first_index = order->first_index},
         .source = &order_source,
         .source_state = process,
-        .collect = order->collect,
-        .is_timed = true,
-        .schedule = PARCEL_STATIC,
+        .policy = &process->policy,
         .n_workers = 1,
         .nest = order->nest,
         .floating = order->floating,
-        .limits = &process->limits,
         .states = process->states,
         .returned = parcel__death_end_copy,
         .recorded = answer,
         .recorded_state = process,
         .first_worker = order->worker,
     };
+}
+
+/* What else limits the run is for the proxy to see to. The calls of an order end where one of them
+ * might end the run, or is to be tried again. */
+static void narrow_policy(struct process *process)
+{
+    const struct parcel__order *order = &process->order;
+    const struct parcel__limits *limits = &order->policy.limits;
+    process->policy = order->policy;
+    process->policy.is_timed = true;
+    process->policy.schedule = PARCEL_STATIC;
+    process->policy.collect =
+        order->policy.collect && limits->retry.most == 0 && limits->halt.counts < PARCEL__HALT_FAIL;
+    process->policy.limits =
+        (struct parcel__limits){.cancel = limits->cancel ? &process->box->token : NULL,
+                                .timeout = order->is_limited ? order->allowed : 0,
+                                .halt.now = limits->halt.now};
 }
 
 static bool prepare(struct process *process)
@@ -255,10 +269,8 @@ static bool prepare(struct process *process)
     if (process->room.used > MOST_BYTES) /* the proxy has its copy */
         parcel__process_release(process->room.base, process->room.used);
     process->room.used = 0;
-    parcel__token_pair(order->cancel, &process->box->token);
-    process->limits = (struct parcel__limits){.cancel = order->cancel ? &process->box->token : NULL,
-                                              .timeout = order->is_limited ? order->allowed : 0,
-                                              .halt.now = order->halts_now};
+    parcel__token_pair(order->policy.limits.cancel, &process->box->token);
+    narrow_policy(process);
     parcel__arena_reset(&process->results->arenas[0]);
     return (order->calls || unpack(process)) && prepare_state(process) &&
            parcel__results_prepare(process->results, order->calls ? order->calls : process->list,
@@ -336,7 +348,7 @@ static void carry_out(struct process *process)
 {
     struct parcel__mailbox *box = process->box;
     process->order = box->order;
-    if (process->order.max_memory > 0 && process->memory_at_start == 0)
+    if (process->order.policy.worker_limits.max_memory > 0 && process->memory_at_start == 0)
         process->memory_at_start = parcel__port_memory();
     limit_threads(process);
     if (prepare(process))

@@ -156,15 +156,11 @@ static void set_job_options(struct parcel__job_options *options, struct parcel__
     const struct parcel__plan *plan = run->plan;
     *options = (struct parcel__job_options){
         .lot = {.calls = run->calls, .results = run->results},
-        .batch_size = plan->policy.batch_size,
-        .collect = plan->policy.collect,
-        .is_timed = plan->policy.is_timed,
-        .schedule = plan->policy.schedule,
+        .policy = &plan->policy,
         .n_workers = run->n_workers,
         .start = run->part.start,
         .control = &run->control,
         .states = run->states,
-        .worker_limits = &plan->policy.worker_limits,
         .around = parcel__current_get(),
     };
     options->nest = parcel__n_jobs_nest(parcel__current_get(), run->n_jobs, run->n_workers);

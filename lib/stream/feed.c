@@ -114,17 +114,17 @@ static int count_workers(const struct parcel__stream *stream)
 static size_t wanted_length(const struct parcel__stream *stream,
                             const struct parcel__stream_worker *worker, size_t room)
 {
-    const struct parcel__job_options *options = &stream->options.job;
-    size_t least = options->batch_size > 0 ? options->batch_size : 1;
+    const struct parcel__policy *policy = stream->options.job.policy;
+    size_t least = policy->batch_size > 0 ? policy->batch_size : 1;
     int n_workers = count_workers(stream);
     bool is_open = !stream->feed->whole;
     uint32_t bounded = parcel__schedule_bounded(room);
-    if (options->schedule == PARCEL_STATIC && !is_open)
+    if (policy->schedule == PARCEL_STATIC && !is_open)
         return static_length(stream, room, (size_t)n_workers);
-    if (options->schedule == PARCEL_DYNAMIC || (options->schedule == PARCEL_GUIDED && !is_open))
-        return parcel__schedule_plain(options->schedule, bounded, n_workers,
+    if (policy->schedule == PARCEL_DYNAMIC || (policy->schedule == PARCEL_GUIDED && !is_open))
+        return parcel__schedule_plain(policy->schedule, bounded, n_workers,
                                       parcel__schedule_bounded(least));
-    if (options->batch_size > 0)
+    if (policy->batch_size > 0)
         return least < room ? least : room;
     return parcel__schedule_batch(bounded, stream->options.outside ? n_workers : 1,
                                   parcel__schedule_bounded(worker->of_job->last_count),
@@ -138,7 +138,7 @@ static size_t block_length(const struct parcel__stream *stream,
 {
     const struct parcel__stream_options *options = &stream->options;
     size_t most = options->window < options->pre_dispatch ? options->window : options->pre_dispatch;
-    size_t blocks = (size_t)options->job.n_workers * (options->job.batch_size > 0 ? 1 : 2);
+    size_t blocks = (size_t)options->job.n_workers * (options->job.policy->batch_size > 0 ? 1 : 2);
     size_t share = most / blocks > 0 ? most / blocks : 1;
     size_t length = wanted_length(stream, worker, room);
     return length < share ? length : share;
@@ -223,10 +223,10 @@ static struct parcel__stream_block *pull_new(struct parcel__stream *stream,
 static size_t returned_length(const struct parcel__stream *stream,
                               const struct parcel__stream_worker *worker, size_t count)
 {
-    const struct parcel__job_options *options = &stream->options.job;
-    if (options->batch_size > 0)
-        return options->batch_size;
-    if (options->schedule == PARCEL_DYNAMIC)
+    const struct parcel__policy *policy = stream->options.job.policy;
+    if (policy->batch_size > 0)
+        return policy->batch_size;
+    if (policy->schedule == PARCEL_DYNAMIC)
         return 1;
     return parcel__schedule_batch(parcel__schedule_bounded(count), count_workers(stream),
                                   parcel__schedule_bounded(worker->of_job->last_count),

@@ -153,10 +153,10 @@ bool parcel__stream_must_stop(struct parcel__stream *stream);
 static inline bool parcel__stream_shares(const struct parcel__stream *stream)
 {
     const struct parcel__job_options *options = &stream->options.job;
-    bool is_adaptive = options->schedule == PARCEL_ADAPTIVE ||
-                       (stream->is_generated && options->schedule != PARCEL_DYNAMIC);
+    bool is_adaptive = options->policy->schedule == PARCEL_ADAPTIVE ||
+                       (stream->is_generated && options->policy->schedule != PARCEL_DYNAMIC);
     return stream->options.outside ||
-           (is_adaptive && options->batch_size == 0 && options->n_workers > 1);
+           (is_adaptive && options->policy->batch_size == 0 && options->n_workers > 1);
 }
 
 /* Lets go of a block. Threads: any. */

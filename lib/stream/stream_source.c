@@ -42,7 +42,7 @@ static void begin(struct parcel__stream *stream, struct parcel__worker *worker,
 {
     struct parcel__stream_worker *own = find_own(stream, worker);
     block->lot.arena = parcel__block_arena(stream, block, parcel__job_number(&stream->job, worker));
-    worker->look = stream->job.options.is_timed ? next_look(own) : SIZE_MAX;
+    worker->look = stream->job.options.policy->is_timed ? next_look(own) : SIZE_MAX;
     *batch = (struct parcel__batch){&block->lot, 0, block->lot.results->count};
     pthread_mutex_lock(&stream->mutex);
     own->block = block;

@@ -66,6 +66,7 @@ struct drive {
     parcel_calls *calls;
     parcel_results *results;
     struct parcel_job job;
+    struct parcel__policy policy;
     struct parcel__watcher watchers[2];
     atomic_size_t watched; /* calls that the watcher was told of */
 };
@@ -78,17 +79,18 @@ static void watch(void *state, const struct parcel__lot *lot, size_t first, size
     atomic_fetch_add(&drive->watched, count);
 }
 
-/* options: schedule (adaptive when it is 0), batch_size, collect and n_workers; the rest is filled
- * in. */
-static void open_drive(struct drive *drive, size_t n, bool mixed,
-                       struct parcel__job_options options)
+/* policy: schedule (adaptive when it is 0), batch_size, collect and limits. */
+static void open_drive(struct drive *drive, size_t n, bool mixed, int n_workers,
+                       struct parcel__policy policy)
 {
+    struct parcel__job_options options = {.policy = &drive->policy, .n_workers = n_workers};
+    drive->policy = policy;
+    drive->policy.schedule = policy.schedule ? policy.schedule : PARCEL_ADAPTIVE;
+    drive->policy.is_timed = true;
     memset(times, 0, sizeof times);
     drive->calls = make_calls(n, mixed);
     drive->results = parcel__results_new(drive->calls, options.n_workers);
     atomic_init(&drive->watched, 0);
-    options.schedule = options.schedule ? options.schedule : PARCEL_ADAPTIVE;
-    options.is_timed = true;
     options.lot.calls = drive->calls;
     options.lot.results = drive->results;
     options.nest = (struct parcel__nest){1, 1, 0, false};
@@ -148,7 +150,7 @@ START_TEST(test_exactly_once)
     for (size_t n = 0; n < 300; n += 1 + n / 3)
         for (int n_workers = 1; n_workers <= MOST_WORKERS; n_workers++) {
             struct drive drive;
-            open_drive(&drive, n, n % 2, (struct parcel__job_options){.n_workers = n_workers});
+            open_drive(&drive, n, n % 2, n_workers, (struct parcel__policy){0});
             for (int idle = 0; idle < n_workers * 20;) {
                 parcel_batch batch;
                 seed = seed * 1664525U + 1013904223U;
@@ -171,8 +173,7 @@ START_TEST(test_batch_size)
         struct drive drive;
         parcel_batch batch;
         size_t taken = 0;
-        open_drive(&drive, 100, false,
-                   (struct parcel__job_options){.n_workers = 1, .batch_size = sizes[i]});
+        open_drive(&drive, 100, false, 1, (struct parcel__policy){.batch_size = sizes[i]});
         while (parcel_job_next(&drive.job, 0, &batch)) {
             ck_assert_uint_eq(batch.first, taken); /* one worker goes in order */
             ck_assert_uint_eq(batch.count, sizes[i] < 100 - taken ? sizes[i] : 100 - taken);
@@ -195,8 +196,7 @@ START_TEST(test_stop_inside_a_batch)
         struct drive drive;
         parcel_batch batch;
         failing = 13;
-        open_drive(&drive, 50, false,
-                   (struct parcel__job_options){.n_workers = 1, .batch_size = sizes[i]});
+        open_drive(&drive, 50, false, 1, (struct parcel__policy){.batch_size = sizes[i]});
         parcel_job_work(&drive.job, 0);
         ck_assert(parcel_job_stopped(&drive.job));
         ck_assert(!parcel_job_next(&drive.job, 0, &batch));
@@ -222,7 +222,7 @@ START_TEST(test_stop_reaches_other_workers)
     struct drive drive;
     parcel_batch batches[2];
     failing = 0;
-    open_drive(&drive, 20, false, (struct parcel__job_options){.n_workers = 2, .batch_size = 5});
+    open_drive(&drive, 20, false, 2, (struct parcel__policy){.batch_size = 5});
     ck_assert(parcel_job_next(&drive.job, 0, &batches[0]));
     ck_assert(parcel_job_next(&drive.job, 1, &batches[1]));
     parcel_job_execute(&drive.job, &batches[0]);
@@ -242,9 +242,8 @@ START_TEST(test_collect)
         struct drive drive;
         failing = 13;
         failing_too = 14;
-        open_drive(
-            &drive, 50, false,
-            (struct parcel__job_options){.n_workers = 2, .batch_size = sizes[i], .collect = true});
+        open_drive(&drive, 50, false, 2,
+                   (struct parcel__policy){.batch_size = sizes[i], .collect = true});
         parcel_job_work(&drive.job, 1);
         parcel_job_work(&drive.job, 0);
         ck_assert(!parcel_job_stopped(&drive.job));
@@ -264,8 +263,7 @@ START_TEST(test_lost)
 {
     struct drive drive;
     parcel_batch batch;
-    open_drive(&drive, 20, false,
-               (struct parcel__job_options){.n_workers = 1, .batch_size = 5, .collect = true});
+    open_drive(&drive, 20, false, 1, (struct parcel__policy){.batch_size = 5, .collect = true});
     ck_assert(parcel_job_next(&drive.job, 0, &batch));
     char why[] = "the worker died";
     parcel_job_lost(&drive.job, &batch, why);
@@ -291,7 +289,7 @@ START_TEST(test_lost_stops)
 {
     struct drive drive;
     parcel_batch batch;
-    open_drive(&drive, 20, false, (struct parcel__job_options){.n_workers = 1, .batch_size = 5});
+    open_drive(&drive, 20, false, 1, (struct parcel__policy){.batch_size = 5});
     ck_assert(parcel_job_next(&drive.job, 0, &batch));
     parcel_job_lost(&drive.job, &batch, "gone");
     ck_assert(!parcel_job_next(&drive.job, 0, &batch));
@@ -307,7 +305,7 @@ START_TEST(test_dropped)
 {
     struct drive drive;
     parcel_batch batch;
-    open_drive(&drive, 20, false, (struct parcel__job_options){.n_workers = 2, .batch_size = 5});
+    open_drive(&drive, 20, false, 2, (struct parcel__policy){.batch_size = 5});
     ck_assert(parcel_job_next(&drive.job, 0, &batch));
     ck_assert(parcel_job_next(&drive.job, 1, &batch));
     parcel_job_execute(&drive.job, &batch);
@@ -327,7 +325,7 @@ START_TEST(test_dropped_before_the_stop)
     struct drive drive;
     parcel_batch held, batch;
     failing = 7;
-    open_drive(&drive, 40, false, (struct parcel__job_options){.n_workers = 1, .batch_size = 5});
+    open_drive(&drive, 40, false, 1, (struct parcel__policy){.batch_size = 5});
     ck_assert(parcel_job_next(&drive.job, 0, &held));
     ck_assert(parcel_job_next(&drive.job, 0, &batch));
     parcel_job_execute(&drive.job, &batch);
@@ -346,7 +344,7 @@ START_TEST(test_nonsense_is_ignored)
 {
     struct drive drive;
     parcel_batch batch;
-    open_drive(&drive, 20, false, (struct parcel__job_options){.n_workers = 2, .batch_size = 5});
+    open_drive(&drive, 20, false, 2, (struct parcel__policy){.batch_size = 5});
     parcel_batch wrong[] = {{0, 5, 2},  {0, 5, -1},       {20, 1, 0},       {0, 21, 0},
                             {19, 2, 0}, {1, SIZE_MAX, 0}, {SIZE_MAX, 1, 0}, {0, 0, 0}};
     for (size_t i = 0; i < LENGTH(wrong); i++) {
@@ -376,7 +374,7 @@ START_TEST(test_execute_twice)
 {
     struct drive drive;
     parcel_batch batch;
-    open_drive(&drive, 20, false, (struct parcel__job_options){.n_workers = 1, .batch_size = 5});
+    open_drive(&drive, 20, false, 1, (struct parcel__policy){.batch_size = 5});
     while (parcel_job_next(&drive.job, 0, &batch)) {
         parcel_job_execute(&drive.job, &batch);
         ck_assert_uint_eq(batch.count, 0);
@@ -395,7 +393,7 @@ START_TEST(test_stealing)
     struct drive drive;
     parcel_batch held, batch;
     size_t taken = 0;
-    open_drive(&drive, 100, false, (struct parcel__job_options){.n_workers = 3});
+    open_drive(&drive, 100, false, 3, (struct parcel__policy){0});
     ck_assert(parcel_job_next(&drive.job, 0, &held));
     while (parcel_job_next(&drive.job, 2, &batch)) { /* its own share, and the others' */
         taken += batch.count;
@@ -445,7 +443,7 @@ START_TEST(test_waiting_for_a_busy_worker)
 {
     struct drive drive;
     parcel_batch batch;
-    open_drive(&drive, 10, false, (struct parcel__job_options){.n_workers = 2, .batch_size = 5});
+    open_drive(&drive, 10, false, 2, (struct parcel__policy){.batch_size = 5});
     ck_assert(parcel_job_next(&drive.job, 0, &batch));
     parcel_job_execute(&drive.job, &batch);
     busy_worker = &drive.job.workers[1];
@@ -496,7 +494,7 @@ static void ask_for_more(int i)
 /* A job of 40 calls and two workers, of which worker 0 claims calls 0 to 9 first. */
 static void open_sharing(struct drive *drive)
 {
-    open_drive(drive, 40, false, (struct parcel__job_options){.n_workers = 2});
+    open_drive(drive, 40, false, 2, (struct parcel__policy){0});
     parcel__job_make_ready(&drive->job, &drive->job.workers[0]);
     drive->job.workers[0].clock = parcel__port_now();
     drive->job.workers[0].wait = parcel__waits_begin(drive->job.workers[0].clock);
@@ -699,7 +697,7 @@ START_TEST(test_carried_in_pieces)
     static const size_t most[] = {1, 3, 100};
     struct drive drive;
     struct fake fakes[] = {fake_of(most[_i], false), fake_of(2, false)};
-    open_drive(&drive, 50, false, (struct parcel__job_options){.n_workers = 2});
+    open_drive(&drive, 50, false, 2, (struct parcel__policy){0});
     parcel__job_set_runner(&drive.job, 0, &fakes[0].runner);
     parcel__job_set_runner(&drive.job, 1, &fakes[1].runner);
     parcel_job_work(&drive.job, 1);
@@ -752,7 +750,7 @@ START_TEST(test_poke_at_the_stop)
     struct drive drive;
     struct parcel__batch batch;
     struct fake fakes[] = {fake_of(7, false), fake_of(100, false)};
-    open_drive(&drive, 30, false, (struct parcel__job_options){.n_workers = 3, .batch_size = 5});
+    open_drive(&drive, 30, false, 3, (struct parcel__policy){.batch_size = 5});
     parcel__job_set_runner(&drive.job, 0, &fakes[0].runner);
     parcel__job_set_runner(&drive.job, 2, &fakes[1].runner);
     parcel__job_stop(&drive.job, PARCEL__BY_MATCH);
@@ -780,8 +778,7 @@ START_TEST(test_outcomes)
                                              PARCEL_TIMED_OUT};
     struct drive drive;
     char message[16];
-    open_drive(&drive, LENGTH(statuses), false,
-               (struct parcel__job_options){.n_workers = 1, .collect = true});
+    open_drive(&drive, LENGTH(statuses), false, 1, (struct parcel__policy){.collect = true});
     struct parcel__worker *worker = &drive.job.workers[0];
     drive.watchers[0].overran = note_overrun;
     ck_assert(parcel__results_keep_attempts(drive.results));
@@ -833,14 +830,13 @@ static bool wants_second(void *state, size_t index, const char *message, int att
 START_TEST(test_retries_elsewhere)
 {
     struct drive drive;
-    struct parcel__limits limits = {.retry = {.most = 2}};
-    open_drive(&drive, 1, false,
-               (struct parcel__job_options){.n_workers = 1, .limits = &limits, .collect = true});
+    open_drive(&drive, 1, false, 1,
+               (struct parcel__policy){.limits.retry.most = 2, .collect = true});
     ck_assert(is_retried(&drive, PARCEL_FAILED, 1));
     ck_assert(is_retried(&drive, PARCEL_LOST, 2));
     ck_assert(!is_retried(&drive, PARCEL_LOST, 3));
     ck_assert(!is_retried(&drive, PARCEL_TIMED_OUT, 1));
-    limits.retry.wanted = wants_second;
+    drive.policy.limits.retry.wanted = wants_second;
     ck_assert(!is_retried(&drive, PARCEL_LOST, 1));
     ck_assert(is_retried(&drive, PARCEL_TIMED_OUT, 2));
     parcel__job_stop(&drive.job, PARCEL__BY_MATCH);
@@ -865,9 +861,8 @@ static void outlast_a_limit_that_grows(int i)
 START_TEST(test_a_call_that_was_told_is_late)
 {
     struct drive drive;
-    struct parcel__limits limits = {.timeout_factor = 10};
-    open_drive(&drive, 2, false,
-               (struct parcel__job_options){.n_workers = 1, .limits = &limits, .collect = true});
+    open_drive(&drive, 2, false, 1,
+               (struct parcel__policy){.limits.timeout_factor = 10, .collect = true});
     open_job = &drive.job;
     inside = outlast_a_limit_that_grows;
     parcel_job_work(&drive.job, 0);
@@ -898,9 +893,8 @@ static size_t next_batch(struct drive *drive, int worker, size_t *count)
 
 static void open_plain(struct drive *drive, parcel_schedule schedule, size_t batch_size)
 {
-    open_drive(drive, 30, true,
-               (struct parcel__job_options){
-                   .n_workers = 3, .schedule = schedule, .batch_size = batch_size});
+    open_drive(drive, 30, true, 3,
+               (struct parcel__policy){.schedule = schedule, .batch_size = batch_size});
 }
 
 /* Each worker has its share in one batch. */
@@ -952,8 +946,8 @@ START_TEST(test_no_times)
 {
     struct drive drive;
     size_t count;
-    open_drive(&drive, 200, true, (struct parcel__job_options){.n_workers = 1, .batch_size = 50});
-    drive.job.options.is_timed = false;
+    open_drive(&drive, 200, true, 1, (struct parcel__policy){.batch_size = 50});
+    drive.policy.is_timed = false;
     drive.job.workers[0].seconds_per_call = 1;
     for (size_t first = 0; first < 200; first += count) {
         ck_assert_uint_eq(next_batch(&drive, 0, &count), first);
@@ -983,7 +977,7 @@ static void count_yield(void)
 START_TEST(test_one_thread_waits_once)
 {
     struct drive drive;
-    open_drive(&drive, 100, false, (struct parcel__job_options){.n_workers = MOST_WORKERS});
+    open_drive(&drive, 100, false, MOST_WORKERS, (struct parcel__policy){0});
     drive.job.is_cold = true;
     drive.job.opener = pthread_self();
     drive.job.has_waited = false;
@@ -1005,7 +999,7 @@ START_TEST(test_sums)
 {
     struct drive drive;
     double total = 0;
-    open_drive(&drive, 200, true, (struct parcel__job_options){.n_workers = 2, .batch_size = 1});
+    open_drive(&drive, 200, true, 2, (struct parcel__policy){.batch_size = 1});
     parcel_job_work(&drive.job, 0);
     parcel_job_work(&drive.job, 1);
     parcel__job_close(&drive.job);
@@ -1074,8 +1068,8 @@ START_TEST(test_stress)
     for (size_t i = 0; i < LENGTH(sizes); i++)
         for (int mixed = 0; mixed < 2; mixed++) {
             struct drive drive;
-            open_drive(&drive, sizes[i] == 0 ? MOST_CALLS : MOST_CALLS / 10, mixed,
-                       (struct parcel__job_options){.n_workers = STRESSED, .batch_size = sizes[i]});
+            open_drive(&drive, sizes[i] == 0 ? MOST_CALLS : MOST_CALLS / 10, mixed, STRESSED,
+                       (struct parcel__policy){.batch_size = sizes[i]});
             work_all(&drive, STRESSED);
             parcel__job_close(&drive.job);
             check_complete(&drive);
@@ -1089,7 +1083,7 @@ START_TEST(test_stress_the_end)
 {
     for (size_t n = 0; n < 200; n++) {
         struct drive drive;
-        open_drive(&drive, n % 23, true, (struct parcel__job_options){.n_workers = STRESSED});
+        open_drive(&drive, n % 23, true, STRESSED, (struct parcel__policy){0});
         work_all(&drive, STRESSED);
         parcel__job_close(&drive.job);
         check_complete(&drive);
@@ -1106,7 +1100,7 @@ START_TEST(test_stress_stop)
         size_t n = 2000;
         failing = round * 40;
         failing_too = round % 2 ? -1 : 1999 - round;
-        open_drive(&drive, n, false, (struct parcel__job_options){.n_workers = STRESSED});
+        open_drive(&drive, n, false, STRESSED, (struct parcel__policy){0});
         work_all(&drive, STRESSED);
         parcel__job_close(&drive.job);
         size_t failed = count_status(drive.results, PARCEL_FAILED);

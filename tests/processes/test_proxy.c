@@ -39,6 +39,7 @@ struct world {
     bool (*mischief)(const struct world *world);
     unsigned seed;
     struct parcel__forkserver *forkserver;
+    struct parcel__policy policy;
     struct parcel__snapshot snapshot;
     struct parcel__proxy proxy;
     parcel_calls *calls;
@@ -153,18 +154,19 @@ static void open_job(struct world *world, int n_workers)
 {
     static const struct parcel__watcher watchers[] = {{.ended = count_recorded}, {0}};
     world->calls = make_calls();
+    world->policy = (struct parcel__policy){.schedule = PARCEL_ADAPTIVE,
+                                            .batch_size = n_workers == 1 ? N_CALLS : 0,
+                                            .collect = true,
+                                            .is_timed = true,
+                                            .worker_limits = no_limits};
     world->results = parcel__results_new(world->calls, n_workers);
     const struct parcel__job_options options = {
         .lot = {.calls = world->calls, .results = world->results},
-        .schedule = PARCEL_ADAPTIVE,
-        .batch_size = n_workers == 1 ? N_CALLS : 0,
-        .collect = true,
-        .is_timed = true,
+        .policy = &world->policy,
         .n_workers = n_workers,
         .nest = {1, 1, 0, false},
         .floating = parcel__floating_read(),
         .watchers = watchers,
-        .worker_limits = &no_limits,
     };
     ck_assert(parcel__job_open(&world->job, &options));
     world->snapshot.calls = world->calls;
