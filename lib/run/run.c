@@ -4,7 +4,6 @@
 #include <limits.h>
 
 #include "options/n_jobs.h"
-#include "run/report.h"
 #include "run/warnings.h"
 #include "options/backend.h"
 #include "ground/blas.h"
@@ -12,6 +11,7 @@
 #include "ground/clock.h"
 #include "stream/crew.h"
 #include "job/job.h"
+#include "job/report.h"
 #include "ground/memory.h"
 #include "ground/openmp.h"
 #include "stream/pull.h"

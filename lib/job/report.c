@@ -1,8 +1,9 @@
 /* report.c: what is said of a run that is over. */
-#include "run/report.h"
+#include "job/report.h"
 
 #include "calls/calls.h"
 #include "ground/memory.h"
+#include "results/results.h"
 
 /* "1 of 10 calls failed; first: call 3, root(-1): root of a negative number: -1" */
 static void put_failures(struct parcel__text *text, const parcel_results *results,

@@ -2,7 +2,9 @@
 #ifndef PARCEL__REPORT_H
 #define PARCEL__REPORT_H
 
-#include "run/run.h"
+#include <parcel.h>
+
+#include "job/control.h"
 
 /* Notes what calls that did not run say, when the run was stopped. */
 void parcel__report_why_not_run(parcel_results *results, const struct parcel__control *control);
