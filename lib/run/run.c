@@ -367,16 +367,19 @@ static const char *claim_and_start(const struct parcel__run *run)
     return fault;
 }
 
+/* Runs the calls, and waits. NULL, or why not. */
+static const char *run_whole(struct parcel__run *run)
+{
+    bool is_stream = run->part.state || parcel__run_is_streamed(run->plan, run->calls);
+    bool is_run = is_stream ? run_stream(run) : run_into(run);
+    return is_run ? NULL : "out of memory";
+}
+
 const char *parcel__run_execute(struct parcel__run *run)
 {
     bool pulls = is_pulled(run->plan);
-    bool is_stream = run->part.state || parcel__run_is_streamed(run->plan, run->calls);
-    const char *fault = NULL;
     parcel__calls_begin_run(run->calls);
-    if (pulls)
-        fault = claim_and_start(run);
-    else if (!(is_stream ? run_stream(run) : run_into(run)))
-        fault = "out of memory";
+    const char *fault = pulls ? claim_and_start(run) : run_whole(run);
     if (!pulls || fault)
         parcel__calls_end_run(run->calls);
     return fault;
