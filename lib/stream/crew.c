@@ -11,26 +11,17 @@
 #include "stream/block.h"
 #include "stream/feed.h"
 #include "ground/memory.h"
+#include "job/report.h"
 
 /* ---- what ran ---- */
-
-/* "call 3, root(-1): root of a negative number: -1", of the first call that failed. */
-static char *first_failure(const struct parcel__stream_block *block, const parcel_calls *calls,
-                           size_t first_call, size_t *index)
-{
-    struct parcel__text text = {0};
-    size_t i = parcel__results_first_failure(block->results);
-    *index = block->first + i;
-    parcel__calls_put_call(&text, calls, first_call + i, *index);
-    parcel__text_format(&text, ": %s", parcel_results_message(block->results, i));
-    return parcel__text_take(&text);
-}
 
 static void note_failures(struct parcel__stream *stream, const struct parcel__stream_block *block,
                           const struct parcel__job_options *options)
 {
-    size_t index;
-    char *failure = first_failure(block, options->calls, options->first_call, &index);
+    struct parcel__text text = {0};
+    size_t index = parcel__report_put_first(&text, block->results, options->calls,
+                                            options->first_call, block->first);
+    char *failure = parcel__text_take(&text);
     pthread_mutex_lock(&stream->mutex);
     stream->totals->failures += block->results->failures;
     if (index < stream->first_failure) {
