@@ -388,9 +388,8 @@ const char *parcel__run_execute(struct parcel__run *run)
 bool parcel__run_check_pointers(const struct parcel__run *run, char **why)
 {
     unsigned capabilities = run->team->backend->capabilities;
-    const struct parcel__wire_target target = {UINT_MAX, !(capabilities & PARCEL_MANY_HOSTS),
-                                               run->plan->policy.worker_limits.read_only, false,
-                                               false};
+    const struct parcel__wire_target target = parcel__wire_to_process(
+        UINT_MAX, !(capabilities & PARCEL_MANY_HOSTS), run->plan->policy.worker_limits.read_only);
     if (capabilities & PARCEL_SHARES_MEMORY || is_plain_loop(run->plan, run->team) ||
         parcel__calls_are_generated(run->calls))
         return true;
