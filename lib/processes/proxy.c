@@ -105,9 +105,10 @@ static size_t pack(struct errand *errand, size_t first, size_t count, size_t *pa
     const struct parcel__mail *mail = &errand->proxy->mail;
     const struct parcel__job_options *options = &errand->job->options;
     const struct parcel__snapshot *snapshot = errand->proxy->snapshot;
-    const struct parcel__wire_target target = {snapshot->serial, snapshot->has_memory,
-                                               options->worker_limits->read_only, true, false};
+    struct parcel__wire_target target = parcel__wire_to_process(
+        snapshot->serial, snapshot->has_memory, options->worker_limits->read_only);
     size_t n = 0;
+    target.is_known = true;
     for (*packed = 0; n < count && *packed < PACKED_BYTES; n++) {
         size_t place = options->first_call + first + n;
         char *why = NULL;
