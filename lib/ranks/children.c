@@ -477,8 +477,12 @@ static void want(struct parcel__children *children, struct parcel__child *child,
         *arrival = (struct arrival){children, child, number};
         memcpy(large->where, &data, sizeof data);
         block->n_arriving++;
-        parcel__large_arrays_want(children->large_arrays, child->rank, offer, data, large->size,
-                                  arrive, arrival);
+        parcel__large_arrays_want(children->large_arrays, offer,
+                                  (struct parcel__freight){.rank = child->rank,
+                                                           .bytes = data,
+                                                           .size = large->size,
+                                                           .done = arrive,
+                                                           .context = arrival});
         return;
     }
     parcel__text_format(&text, "its result of %zu bytes does not fit the memory of rank %d",

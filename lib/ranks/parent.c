@@ -121,8 +121,12 @@ static void want_data(struct parcel__lot *lot, const struct parcel__bundle *larg
     const struct parcel__parent *parent = lot->parent;
     lot->n_arriving = large->n_large;
     for (size_t i = 0; i < large->n_large; i++)
-        parcel__large_arrays_want(parent->large_arrays, parent->above, first_offer + i,
-                                  lot->data[i], large->large[i].size, arrive, lot);
+        parcel__large_arrays_want(parent->large_arrays, first_offer + i,
+                                  (struct parcel__freight){.rank = parent->above,
+                                                           .bytes = lot->data[i],
+                                                           .size = large->large[i].size,
+                                                           .done = arrive,
+                                                           .context = lot});
 }
 
 static void decline_data(const struct parcel__parent *parent, const struct parcel__bundle *large,
