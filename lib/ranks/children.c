@@ -564,10 +564,12 @@ static void hear_piece(struct parcel__children *children, struct parcel__child *
 {
     struct parcel__stream_block *block = find_block(children, child, piece->block);
     struct parcel__bundle large = {0};
-    struct parcel__arena *arena = parcel__crew_arena(children->stream, block, child->first_worker);
-    bool is_read = parcel__bundle_get_results(bytes, piece->size, block->results, piece->offset,
-                                              piece->count, arena, &large);
-    if (is_read) {
+    const struct parcel__bundle_destination to = {
+        .results = block->results,
+        .at = piece->offset,
+        .count = piece->count,
+        .arena = parcel__crew_arena(children->stream, block, child->first_worker)};
+    if (parcel__bundle_get_results(bytes, piece->size, &to, &large)) {
         size_t n_failed;
         add_sums(&block->sums, &piece->sums);
         for (size_t i = 0; i < large.n_large; i++)
