@@ -24,8 +24,9 @@ NOINLINE static size_t count_results(struct parcel__bundle *bundle, parcel_resul
     struct parcel__bundle large = {0};
     size_t count = parcel_results_count(results);
     size_t n = parcel__bundle_put_results(bundle, results, 0, count, SIZE_MAX);
-    bool is_read = n == count && parcel__bundle_get_results(bundle->bytes, bundle->used, copy, 0, n,
-                                                            &copy->arenas[0], &large);
+    const struct parcel__bundle_destination to = {copy, 0, n, copy->arenas};
+    bool is_read =
+        n == count && parcel__bundle_get_results(bundle->bytes, bundle->used, &to, &large);
     parcel__bundle_free(&large);
     return is_read ? n : 0;
 }

@@ -105,10 +105,11 @@ static size_t pack(struct errand *errand, size_t first, size_t count, size_t *pa
     const struct parcel__mail *mail = &errand->proxy->mail;
     const struct parcel__lot *lot = errand->worker->lot;
     const struct parcel__snapshot *snapshot = errand->proxy->snapshot;
-    bool is_read_only = errand->job->options.policy->worker_limits.read_only;
-    const struct parcel__wire_target target = {snapshot->serial, snapshot->has_memory, is_read_only,
-                                               true, false};
+    struct parcel__wire_target target =
+        parcel__wire_to_process(snapshot->serial, snapshot->has_memory,
+                                errand->job->options.policy->worker_limits.read_only);
     size_t n = 0;
+    target.is_known = true;
     for (*packed = 0; n < count && *packed < PACKED_BYTES; n++) {
         size_t place = lot->first_call + first + n;
         char *why = NULL;

@@ -478,8 +478,12 @@ static void want(struct parcel__children *children, struct parcel__child *child,
         *arrival = (struct arrival){children, child, number};
         memcpy(large->where, &data, sizeof data);
         block->n_arriving++;
-        parcel__large_arrays_want(children->large_arrays, child->rank, offer, data, large->size,
-                                  arrive, arrival);
+        parcel__large_arrays_want(children->large_arrays, offer,
+                                  (struct parcel__freight){.rank = child->rank,
+                                                           .bytes = data,
+                                                           .size = large->size,
+                                                           .done = arrive,
+                                                           .context = arrival});
         return;
     }
     parcel__text_format(&text, "its result of %zu bytes does not fit the memory of rank %d",
@@ -544,10 +548,12 @@ static void hear_piece(struct parcel__children *children, struct parcel__child *
 {
     struct parcel__stream_block *block = find_block(children, child, piece->block);
     struct parcel__bundle large = {0};
-    struct parcel__arena *arena = parcel__block_arena(children->stream, block, child->first_worker);
-    bool is_read = parcel__bundle_get_results(bytes, piece->size, block->lot.results, piece->offset,
-                                              piece->count, arena, &large);
-    if (is_read) {
+    const struct parcel__bundle_destination to = {
+        .results = block->lot.results,
+        .at = piece->offset,
+        .count = piece->count,
+        .arena = parcel__block_arena(children->stream, block, child->first_worker)};
+    if (parcel__bundle_get_results(bytes, piece->size, &to, &large)) {
         struct parcel__tally sums = piece->sums;
         for (size_t i = 0; i < large.n_large; i++)
             want(children, child, block, piece->block, &large.large[i], piece->first_offer + i);

@@ -195,8 +195,8 @@ static bool read_results(const struct parcel__message *message, parcel_results *
     if (all.count == 0)
         return all.first == results->count;
     unsigned char *bytes = message->bytes + parcel__bytes_padded(sizeof all);
-    bool is_read = parcel__bundle_get_results(bytes, all.size, results, all.first, all.count,
-                                              &results->arenas[0], &large);
+    const struct parcel__bundle_destination to = {results, all.first, all.count, results->arenas};
+    bool is_read = parcel__bundle_get_results(bytes, all.size, &to, &large);
     bytes += all.size;
     for (size_t i = 0; is_read && i < large.n_large; i++) {
         is_read = read_large(&large.large[i], bytes);

@@ -76,6 +76,22 @@ static void keep_sent(void *context, void *data)
     (void)data;
 }
 
+static int tag_of(size_t number)
+{
+    return (int)(number % TAGS);
+}
+
+static void send_offer(struct parcel__post *post, const struct parcel__offer *offer, int to,
+                       size_t number)
+{
+    const struct parcel__freight freight = {.rank = to,
+                                            .tag = tag_of(number),
+                                            .bytes = offer->data,
+                                            .size = offer->size,
+                                            .done = offer->is_owned ? free_sent : keep_sent};
+    parcel__post_send_data(post, &freight);
+}
+
 void parcel__large_arrays_hear(struct parcel__large_arrays *large_arrays,
                                const struct parcel__message *message)
 {
@@ -83,20 +99,18 @@ void parcel__large_arrays_hear(struct parcel__large_arrays *large_arrays,
     memcpy(&wish, message->bytes, sizeof wish);
     struct parcel__offer offer = take(large_arrays, wish.offer);
     if (offer.data && message->kind == PARCEL__SAYS_WANT)
-        parcel__post_send_data(large_arrays->post, message->rank, (int)(wish.offer % TAGS),
-                               offer.data, offer.size, offer.is_owned ? free_sent : keep_sent,
-                               NULL);
+        send_offer(large_arrays->post, &offer, message->rank, wish.offer);
     else if (offer.is_owned)
         free(offer.data);
 }
 
-void parcel__large_arrays_want(struct parcel__large_arrays *large_arrays, int from, size_t number,
-                               void *data, size_t size, parcel__post_done *done, void *context)
+void parcel__large_arrays_want(struct parcel__large_arrays *large_arrays, size_t number,
+                               struct parcel__freight freight)
 {
     const struct parcel__wish wish = {number};
-    parcel__post_receive_data(large_arrays->post, from, (int)(number % TAGS), data, size, done,
-                              context);
-    parcel__post_tell(large_arrays->post, from, PARCEL__SAYS_WANT, &wish, sizeof wish);
+    freight.tag = tag_of(number);
+    parcel__post_receive_data(large_arrays->post, &freight);
+    parcel__post_tell(large_arrays->post, freight.rank, PARCEL__SAYS_WANT, &wish, sizeof wish);
 }
 
 void parcel__large_arrays_decline(struct parcel__large_arrays *large_arrays, int from,

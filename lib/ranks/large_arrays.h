@@ -30,10 +30,10 @@ size_t parcel__large_arrays_add(struct parcel__large_arrays *large_arrays,
 void parcel__large_arrays_hear(struct parcel__large_arrays *large_arrays,
                                const struct parcel__message *message);
 
-/* Asks a rank for one, whose data goes to where there is room for it; or says that there is none.
- * With the post held. */
-void parcel__large_arrays_want(struct parcel__large_arrays *large_arrays, int from, size_t number,
-                               void *data, size_t size, parcel__post_done *done, void *context);
+/* Asks a rank for one, whose data goes to where there is room for it, in a freight without a tag;
+ * or says that there is none. With the post held. */
+void parcel__large_arrays_want(struct parcel__large_arrays *large_arrays, size_t number,
+                               struct parcel__freight freight);
 void parcel__large_arrays_decline(struct parcel__large_arrays *large_arrays, int from,
                                   size_t number);
 

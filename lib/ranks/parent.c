@@ -123,8 +123,12 @@ static void want_data(struct parcel__grant *grant, const struct parcel__bundle *
     const struct parcel__parent *parent = grant->parent;
     grant->n_arriving = large->n_large;
     for (size_t i = 0; i < large->n_large; i++)
-        parcel__large_arrays_want(parent->large_arrays, parent->above, first_offer + i,
-                                  grant->data[i], large->large[i].size, arrive, grant);
+        parcel__large_arrays_want(parent->large_arrays, first_offer + i,
+                                  (struct parcel__freight){.rank = parent->above,
+                                                           .bytes = grant->data[i],
+                                                           .size = large->large[i].size,
+                                                           .done = arrive,
+                                                           .context = grant});
 }
 
 static void decline_data(const struct parcel__parent *parent, const struct parcel__bundle *large,

@@ -14,15 +14,6 @@
 #include "ground/memory.h"
 #include "ground/port.h"
 
-/* Data that travel by themselves. */
-struct freight {
-    struct freight *next;
-    struct parcel__transfer *transfer;
-    void *bytes;
-    parcel__post_done *done;
-    void *context;
-};
-
 struct queue {
     struct parcel__message *first;
     struct parcel__message *last;
@@ -38,7 +29,7 @@ struct parcel__post {
     pthread_mutex_t mutex;            /* held by who sees to the post; protects what follows */
     struct parcel__message *sending;  /* in no order */
     struct parcel__message *arriving; /* the one that is being received, or NULL */
-    struct freight *freights;
+    struct parcel__freight *freights;
     atomic_size_t n_freights; /* written with the mutex held, relaxed to look */
     _Atomic double last_poll; /* the same */
 };
@@ -141,38 +132,40 @@ bool parcel__post_is_empty(const struct parcel__post *post)
 
 /* ---- data ---- */
 
-static void start_freight(struct parcel__post *post, struct parcel__transfer *transfer, void *bytes,
-                          parcel__post_done *done, void *context)
+static void start_freight(struct parcel__post *post, const struct parcel__freight *freight,
+                          struct parcel__transfer *transfer)
 {
-    struct freight *freight = parcel__memory_await(sizeof *freight);
-    *freight = (struct freight){post->freights, transfer, bytes, done, context};
-    post->freights = freight;
+    struct parcel__freight *started = parcel__memory_await(sizeof *started);
+    *started = *freight;
+    started->transfer = transfer;
+    started->next = post->freights;
+    post->freights = started;
     atomic_fetch_add_explicit(&post->n_freights, 1, memory_order_relaxed);
 }
 
-void parcel__post_send_data(struct parcel__post *post, int to, int tag, void *bytes, size_t size,
-                            parcel__post_done *done, void *context)
+void parcel__post_send_data(struct parcel__post *post, const struct parcel__freight *freight)
 {
     const struct parcel__transport *transport = post->transport;
-    start_freight(post, transport->send_data(transport->state, to, tag, bytes, size), bytes, done,
-                  context);
+    start_freight(post, freight,
+                  transport->send_data(transport->state, freight->rank, freight->tag,
+                                       freight->bytes, freight->size));
 }
 
-void parcel__post_receive_data(struct parcel__post *post, int from, int tag, void *bytes,
-                               size_t size, parcel__post_done *done, void *context)
+void parcel__post_receive_data(struct parcel__post *post, const struct parcel__freight *freight)
 {
     const struct parcel__transport *transport = post->transport;
-    start_freight(post, transport->receive_data(transport->state, from, tag, bytes, size), bytes,
-                  done, context);
+    start_freight(post, freight,
+                  transport->receive_data(transport->state, freight->rank, freight->tag,
+                                          freight->bytes, freight->size));
 }
 
 static bool end_freights(struct parcel__post *post)
 {
     const struct parcel__transport *transport = post->transport;
-    struct freight *ended = NULL, **link = &post->freights;
+    struct parcel__freight *ended = NULL, **link = &post->freights;
     bool has_ended = false;
     while (*link) {
-        struct freight *freight = *link;
+        struct parcel__freight *freight = *link;
         if (!transport->is_done(transport->state, freight->transfer)) {
             link = &freight->next;
             continue;
@@ -182,7 +175,7 @@ static bool end_freights(struct parcel__post *post)
         ended = freight;
     }
     while (ended) { /* done may begin further ones */
-        struct freight *freight = ended;
+        struct parcel__freight *freight = ended;
         ended = freight->next;
         atomic_fetch_sub_explicit(&post->n_freights, 1, memory_order_relaxed);
         freight->done(freight->context, freight->bytes);

@@ -19,8 +19,19 @@ struct parcel__message {
  * NULL) is freed behind it. Called with the post held: no other message is dealt with meanwhile. */
 typedef void parcel__post_handler(void *context, struct parcel__message *message);
 
-/* Data have been sent or received. Called with the post held. */
-typedef void parcel__post_done(void *context, void *data);
+/* Data that travel by themselves. next and transfer are the post's. */
+struct parcel__freight {
+    struct parcel__freight *next;
+    struct parcel__transfer *transfer;
+    int rank; /* to whom, or from whom */
+    int tag;
+    void *bytes; /* borrowed until done is called */
+    size_t size;
+
+    /* They have been sent or received. Called with the post held. */
+    void (*done)(void *context, void *bytes);
+    void *context;
+};
 
 /* NULL: out of memory. The transport is borrowed. */
 struct parcel__post *parcel__post_open(const struct parcel__transport *transport);
@@ -33,12 +44,10 @@ void parcel__post_send(struct parcel__post *post, int to, int kind, void *bytes,
 /* The same for bytes that are copied. */
 void parcel__post_tell(struct parcel__post *post, int to, int kind, const void *bytes, size_t size);
 
-/* Begins to send or to receive data, borrowed until done is called. Only while the post is held, by
- * a handler or a done. */
-void parcel__post_send_data(struct parcel__post *post, int to, int tag, void *bytes, size_t size,
-                            parcel__post_done *done, void *context);
-void parcel__post_receive_data(struct parcel__post *post, int from, int tag, void *bytes,
-                               size_t size, parcel__post_done *done, void *context);
+/* Begins to send or to receive data; the freight is copied. Only while the post is held, by a
+ * handler or a done. */
+void parcel__post_send_data(struct parcel__post *post, const struct parcel__freight *freight);
+void parcel__post_receive_data(struct parcel__post *post, const struct parcel__freight *freight);
 
 /* Sees to all that can be done now, unless another thread is just doing so. Threads: any. */
 void parcel__post_poll(struct parcel__post *post, parcel__post_handler *handler, void *context);

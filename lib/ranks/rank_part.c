@@ -44,7 +44,7 @@ static bool check_calls(const struct parcel__rank_part *part, char **why)
  * block is one rank's, too. */
 static bool check_writes(const struct parcel__rank_part *part, char **why)
 {
-    static const struct parcel__wire_target target = {.is_snapshot = true, .is_rank = true};
+    const struct parcel__wire_target target = parcel__wire_to_twin();
     const parcel_calls *calls = part->run->calls;
     return part->ranks->transport->n_ranks == 1 || parcel__calls_are_generated(calls) ||
            parcel__wire_check(calls, 0, parcel_calls_count(calls), &target, why);

@@ -4,13 +4,13 @@
 #include <limits.h>
 
 #include "options/n_jobs.h"
-#include "run/report.h"
 #include "run/warnings.h"
 #include "options/backend.h"
 #include "ground/blas.h"
 #include "calls/calls.h"
 #include "ground/clock.h"
 #include "job/job.h"
+#include "job/report.h"
 #include "ground/memory.h"
 #include "ground/openmp.h"
 #include "stream/pull.h"
@@ -368,16 +368,19 @@ static const char *claim_and_start(const struct parcel__run *run)
     return fault;
 }
 
+/* Runs the calls, and waits. NULL, or why not. */
+static const char *run_whole(struct parcel__run *run)
+{
+    bool is_stream = run->part.state || parcel__run_is_streamed(run->plan, run->calls);
+    bool is_run = is_stream ? run_stream(run) : run_into(run);
+    return is_run ? NULL : "out of memory";
+}
+
 const char *parcel__run_execute(struct parcel__run *run)
 {
     bool pulls = is_pulled(run->plan);
-    bool is_stream = run->part.state || parcel__run_is_streamed(run->plan, run->calls);
-    const char *fault = NULL;
     parcel__calls_begin_run(run->calls);
-    if (pulls)
-        fault = claim_and_start(run);
-    else if (!(is_stream ? run_stream(run) : run_into(run)))
-        fault = "out of memory";
+    const char *fault = pulls ? claim_and_start(run) : run_whole(run);
     if (!pulls || fault)
         parcel__calls_end_run(run->calls);
     return fault;
@@ -386,9 +389,8 @@ const char *parcel__run_execute(struct parcel__run *run)
 bool parcel__run_check_pointers(const struct parcel__run *run, char **why)
 {
     unsigned capabilities = run->team->backend->capabilities;
-    const struct parcel__wire_target target = {UINT_MAX, !(capabilities & PARCEL_MANY_HOSTS),
-                                               run->plan->policy.worker_limits.read_only, false,
-                                               false};
+    const struct parcel__wire_target target = parcel__wire_to_process(
+        UINT_MAX, !(capabilities & PARCEL_MANY_HOSTS), run->plan->policy.worker_limits.read_only);
     if (capabilities & PARCEL_SHARES_MEMORY || is_plain_loop(run->plan, run->team) ||
         parcel__calls_are_generated(run->calls))
         return true;

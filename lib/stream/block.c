@@ -12,6 +12,7 @@
 
 #include "calls/calls.h"
 #include "ground/memory.h"
+#include "job/report.h"
 #include "stream/feed.h"
 
 static struct parcel__stream_block *new_block(const struct parcel__stream *stream)
@@ -152,23 +153,14 @@ struct parcel__arena *parcel__block_arena(struct parcel__stream *stream,
                                            : &block->lot.results->arenas[0];
 }
 
-/* "call 3, root(-1): root of a negative number: -1", of the first call that failed. */
-static char *first_failure(const struct parcel__stream_block *block, size_t *index)
-{
-    struct parcel__text text = {0};
-    const struct parcel__lot *lot = &block->lot;
-    size_t i = parcel__results_first_failure(lot->results);
-    *index = lot->first_index + i;
-    parcel__calls_put_call(&text, lot->calls, lot->first_call + i, *index);
-    parcel__text_format(&text, ": %s", parcel_results_message(lot->results, i));
-    return parcel__text_take(&text);
-}
-
 /* Keeps the sentence of the first call that failed; the other is freed. */
 static void note_failures(struct parcel__stream *stream, const struct parcel__stream_block *block)
 {
-    size_t index;
-    char *failure = first_failure(block, &index);
+    struct parcel__text text = {0};
+    const struct parcel__lot *lot = &block->lot;
+    size_t index = parcel__report_put_first(&text, lot->results, lot->calls, lot->first_call,
+                                            lot->first_index);
+    char *failure = parcel__text_take(&text);
     pthread_mutex_lock(&stream->mutex);
     if (index < stream->first_failure) {
         char *later = stream->failure;

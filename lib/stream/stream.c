@@ -12,6 +12,7 @@
 #include "calls/calls.h"
 #include "ground/memory.h"
 #include "ground/port.h"
+#include "job/report.h"
 #include "options/scope.h"
 #include "stream/feed.h"
 #include "job/wake.h"
@@ -263,49 +264,28 @@ size_t parcel__stream_missing(const struct parcel__stream *stream)
            stream->sums.n_ran;
 }
 
-/* "cancelled by SIGINT: 12 of 100 calls had run", when something stopped the run that is an error.
- * Of a generator nobody knows how many calls it would have given. */
-static void put_stop(struct parcel__text *text, const struct parcel__stream *stream, size_t count)
-{
-    const struct parcel__control *control = stream->options.job.control;
-    if (!parcel__control_is_error(control) ||
-        (parcel__stream_has_ended(stream) && stream->sums.n_ran == count))
-        return;
-    parcel__control_put_stop(text, control, stream->sums.n_ran,
-                             stream->is_generated ? SIZE_MAX : count);
-}
-
-/* "out of memory: 12 of 100 calls had run" */
-static void put_shortage(struct parcel__text *text, const struct parcel__stream *stream)
-{
-    parcel__text_format(text, "out of memory: %zu", stream->sums.n_ran);
-    if (!stream->is_generated)
-        parcel__text_format(text, " of %zu", stream->count);
-    parcel__text_format(text, " call%s had run",
-                        stream->sums.n_ran == 1 && stream->is_generated ? "" : "s");
-}
-
-/* The error that ended the run, else what became of its calls. */
+/* The error that ended the run, else what became of its calls. Of a generator nobody knows how many
+ * calls it would have given. */
 static void report(struct parcel__stream *stream, parcel_results *results)
 {
+    const struct parcel__control *control = stream->options.job.control;
+    size_t n_calls = stream->is_generated ? SIZE_MAX : stream->count;
+    bool is_whole = parcel__stream_has_ended(stream) && stream->sums.n_ran == results->count;
     struct parcel__text text = {0};
-    size_t failures = stream->totals->failures;
     if (stream->error) {
         parcel__results_set_error(results, stream->error);
         stream->error = NULL;
         return;
     }
     if (stream->is_out_of_memory)
-        put_shortage(&text, stream);
-    else
-        put_stop(&text, stream, results->count);
-    if (failures > 0)
-        parcel__text_format(&text, "%s%zu of %zu call%s failed; first: %s",
-                            text.length > 0 ? "; " : "", failures, results->count,
-                            results->count == 1 ? "" : "s",
-                            stream->failure ? stream->failure : "out of memory");
-    if (text.length > 0 || text.failed)
-        parcel__results_set_error(results, parcel__text_take(&text));
+        parcel__report_put_shortage(&text, stream->sums.n_ran, n_calls);
+    else if (!is_whole && parcel__control_is_error(control))
+        parcel__control_put_stop(&text, control, stream->sums.n_ran, n_calls);
+    if (stream->totals->failures > 0) {
+        parcel__report_put_failures(&text, stream->totals->failures, results->count);
+        parcel__text_put(&text, stream->failure ? stream->failure : "out of memory");
+    }
+    parcel__report_set(results, &text);
 }
 
 void parcel__stream_settle(struct parcel__stream *stream, parcel_results *results)

@@ -65,12 +65,20 @@ bool parcel__bundle_get_calls(unsigned char *bytes, size_t size, size_t count, p
 size_t parcel__bundle_put_results(struct parcel__bundle *bundle, parcel_results *results,
                                   size_t first, size_t count, size_t most_bytes);
 
-/* Writes so many results, which are NOT_RUN, from at on, as if the calls had run here: what must
- * be freed is new, the rest is in the arena. A call whose memory runs out has failed, "out of
- * memory". large: what is left out; until it is written (memory that free frees), the data is NULL.
- * False: not sound, or no memory for large; then they are NOT_RUN again. */
-bool parcel__bundle_get_results(unsigned char *bytes, size_t size, parcel_results *results,
-                                size_t at, size_t count, struct parcel__arena *arena,
+/* Where results go that were put: so many, which are NOT_RUN, from at on. */
+struct parcel__bundle_destination {
+    parcel_results *results;
+    size_t at;
+    size_t count;
+    struct parcel__arena *arena;
+};
+
+/* Writes the results there as if the calls had run here: what must be freed is new, the rest is in
+ * the arena. A call whose memory runs out has failed, "out of memory". large: what is left out;
+ * until it is written (memory that free frees), the data is NULL. False: not sound, or no memory
+ * for large; then they are NOT_RUN again. */
+bool parcel__bundle_get_results(unsigned char *bytes, size_t size,
+                                const struct parcel__bundle_destination *to,
                                 struct parcel__bundle *large);
 
 #endif

@@ -239,7 +239,7 @@ static bool check_function(struct parcel__bundle_found *found, const parcel_call
 bool parcel__bundle_check(const parcel_calls *calls, size_t first, size_t count, bool is_known,
                           struct parcel__bundle_found *found, char **why)
 {
-    const struct parcel__wire_target target = {.is_rank = true, .is_known = is_known};
+    const struct parcel__wire_target target = parcel__wire_to_rank(is_known);
     for (size_t done = 0; done < count;) {
         const parcel_function *function;
         size_t place = first + done;

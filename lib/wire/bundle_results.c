@@ -465,23 +465,26 @@ static void forget(parcel_results *results, size_t at, size_t count)
     }
 }
 
-bool parcel__bundle_get_results(unsigned char *bytes, size_t size, parcel_results *results,
-                                size_t at, size_t count, struct parcel__arena *arena,
+bool parcel__bundle_get_results(unsigned char *bytes, size_t size,
+                                const struct parcel__bundle_destination *to,
                                 struct parcel__bundle *large)
 {
     size_t n_large = large->n_large;
-    struct entering entering = {
-        .input = {bytes, size}, .results = results, .next = at, .left = count, .arena = arena};
+    struct entering entering = {.input = {bytes, size},
+                                .results = to->results,
+                                .next = to->at,
+                                .left = to->count,
+                                .arena = to->arena};
     entering.leaving.bundle = large;
     entering.away = (struct parcel__wire_away){.leave_out = parcel__bundle_leave_out,
                                                .state = &entering.leaving};
     while (entering.left > 0)
         if (!enter_stretch(&entering)) {
-            forget(results, at, count);
+            forget(to->results, to->at, to->count);
             large->n_large = n_large;
             return false;
         }
     for (; n_large < large->n_large; n_large++)
-        large->large[n_large].where = pointer_to_data(results, large->large[n_large].place);
+        large->large[n_large].where = pointer_to_data(to->results, large->large[n_large].place);
     return true;
 }

@@ -159,6 +159,26 @@ struct parcel__wire_target {
     bool is_rank;     /* another rank, which has none of our shared blocks */
 };
 
+/* A process of this host. The serial of one that is still to be forked is UINT_MAX. */
+static inline struct parcel__wire_target parcel__wire_to_process(unsigned serial, bool is_snapshot,
+                                                                 bool read_only)
+{
+    return (struct parcel__wire_target){
+        .serial = serial, .is_snapshot = is_snapshot, .read_only = read_only};
+}
+
+/* A rank that gets the calls as bytes. */
+static inline struct parcel__wire_target parcel__wire_to_rank(bool is_known)
+{
+    return (struct parcel__wire_target){.is_rank = true, .is_known = is_known};
+}
+
+/* A rank that made the same calls. */
+static inline struct parcel__wire_target parcel__wire_to_twin(void)
+{
+    return (struct parcel__wire_target){.is_rank = true, .is_snapshot = true};
+}
+
 /* May these calls go there? If not, *why is a new sentence (parcel__memory_free), or NULL when
  * memory ran out; else it is as it was. Fine are NULL, the shared blocks that it has and what is
  * constant in a loaded object; in a snapshot also pointers to const, and all that are only read. */

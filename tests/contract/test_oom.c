@@ -377,8 +377,8 @@ static bool bundle_results(parcel_results *results, parcel_results *others)
     struct parcel__bundle bundle = {0}, large = {0};
     size_t count = others ? parcel_results_count(results) : 0;
     size_t put = parcel__bundle_put_results(&bundle, results, 0, count, SIZE_MAX);
-    bool is_read = put > 0 && parcel__bundle_get_results(bundle.bytes, bundle.used, others, 0, put,
-                                                         &others->arenas[0], &large);
+    const struct parcel__bundle_destination to = {others, 0, put, others ? others->arenas : NULL};
+    bool is_read = put > 0 && parcel__bundle_get_results(bundle.bytes, bundle.used, &to, &large);
     ck_assert(!is_read || large.n_large == bundle.n_large);
     for (size_t i = 0; i < bundle.n_large; i++)
         if (is_read)

@@ -461,19 +461,29 @@ static void note_done(void *context, void *data)
     load->n_done++;
 }
 
+static struct parcel__freight freight_of(struct load *load, void (*done)(void *load, void *data))
+{
+    return (struct parcel__freight){.rank = load->other,
+                                    .tag = load->tag,
+                                    .bytes = load->bytes,
+                                    .size = load->size,
+                                    .done = done,
+                                    .context = load};
+}
+
 static void begin_to_send(int rank, struct load *load)
 {
+    const struct parcel__freight freight = freight_of(load, note_done);
     parcel__post_hold(posts[rank]);
-    parcel__post_send_data(posts[rank], load->other, load->tag, load->bytes, load->size, note_done,
-                           load);
+    parcel__post_send_data(posts[rank], &freight);
     parcel__post_let_go(posts[rank]);
 }
 
-static void begin_to_receive(int rank, struct load *load)
+static void begin_to_receive(int rank, struct load *load, void (*done)(void *load, void *data))
 {
+    const struct parcel__freight freight = freight_of(load, done);
     parcel__post_hold(posts[rank]);
-    parcel__post_receive_data(posts[rank], load->other, load->tag, load->bytes, load->size,
-                              note_done, load);
+    parcel__post_receive_data(posts[rank], &freight);
     parcel__post_let_go(posts[rank]);
 }
 
@@ -497,7 +507,7 @@ START_TEST(data_arrive_whoever_begins)
     fill(out.bytes, LARGE, 9);
     if (_i % 2)
         begin_to_send(0, &out);
-    begin_to_receive(1, &in);
+    begin_to_receive(1, &in, note_done);
     poll_all();
     if (_i % 2 == 0)
         begin_to_send(0, &out);
@@ -521,7 +531,7 @@ START_TEST(a_post_has_data_until_they_are_there)
     ck_assert(parcel__post_has_data(posts[0])); /* nobody awaits them */
     ck_assert(!parcel__post_has_data(posts[1]));
     ck_assert_int_eq(out.n_done, 0);
-    begin_to_receive(1, &in);
+    begin_to_receive(1, &in, note_done);
     ck_assert(parcel__post_has_data(posts[1]));
     poll_post(1);
     ck_assert(!parcel__post_has_data(posts[1]));
@@ -547,7 +557,7 @@ START_TEST(data_find_who_awaits_them_by_sender_and_tag)
     }
     for (int i = TAGS - 1; i >= 0; i--) {
         in[i] = new_load(i % 2, i / 2, 1000 + (size_t)i);
-        begin_to_receive(2, &in[i]);
+        begin_to_receive(2, &in[i], note_done);
     }
     await_data();
     for (int i = 0; i < TAGS; i++) {
@@ -568,13 +578,13 @@ START_TEST(data_do_not_wait_for_each_other)
     open_posts(2, 0, 0);
     for (int i = 0; i < 3; i++)
         begin_to_send(0, &out[i]);
-    begin_to_receive(1, &in[1]);
+    begin_to_receive(1, &in[1], note_done);
     poll_post(1);
     poll_post(0);
     for (int i = 0; i < 3; i++)
         ck_assert_int_eq(out[i].n_done, i == 1);
-    begin_to_receive(1, &in[0]);
-    begin_to_receive(1, &in[2]);
+    begin_to_receive(1, &in[0], note_done);
+    begin_to_receive(1, &in[2], note_done);
     await_data();
     for (int i = 0; i < 3; i++) {
         ck_assert_int_eq(out[i].n_done, 1);
@@ -596,7 +606,7 @@ static void *exchange_data(void *argument)
         in[i] = new_load(other, i % 2, LARGE);
         fill(out[i].bytes, LARGE, (unsigned)(10 * rank + i));
         begin_to_send(rank, &out[i]);
-        begin_to_receive(rank, &in[i]);
+        begin_to_receive(rank, &in[i], note_done);
         tell_number(rank, other, 1, (unsigned)i);
     }
     while (parcel__post_has_data(posts[rank]) || !parcel__post_is_empty(posts[rank]) ||
@@ -632,7 +642,8 @@ static void pass_on(void *context, void *data)
     struct load *load = context;
     note_done(context, data);
     relayed = (struct load){.other = 2, .tag = load->tag, .size = load->size, .bytes = data};
-    parcel__post_send_data(posts[1], 2, load->tag, data, load->size, note_done, &relayed);
+    const struct parcel__freight freight = freight_of(&relayed, note_done);
+    parcel__post_send_data(posts[1], &freight);
 }
 
 START_TEST(data_that_arrive_may_go_on_at_once)
@@ -642,10 +653,8 @@ START_TEST(data_that_arrive_may_go_on_at_once)
     open_posts(3, 0, (unsigned)_i);
     fill(out.bytes, LARGE, 4);
     begin_to_send(0, &out);
-    begin_to_receive(2, &in);
-    parcel__post_hold(posts[1]);
-    parcel__post_receive_data(posts[1], 0, 4, between.bytes, LARGE, pass_on, &between);
-    parcel__post_let_go(posts[1]);
+    begin_to_receive(2, &in, note_done);
+    begin_to_receive(1, &between, pass_on);
     await_data();
     check_load(&in, 4);
     check_load(&relayed, 4);
@@ -672,9 +681,7 @@ START_TEST(data_are_there_while_the_post_is_held)
     tell_number(1, 0, 1, 1);
     poll_post(1);
     n_handled_meanwhile = 0;
-    parcel__post_hold(posts[0]);
-    parcel__post_receive_data(posts[0], 1, 4, in.bytes, 100, note_slowly, &in);
-    parcel__post_let_go(posts[0]);
+    begin_to_receive(0, &in, note_slowly);
     poll_post(0);
     ck_assert_int_eq(in.n_done, 1);
     ck_assert_uint_eq(n_handled_meanwhile, 0);
@@ -703,7 +710,7 @@ START_TEST(a_post_closes_when_all_is_sent)
     for (unsigned i = 0; i < SOME; i++)
         send_filled(0, 1, i, i);
     ck_assert_int_eq(pthread_create(&thread, NULL, close_in_thread, posts[0]), 0);
-    begin_to_receive(1, &in);
+    begin_to_receive(1, &in, note_done);
     while (inboxes[1].count < SOME || in.n_done == 0)
         poll_post(1);
     pthread_join(thread, NULL);
@@ -800,7 +807,7 @@ START_TEST(data_wait_for_memory_and_arrive)
     begin_to_send(0, &out);
     ck_assert_int_eq(n_to_fail, 0);
     n_to_fail = 1;
-    begin_to_receive(1, &in);
+    begin_to_receive(1, &in, note_done);
     ck_assert_int_eq(n_to_fail, 0);
     await_data();
     check_load(&in, 2);
@@ -818,7 +825,7 @@ START_TEST(what_is_under_way_asks_for_no_memory_that_may_fail)
     parcel__memory_fail_from(1);
     send_filled(0, 1, 1, 50);
     begin_to_send(0, &out);
-    begin_to_receive(1, &in);
+    begin_to_receive(1, &in, note_done);
     await_data();
     ck_assert_uint_eq(parcel__memory_fail_from(0), 0);
     ck_assert_uint_eq(inboxes[1].count, 1);

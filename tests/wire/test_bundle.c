@@ -18,6 +18,10 @@
 
 enum { LARGE_COUNT = PARCEL__BUNDLE_LARGE / sizeof(double) };
 
+/* Into so many of these results from at on. */
+#define TO(results, at, count) \
+    (&(struct parcel__bundle_destination){results, at, count, (results)->arenas})
+
 struct wide {
     double number[20];
 };
@@ -494,8 +498,7 @@ START_TEST(test_results_of_all_kinds)
     }
     parcel_results *others = parcel__results_new(list, 1);
     unsigned char *bytes = copy_of(&bundle);
-    ck_assert(parcel__bundle_get_results(bytes, bundle.used, others, AT, count, &others->arenas[0],
-                                         &large));
+    ck_assert(parcel__bundle_get_results(bytes, bundle.used, TO(others, AT, count), &large));
     free(bytes);
     check_same(results, others, AT);
     ck_assert_int_eq(parcel_results_status(others, 0), PARCEL_NOT_RUN);
@@ -539,8 +542,8 @@ START_TEST(test_shared_records)
         size_t n = parcel__bundle_put_results(&bundle, results, next, COUNT - next, most);
         ck_assert_uint_gt(n, 0);
         ck_assert(n == 1 || bundle.used <= most);
-        ck_assert(parcel__bundle_get_results(bundle.bytes, bundle.used, others, next, n,
-                                             &others->arenas[0], &large));
+        ck_assert(
+            parcel__bundle_get_results(bundle.bytes, bundle.used, TO(others, next, n), &large));
         next += n;
     }
     ck_assert(_i < 2 || bundle.used < 15 * COUNT);
@@ -563,8 +566,7 @@ START_TEST(test_attempts)
     for (int i = 0; i < COUNT; i++)
         parcel__results_note_attempts(results, (size_t)i, 10 + i);
     put_all_results(&bundle, results);
-    ck_assert(parcel__bundle_get_results(bundle.bytes, bundle.used, others, 0, COUNT,
-                                         &others->arenas[0], &large));
+    ck_assert(parcel__bundle_get_results(bundle.bytes, bundle.used, TO(others, 0, COUNT), &large));
     for (int i = 0; i < COUNT; i++)
         ck_assert_int_eq(parcel_results_attempts(others, (size_t)i), 10 + i);
     parcel_results_free(results);
@@ -584,8 +586,7 @@ START_TEST(test_large_results)
     put_all_results(&bundle, results);
     ck_assert_uint_eq(bundle.n_large, 5);
     ck_assert_uint_eq(bundle.large[0].place, 5);
-    ck_assert(parcel__bundle_get_results(bundle.bytes, bundle.used, others, 0, 10,
-                                         &others->arenas[0], &large));
+    ck_assert(parcel__bundle_get_results(bundle.bytes, bundle.used, TO(others, 0, 10), &large));
     ck_assert_uint_eq(large.large[4].place, 9);
     carry(&bundle, &large, true);
     for (int i = 0; i < 10; i++) {
@@ -612,8 +613,7 @@ START_TEST(test_results_that_cannot_travel)
     parcel_calls_add(calls, delayed(half)(2));
     parcel_results *results = run(calls), *others = parcel__results_new(calls, 1);
     put_all_results(&bundle, results);
-    ck_assert(parcel__bundle_get_results(bundle.bytes, bundle.used, others, 0, 4,
-                                         &others->arenas[0], &large));
+    ck_assert(parcel__bundle_get_results(bundle.bytes, bundle.used, TO(others, 0, 4), &large));
     ck_assert_ptr_eq(parcel_get(others, 0, constant_pointer), &constants[1]);
     ck_contains(parcel_results_message(others, 1), "returns a pointer to memory");
     ck_contains(parcel_results_message(others, 2), "an array of strings");
@@ -651,8 +651,7 @@ static bool read_results(unsigned char *bytes, size_t size, parcel_results *resu
 {
     struct parcel__bundle large = {0};
     size_t count = parcel_results_count(results);
-    bool is_sound =
-        parcel__bundle_get_results(bytes, size, results, 0, count, &results->arenas[0], &large);
+    bool is_sound = parcel__bundle_get_results(bytes, size, TO(results, 0, count), &large);
     for (size_t i = 0; i < count; i++) {
         ck_assert(is_sound || parcel_results_status(results, i) == PARCEL_NOT_RUN);
         (void)parcel_value_hash(parcel_results_value(results, i));
