@@ -1,7 +1,7 @@
 /* parallel.c: check, resolve, choose a backend, run. */
 #include "parallel.h"
 
-#include "options/backend.h"
+#include "options/backends.h"
 #include "options/n_jobs.h"
 #include "calls/calls.h"
 #include "ground/memory.h"
@@ -54,7 +54,7 @@ static parcel_results *run_on_team(struct parcel__run *run)
 /* A run inside of a call is this process's own. */
 static bool is_spread(const struct parcel__plan *plan)
 {
-    return !parcel__current_get() && plan->backend && parcel__backend_spans_hosts(plan->backend);
+    return !parcel__current_get() && plan->backend && parcel__backends_spans_hosts(plan->backend);
 }
 
 /* The workers of a plan whose runs are made with other processes, unless they are in a call. */
@@ -71,7 +71,7 @@ bool parcel__parallel_open(struct parcel__workers *workers, struct parcel__plan 
                            struct parcel__text *error)
 {
     workers->ranks = NULL;
-    if (parcel__backend_spans_hosts(plan->backend))
+    if (parcel__backends_spans_hosts(plan->backend))
         return open_spread(workers, plan, error);
     return parcel__team_open(&workers->team, plan, parcel__team_choose(plan), false, error);
 }

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "ground/expression.h"
-#include "options/backend.h"
+#include "options/backends.h"
 #include "options/n_jobs.h"
 #include "options/sources.h"
 
@@ -14,11 +14,11 @@
 /* Finds a backend that somebody named. False: there is none. */
 static bool find_named(struct parcel__plan *plan, const char *name, struct parcel__text *error)
 {
-    plan->backend = parcel__backend_find(name);
+    plan->backend = parcel__backends_find(name);
     if (plan->backend)
         return true;
     parcel__text_format(error, "Invalid backend: %s, expected one of ", name);
-    parcel__backend_put_names(error);
+    parcel__backends_put_names(error);
     return false;
 }
 
@@ -27,10 +27,11 @@ static void find_preferred(struct parcel__plan *plan, const char *prefer)
 {
     plan->backend = NULL;
     if (prefer)
-        plan->backend = parcel__backend_find(strcmp(prefer, "threads") == 0 ? "threading" : prefer);
+        plan->backend =
+            parcel__backends_find(strcmp(prefer, "threads") == 0 ? "threading" : prefer);
     if (!plan->backend)
-        plan->backend = parcel__backend_default();
-    plan->fallback = parcel__backend_fallback();
+        plan->backend = parcel__backends_default();
+    plan->fallback = parcel__backends_fallback();
 }
 
 static bool check_hints(const char *prefer, const char *require, struct parcel__text *error)
@@ -337,7 +338,7 @@ bool parcel__plan_resolve(struct parcel__plan *plan, const parcel_options *optio
     if (!is_reserved_space_clear(options)) /* nor is the rest */
         options = &defaults;
     plan->backend = find_alone(PARCEL__BACKEND, options, &setting) && setting.name
-                        ? parcel__backend_find(setting.name)
+                        ? parcel__backends_find(setting.name)
                         : NULL;
     if (find_alone(PARCEL__MPI_TIMEOUT, options, &setting) && setting.real > 0)
         plan->mpi_timeout = setting.real;

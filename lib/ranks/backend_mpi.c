@@ -5,7 +5,7 @@
  */
 #include <stdio.h>
 
-#include "options/backend.h"
+#include "options/backends.h"
 #include "ranks/ranks.h"
 
 static int open_mpi(const parcel_backend *backend, int n_workers, void **state, char *why,
@@ -22,7 +22,7 @@ static int open_mpi(const parcel_backend *backend, int n_workers, void **state, 
 
 static void run_mpi(void *state, parcel_job *job, int n_workers)
 {
-    const parcel_backend *threads = parcel__backend_threads();
+    const parcel_backend *threads = parcel__backends_threads();
     (void)state;
     threads->run(NULL, job, n_workers);
 }

@@ -6,7 +6,7 @@
 #include "calls/calls.h"
 #include "ground/clock.h"
 #include "ground/memory.h"
-#include "options/backend.h"
+#include "options/backends.h"
 #include "ranks/rank_part.h"
 
 static const char ranks_are_busy[] =
@@ -71,7 +71,7 @@ struct parcel__ranks *parcel__spread_find(const struct parcel__plan *plan,
 
 const parcel_backend *parcel__spread_choose(const struct parcel__plan *plan)
 {
-    return plan->policy.isolate ? parcel__backend_find("processes") : parcel__backend_threads();
+    return plan->policy.isolate ? parcel__backends_find("processes") : parcel__backends_threads();
 }
 
 parcel_results *parcel__spread_run(struct parcel__run *run, struct parcel__ranks *ranks)

@@ -5,7 +5,7 @@
 
 #include "options/n_jobs.h"
 #include "run/warnings.h"
-#include "options/backend.h"
+#include "options/backends.h"
 #include "ground/blas.h"
 #include "calls/calls.h"
 #include "ground/clock.h"
@@ -265,7 +265,7 @@ static int count_startable(const struct parcel__plan *plan, const struct parcel_
 {
     if (has_time_limits(plan))
         parcel__clock_expect();
-    if (team->backend != parcel__backend_threads())
+    if (team->backend != parcel__backends_threads())
         return parcel__threads_startable(wanted);
     return parcel__threads_for_region(wanted, is_pulled(plan));
 }

@@ -2,7 +2,7 @@
 #include "run/team.h"
 
 #include "job/worker_states.h"
-#include "options/backend.h"
+#include "options/backends.h"
 
 /* A team that runs parts of larger runs has room for so many workers: who leads a run says how many
  * each part has. */
@@ -34,19 +34,19 @@ static bool open_states(struct parcel__team *team, const struct parcel__plan *pl
 static bool wants_processes(const struct parcel__plan *plan)
 {
     return plan->sources[PARCEL__BACKEND] == PARCEL__FROM_DEFAULT &&
-           plan->backend == parcel__backend_threads() && !plan->require;
+           plan->backend == parcel__backends_threads() && !plan->require;
 }
 
 const parcel_backend *parcel__team_choose_isolated(const struct parcel__plan *plan)
 {
-    return wants_processes(plan) ? parcel__backend_find("processes") : plan->backend;
+    return wants_processes(plan) ? parcel__backends_find("processes") : plan->backend;
 }
 
 /* True when one worker was asked for, as it is where nobody says how many: no thread would have run
  * anything else than the caller does. */
 static bool loses_nothing(const struct parcel__plan *plan, const parcel_backend *backend)
 {
-    return plan->n_jobs == 1 && backend == parcel__backend_threads();
+    return plan->n_jobs == 1 && backend == parcel__backends_threads();
 }
 
 static const char unsaid[] = "it does not say why";

@@ -7,7 +7,7 @@
 #include "calls/calls.h"
 #include "ground/once.h"
 #include "ground/openmp.h"
-#include "options/backend.h"
+#include "options/backends.h"
 
 /* A number that holds the workers down does what it was told, but the user should know. */
 static void note_bound(struct parcel__text *text, const char *name, size_t most, int n_workers)
@@ -67,7 +67,7 @@ static void read_stack_limit(void)
 static void note_small_stacks(struct parcel__text *text, const struct parcel__team *team,
                               int n_workers)
 {
-    if (n_workers == 1 || team->backend != parcel__backend_threads())
+    if (n_workers == 1 || team->backend != parcel__backends_threads())
         return;
     parcel__once_run(&stack_once, read_stack_limit);
     if (has_unlimited_stack && !getenv("OMP_STACKSIZE") && !getenv("GOMP_STACKSIZE") &&

@@ -43,7 +43,7 @@ includes()
 # What the build writes: the one list of all backends, for the registry.
 is_written()
 {
-    [ "$1 $2" = 'options/backend.c backends.inc' ]
+    [ "$1 $2" = 'options/backends.c backends.inc' ]
 }
 
 below=
@@ -86,7 +86,7 @@ may_name_ranks()
 {
     case $1 in
         results/hosts.[ch] | results/results.h | results/read.c) ;;
-        options/plan.[ch] | options/backend.c) ;;
+        options/plan.[ch] | options/backends.c) ;;
         wire/wire.h | wire/wire_check.c | wire/bundle.h | wire/bundle_calls.c) ;;
         *) return 1 ;;
     esac

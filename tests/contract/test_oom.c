@@ -10,7 +10,7 @@
 
 #include <signal.h>
 
-#include "options/backend.h"
+#include "options/backends.h"
 #include "wire/bundle.h"
 #include "calls/calls.h"
 #include "calls/identity.h"
@@ -175,7 +175,7 @@ static bool run_sequential(void)
 /* Without OpenMP it is what runs by default. */
 static bool run_threading(void)
 {
-    bool has_threads = suite_backend_runs(parcel__backend_find("threading"));
+    bool has_threads = suite_backend_runs(parcel__backends_find("threading"));
     return run_kinds(has_threads ? "threading" : NULL, SOME);
 }
 

@@ -1,7 +1,7 @@
 /* test_plan.c: where each option comes from, and what is said of a wrong one. */
 #include "suite.h"
 
-#include "options/backend.h"
+#include "options/backends.h"
 #include "options/n_jobs.h"
 #include "options/plan.h"
 

@@ -2,7 +2,7 @@
  * backend.c: the known backends. Those that are built in are listed by the build, in
  * backends.inc; an application enters its own.
  */
-#include "options/backend.h"
+#include "options/backends.h"
 
 #include <stdatomic.h>
 #include <string.h>
@@ -72,7 +72,7 @@ static const parcel_backend *find(const char *name)
     return NULL;
 }
 
-const parcel_backend *parcel__backend_find(const char *name)
+const parcel_backend *parcel__backends_find(const char *name)
 {
     parcel__mutexes_lock(PARCEL__MUTEX_BACKENDS);
     const parcel_backend *backend = find(name);
@@ -80,29 +80,29 @@ const parcel_backend *parcel__backend_find(const char *name)
     return backend;
 }
 
-const parcel_backend *parcel__backend_default(void)
+const parcel_backend *parcel__backends_default(void)
 {
     const parcel_backend *preferred =
         atomic_load_explicit(&registered.preferred, memory_order_acquire);
     return preferred ? preferred : &parcel__backend_openmp;
 }
 
-const parcel_backend *parcel__backend_fallback(void)
+const parcel_backend *parcel__backends_fallback(void)
 {
     return &parcel__backend_sequential;
 }
 
-bool parcel__backend_spans_hosts(const parcel_backend *backend)
+bool parcel__backends_spans_hosts(const parcel_backend *backend)
 {
     return backend == &parcel__backend_mpi;
 }
 
-const parcel_backend *parcel__backend_threads(void)
+const parcel_backend *parcel__backends_threads(void)
 {
     return &parcel__backend_openmp;
 }
 
-void parcel__backend_put_names(struct parcel__text *text)
+void parcel__backends_put_names(struct parcel__text *text)
 {
     const parcel_backend *backend;
     parcel__mutexes_lock(PARCEL__MUTEX_BACKENDS);
@@ -154,7 +154,7 @@ bool parcel_unregister_backend(const char *name)
         found = strcmp(registered.backends[i]->name, name) == 0;
         if (!found)
             continue;
-        if (parcel__backend_default() == registered.backends[i])
+        if (parcel__backends_default() == registered.backends[i])
             atomic_store_explicit(&registered.preferred, NULL, memory_order_release);
         registered.count--;
         memmove(&registered.backends[i], &registered.backends[i + 1],

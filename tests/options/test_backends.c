@@ -1,7 +1,7 @@
 /* test_backend.c: the registry of backends. */
 #include "suite.h"
 
-#include "options/backend.h"
+#include "options/backends.h"
 #include "ground/memory.h"
 
 static void run_all(void *state, parcel_job *job, int n_workers)
@@ -27,12 +27,12 @@ static bool runs_on(const char *asked, const char *name)
 
 START_TEST(test_built_in)
 {
-    ck_assert_str_eq(parcel__backend_find("sequential")->name, "sequential");
-    ck_assert_str_eq(parcel__backend_find("threading")->name, "threading");
-    ck_assert_ptr_eq(parcel__backend_find("openmp"), parcel__backend_find("threading"));
-    ck_assert_ptr_eq(parcel__backend_default(), parcel__backend_find("threading"));
-    ck_assert_ptr_null(parcel__backend_find("Threading"));
-    ck_assert_ptr_null(parcel__backend_find(""));
+    ck_assert_str_eq(parcel__backends_find("sequential")->name, "sequential");
+    ck_assert_str_eq(parcel__backends_find("threading")->name, "threading");
+    ck_assert_ptr_eq(parcel__backends_find("openmp"), parcel__backends_find("threading"));
+    ck_assert_ptr_eq(parcel__backends_default(), parcel__backends_find("threading"));
+    ck_assert_ptr_null(parcel__backends_find("Threading"));
+    ck_assert_ptr_null(parcel__backends_find(""));
     ck_assert_ptr_null(parcel_backend_at(SIZE_MAX));
     ck_assert_ptr_null(parcel_backend_at((size_t)suite_backends()));
 }
@@ -41,11 +41,11 @@ END_TEST
 START_TEST(test_names)
 {
     struct parcel__text text = {0};
-    parcel__backend_put_names(&text);
+    parcel__backends_put_names(&text);
     ck_assert_str_eq(text.bytes, "['sequential', 'threading', 'processes', 'mpi']");
     parcel__text_free(&text);
     ck_assert_ptr_null(parcel_register_backend(&mine, false));
-    parcel__backend_put_names(&text);
+    parcel__backends_put_names(&text);
     ck_assert_str_eq(text.bytes, "['sequential', 'threading', 'processes', 'mpi', 'mine']");
     parcel__text_free(&text);
     ck_assert(parcel_unregister_backend("mine"));
@@ -58,14 +58,14 @@ START_TEST(test_register)
     ck_assert_ptr_null(parcel_register_backend(&mine, false));
     ck_assert_int_eq(suite_backends(), before + 1);
     ck_assert_ptr_eq(parcel_backend_at((size_t)before), &mine);
-    ck_assert_ptr_eq(parcel__backend_find("mine"), &mine);
-    ck_assert_ptr_eq(parcel__backend_find("tiny"), &mine);
+    ck_assert_ptr_eq(parcel__backends_find("mine"), &mine);
+    ck_assert_ptr_eq(parcel__backends_find("tiny"), &mine);
     ck_assert(runs_on("mine", "mine"));
     ck_assert(runs_on("short", "mine"));
-    ck_assert_str_eq(parcel__backend_default()->name, "threading");
+    ck_assert_str_eq(parcel__backends_default()->name, "threading");
     ck_assert(parcel_unregister_backend("mine"));
-    ck_assert_ptr_null(parcel__backend_find("mine"));
-    ck_assert_ptr_null(parcel__backend_find("tiny"));
+    ck_assert_ptr_null(parcel__backends_find("mine"));
+    ck_assert_ptr_null(parcel__backends_find("tiny"));
     ck_assert_int_eq(suite_backends(), before);
 }
 END_TEST
@@ -73,14 +73,14 @@ END_TEST
 START_TEST(test_default_is_restored)
 {
     ck_assert_ptr_null(parcel_register_backend(&mine, true));
-    ck_assert_ptr_eq(parcel__backend_default(), &mine);
+    ck_assert_ptr_eq(parcel__backends_default(), &mine);
     ck_assert(runs_on(NULL, "mine"));
     ck_assert_ptr_null(parcel_register_backend(&other, true));
-    ck_assert_ptr_eq(parcel__backend_default(), &other);
+    ck_assert_ptr_eq(parcel__backends_default(), &other);
     ck_assert(parcel_unregister_backend("mine")); /* the default stays */
-    ck_assert_ptr_eq(parcel__backend_default(), &other);
+    ck_assert_ptr_eq(parcel__backends_default(), &other);
     ck_assert(parcel_unregister_backend("other"));
-    ck_assert_str_eq(parcel__backend_default()->name, "threading");
+    ck_assert_str_eq(parcel__backends_default()->name, "threading");
 }
 END_TEST
 
@@ -99,8 +99,8 @@ START_TEST(test_taken_names)
     ck_contains(parcel_register_backend(&alias_taken, true), "known already");
     ck_contains(parcel_register_backend(&name_is_alias, true), "known already");
     ck_contains(parcel_register_backend(&as_openmp, true), "known already");
-    ck_assert_str_eq(parcel__backend_default()->name, "threading");
-    ck_assert_ptr_null(parcel__backend_find("free"));
+    ck_assert_str_eq(parcel__backends_default()->name, "threading");
+    ck_assert_ptr_null(parcel__backends_find("free"));
     ck_assert(parcel_unregister_backend("mine"));
 }
 END_TEST
@@ -119,7 +119,7 @@ START_TEST(test_faulty)
     faulty = mine;
     faulty.run = NULL;
     ck_contains(parcel_register_backend(&faulty, false), "run");
-    ck_assert_ptr_null(parcel__backend_find("mine"));
+    ck_assert_ptr_null(parcel__backends_find("mine"));
 }
 END_TEST
 
@@ -133,7 +133,7 @@ START_TEST(test_unregister)
     ck_assert_ptr_null(parcel_register_backend(&other, false));
     ck_assert(parcel_unregister_backend("mine"));
     ck_assert(!parcel_unregister_backend("mine"));
-    ck_assert_ptr_eq(parcel__backend_find("other"), &other);
+    ck_assert_ptr_eq(parcel__backends_find("other"), &other);
     ck_assert(parcel_unregister_backend("other"));
 }
 END_TEST
@@ -155,7 +155,7 @@ START_TEST(test_full_table)
     }
     ck_assert_int_eq(entered, 64);
     ck_contains(fault, "64 backends are registered already");
-    ck_assert_ptr_eq(parcel__backend_find("b63"), &backends[63]);
+    ck_assert_ptr_eq(parcel__backends_find("b63"), &backends[63]);
     for (int i = 0; i < entered; i++)
         ck_assert(parcel_unregister_backend(names[i]));
     ck_assert_ptr_null(parcel_register_backend(&mine, false));
