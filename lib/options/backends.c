@@ -1,5 +1,5 @@
 /*
- * backend.c: the known backends. Those that are built in are listed by the build, in
+ * backends.c: the known backends. Those that are built in are listed by the build, in
  * backends.inc; an application enters its own.
  */
 #include "options/backends.h"

@@ -1,4 +1,4 @@
-/* test_backend.c: the registry of backends. */
+/* test_backends.c: the registry of backends. */
 #include "suite.h"
 
 #include "options/backends.h"
