@@ -66,7 +66,8 @@ bool parcel__job_heed(struct parcel_job *job)
     return reason != PARCEL__GOES_ON;
 }
 
-enum parcel__reason parcel__job_weigh(const struct parcel_job *job, size_t failed, size_t succeeded)
+/* Counts them. Why the run is to stop, or that it goes on. */
+static enum parcel__reason weigh(const struct parcel_job *job, size_t failed, size_t succeeded)
 {
     if (failed == 0 || job->options.policy->collect)
         return parcel__control_count(job->control, failed, succeeded) ? PARCEL__BY_HALT
@@ -78,7 +79,7 @@ enum parcel__reason parcel__job_weigh(const struct parcel_job *job, size_t faile
 
 void parcel__job_count(struct parcel_job *job, size_t failed, size_t succeeded)
 {
-    enum parcel__reason reason = parcel__job_weigh(job, failed, succeeded);
+    enum parcel__reason reason = weigh(job, failed, succeeded);
     if (reason != PARCEL__GOES_ON)
         parcel__job_stop(job, reason);
 }

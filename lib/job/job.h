@@ -178,11 +178,7 @@ extern const struct parcel__source parcel__job_ranges;
 /* Nothing is handed out any more, and each worker is told. Threads: any. */
 void parcel__job_stop(struct parcel_job *job, enum parcel__reason reason);
 
-/* Counts calls that ended. Why the run is to stop by them, or PARCEL__GOES_ON. Threads: any. */
-enum parcel__reason parcel__job_weigh(const struct parcel_job *job, size_t failed,
-                                      size_t succeeded);
-
-/* The same, and stops the run if it is to stop. Threads: any. */
+/* Counts calls that ended, and stops the run if it is to stop by them. Threads: any. */
 void parcel__job_count(struct parcel_job *job, size_t failed, size_t succeeded);
 
 /* Stops the run when something outside wants it to. Returns whether it does. */

@@ -3,8 +3,9 @@
 
 static const char out_of_memory[] = "out of memory";
 
-void parcel__record_unrun(struct parcel__worker *worker, size_t place, parcel_status status,
-                          const char *message)
+/* Marks a call as failed, or as one that did not run. */
+static void put_message(struct parcel__worker *worker, size_t place, parcel_status status,
+                        const char *message)
 {
     const char *kept = message ? parcel__arena_copy(worker->arena, message) : NULL;
     parcel__results_fail(worker->lot->results, place, status, kept ? kept : out_of_memory);
@@ -13,7 +14,7 @@ void parcel__record_unrun(struct parcel__worker *worker, size_t place, parcel_st
 void parcel__record_failure(struct parcel_job *job, struct parcel__worker *worker, size_t place,
                             parcel_status status, const char *message)
 {
-    parcel__record_unrun(worker, place, status, message);
+    put_message(worker, place, status, message);
     worker->sums.n_failed++;
     parcel__job_count(job, 1, 0);
 }
@@ -41,7 +42,7 @@ void parcel__record_outcome(struct parcel_job *job, struct parcel__worker *worke
     parcel__results_mark(worker->lot->results, place, 1, outcome->status, record);
     parcel__results_note_attempts(worker->lot->results, place, outcome->attempts);
     if (outcome->status != PARCEL_OK)
-        parcel__record_unrun(worker, place, outcome->status, outcome->message);
+        put_message(worker, place, outcome->status, outcome->message);
     if (outcome->status == PARCEL_CANCELLED)
         return;
     worker->sums.n_ran++;

@@ -15,12 +15,8 @@ struct parcel__outcome {
     int attempts;
 };
 
-/* Marks a call as failed, or as one that did not run, with a message that is copied; NULL: out of
- * memory. */
-void parcel__record_unrun(struct parcel__worker *worker, size_t place, parcel_status status,
-                          const char *message);
-
-/* The same of one that the worker ran, which may stop the run. */
+/* Marks a call that the worker ran as failed, with a message that is copied; NULL: out of memory.
+ * It may stop the run. */
 void parcel__record_failure(struct parcel_job *job, struct parcel__worker *worker, size_t place,
                             parcel_status status, const char *message);
 

@@ -40,8 +40,8 @@ const struct parcel__option parcel__table[PARCEL__N_OPTIONS] = {
 
 /* ---- what is allowed ---- */
 
-void parcel__table_put_choice(struct parcel__text *text, const struct parcel__option *option,
-                              int choice)
+/* Adds the name that the choice has in a program. */
+static void put_choice(struct parcel__text *text, const struct parcel__option *option, int choice)
 {
     parcel__text_put(text, "PARCEL_");
     for (const char *letter = option->words[choice - 1]; *letter; letter++)
@@ -58,7 +58,7 @@ static void put_choices(struct parcel__text *error, const struct parcel__option 
         if (by_words)
             parcel__text_put(error, option->words[i]);
         else
-            parcel__table_put_choice(error, option, i + 1);
+            put_choice(error, option, i + 1);
     }
     parcel__text_put(error, " is allowed");
 }
@@ -255,11 +255,11 @@ void parcel__table_put(struct parcel__text *text, const struct parcel__option *o
         return;
     case PARCEL__CHOICE:
         memcpy(&value.number, place, sizeof value.number);
-        parcel__table_put_choice(text, option, value.number);
+        put_choice(text, option, value.number);
         return;
     case PARCEL__FLAG: /* of two words, one is the truth */
         memcpy(&value.is_true, place, sizeof value.is_true);
-        parcel__table_put_choice(text, option, value.is_true ? option->truth : 3 - option->truth);
+        put_choice(text, option, value.is_true ? option->truth : 3 - option->truth);
         return;
     case PARCEL__POINTER:
         memcpy(&value.pointer, place, sizeof value.pointer);

@@ -148,10 +148,6 @@ bool parcel__table_check(const struct parcel__option *option, const struct parce
 bool parcel__table_parse(const struct parcel__option *option, const char *value,
                          struct parcel__setting *setting, struct parcel__text *error);
 
-/* Adds the name that the choice has in a program. */
-void parcel__table_put_choice(struct parcel__text *text, const struct parcel__option *option,
-                              int choice);
-
 /* The variable that a name misses by two letters or fewer; NULL: none, or it is one. */
 const char *parcel__table_nearest(const char *name, size_t length);
 

@@ -136,7 +136,8 @@ extern void __lsan_do_leak_check(void) __attribute__((weak));
 /* In a child: the program had no other thread. */
 static bool was_alone;
 
-void parcel__process_begin_counts(void)
+/* Before a fork: writes what gcc --coverage counted so far, and counts from 0 on. */
+static void begin_counts(void)
 {
     if (parcel__counts)
         parcel__counts(true, NULL);
@@ -243,7 +244,7 @@ pid_t parcel__process_fork(void (*body)(void *context), void *context, bool *is_
     *is_caller = !parcel__fork_lost_team() && parcel__openmp_before_fork();
     forking.was_alone = __lsan_do_leak_check && !parcel__openmp_has_libomp() &&
                         !parcel__fork_lost_threads() && parcel__port_is_only_thread();
-    parcel__process_begin_counts();
+    begin_counts();
     if (*is_caller)
         fork_here(&forking);
     else

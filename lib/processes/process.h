@@ -26,11 +26,9 @@ void parcel__process_ring(atomic_uint *word);
  * program's other files hold stays, since to look at them would be to wait for that thread. */
 void parcel__process_flush(void);
 
-/* Before a fork: writes what gcc --coverage counted so far, and counts from 0 on. At the end:
- * writes it, and what memory nobody freed, where a sanitizer looks for that and can: in a process
- * that was forked from one with other threads, or with libomp, it would call all lost that only
- * their stacks point at, or that libomp forgets in a child. */
-void parcel__process_begin_counts(void);
+/* At the end: writes what gcc --coverage counted, and what memory nobody freed, where a sanitizer
+ * looks for that and can: in a process that was forked from one with other threads, or with libomp,
+ * it would call all lost that only their stacks point at, or that libomp forgets in a child. */
 void parcel__process_write_counts(void);
 void parcel__process_report_leaks(void);
 

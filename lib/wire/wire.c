@@ -283,17 +283,6 @@ static bool get_content(struct parcel__wire_input *input, const struct parcel__w
 
 /* ---- calls ---- */
 
-size_t parcel__wire_call_size(const parcel_function *function, const unsigned char *arguments)
-{
-    unsigned char copy[PARCEL_MAX_ARGUMENT_BYTES];
-    struct parcel__wire_output output = {NULL, SIZE_MAX, sizeof(struct header), NULL};
-    const struct parcel__wire_layout layout = layout_of(function);
-    memcpy(copy, arguments, function->argument_bytes);
-    bool is_counted = parcel__wire_put_bytes(&output, arguments, function->argument_bytes) &&
-                      put_content(&output, &layout, copy);
-    return is_counted ? output.used : 0;
-}
-
 size_t parcel__wire_put_call(unsigned char *bytes, size_t room, const parcel_function *function,
                              const unsigned char *arguments)
 {

@@ -15,10 +15,6 @@
  * speak of.
  */
 
-/* Bytes that a call takes, content included: strings, values and the data of arrays. 0: more than
- * there can be. */
-size_t parcel__wire_call_size(const parcel_function *function, const unsigned char *arguments);
-
 /* Writes a call. Returns the bytes written, or 0: no room. */
 size_t parcel__wire_put_call(unsigned char *bytes, size_t room, const parcel_function *function,
                              const unsigned char *arguments);
