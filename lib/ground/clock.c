@@ -25,7 +25,7 @@ static pid_t owner;
 static int n_watched;
 static bool has_watcher;
 
-static uint64_t pack(double looked, uint32_t stopped)
+static uint64_t pack_state(double looked, uint32_t stopped)
 {
     uint32_t steps = (uint32_t)(uint64_t)(looked * steps_per_second);
     return (uint64_t)(steps ? steps : 1) << 32 | stopped;
@@ -58,7 +58,7 @@ double parcel__clock_look(struct parcel__clock *clock)
         if (steps < worth_noting * steps_per_second)
             return now - stopped(word);
         uint32_t gap = steps > longest_pause * steps_per_second ? steps : 0;
-        uint64_t looked = pack(now, (uint32_t)word + gap);
+        uint64_t looked = pack_state(now, (uint32_t)word + gap);
         if (atomic_compare_exchange_weak_explicit(&clock->word, &word, looked, memory_order_relaxed,
                                                   memory_order_relaxed))
             return now - stopped(looked);
@@ -71,9 +71,9 @@ void parcel__clock_start(struct parcel__clock *clock)
     if (is_watched(word))
         (void)parcel__clock_look(clock);
     else /* when that fails, somebody else has started it */
-        (void)atomic_compare_exchange_strong_explicit(&clock->word, &word,
-                                                      pack(parcel__port_now(), (uint32_t)word),
-                                                      memory_order_relaxed, memory_order_relaxed);
+        (void)atomic_compare_exchange_strong_explicit(
+            &clock->word, &word, pack_state(parcel__port_now(), (uint32_t)word),
+            memory_order_relaxed, memory_order_relaxed);
 }
 
 void parcel__clock_stop(struct parcel__clock *clock)

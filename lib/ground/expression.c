@@ -23,7 +23,7 @@ static double parse_sum(struct parser *parser);
 static double parse_sign(struct parser *parser);
 
 /* The first fault is the one that is told. */
-static void refuse(struct parser *parser, const char *why)
+static void note_fault(struct parser *parser, const char *why)
 {
     if (parser->failed)
         return;
@@ -33,8 +33,9 @@ static void refuse(struct parser *parser, const char *why)
 
 static void refuse_syntax(struct parser *parser)
 {
-    refuse(parser, "is not a valid or supported arithmetic expression: numbers, n_jobs, + - * / "
-                   "// % ** and parentheses are allowed");
+    note_fault(parser,
+               "is not a valid or supported arithmetic expression: numbers, n_jobs, + - * / "
+               "// % ** and parentheses are allowed");
 }
 
 /* Each value on the way is bounded, so that no power takes long or overflows. */
@@ -53,7 +54,7 @@ static double bounded(struct parser *parser, double value)
 }
 
 /* Takes the operator if it comes next; "*" is not the first half of "**". */
-static bool take(struct parser *parser, const char *symbol)
+static bool accept(struct parser *parser, const char *symbol)
 {
     size_t length = strlen(symbol);
     parser->next += strspn(parser->next, " \t\n");
@@ -86,13 +87,13 @@ static bool is_part_of_a_word(char c)
 
 static double parse_atom(struct parser *parser)
 {
-    if (take(parser, "(")) {
+    if (accept(parser, "(")) {
         double value = parse_sum(parser);
-        if (!take(parser, ")"))
+        if (!accept(parser, ")"))
             refuse_syntax(parser);
         return value;
     }
-    if (!take(parser, "n_jobs"))
+    if (!accept(parser, "n_jobs"))
         return bounded(parser, parse_number(parser));
     if (is_part_of_a_word(*parser->next))
         refuse_syntax(parser);
@@ -103,19 +104,19 @@ static double parse_atom(struct parser *parser)
 static double parse_power(struct parser *parser)
 {
     double base = parse_atom(parser);
-    if (!take(parser, "**"))
+    if (!accept(parser, "**"))
         return base;
     double exponent = parse_sign(parser);
     if (base == 0 && exponent < 0)
-        refuse(parser, "divides by zero");
+        note_fault(parser, "divides by zero");
     return bounded(parser, pow(base, exponent));
 }
 
 static double parse_sign(struct parser *parser)
 {
-    if (take(parser, "-"))
+    if (accept(parser, "-"))
         return -parse_sign(parser);
-    if (take(parser, "+"))
+    if (accept(parser, "+"))
         return parse_sign(parser);
     return parse_power(parser);
 }
@@ -123,7 +124,7 @@ static double parse_sign(struct parser *parser)
 static double divide(struct parser *parser, char symbol, double left, double right)
 {
     if (right == 0)
-        refuse(parser, "divides by zero");
+        note_fault(parser, "divides by zero");
     if (parser->failed)
         return 0;
     if (symbol == '/')
@@ -136,13 +137,13 @@ static double parse_product(struct parser *parser)
 {
     double value = parse_sign(parser);
     while (!parser->failed) {
-        if (take(parser, "*"))
+        if (accept(parser, "*"))
             value *= parse_sign(parser);
-        else if (take(parser, "//"))
+        else if (accept(parser, "//"))
             value = divide(parser, 'f', value, parse_sign(parser));
-        else if (take(parser, "/"))
+        else if (accept(parser, "/"))
             value = divide(parser, '/', value, parse_sign(parser));
-        else if (take(parser, "%"))
+        else if (accept(parser, "%"))
             value = divide(parser, '%', value, parse_sign(parser));
         else
             return value;
@@ -155,9 +156,9 @@ static double parse_sum(struct parser *parser)
 {
     double value = parse_product(parser);
     while (!parser->failed) {
-        if (take(parser, "+"))
+        if (accept(parser, "+"))
             value += parse_product(parser);
-        else if (take(parser, "-"))
+        else if (accept(parser, "-"))
             value -= parse_product(parser);
         else
             return value;
@@ -178,7 +179,7 @@ bool parcel__expression_evaluate(const char *expression, int n_jobs, double *val
         return false;
     }
     *value = parse_sum(&parser);
-    if (!take(&parser, "") || *parser.next)
+    if (!accept(&parser, "") || *parser.next)
         refuse_syntax(&parser);
     return !parser.failed;
 }

@@ -7,14 +7,14 @@
 #include <unistd.h>
 
 /* True when the caller is the one of this process that is to act. */
-static bool take(struct parcel__once *once, pid_t state, pid_t self)
+static bool claim(struct parcel__once *once, pid_t state, pid_t self)
 {
     return state != self && __atomic_compare_exchange_n(&once->state, &state, self, false,
                                                         __ATOMIC_ACQUIRE, __ATOMIC_ACQUIRE);
 }
 
 /* Release: what act wrote is seen by whoever finds it done. */
-static void finish(struct parcel__once *once, void (*act)(void))
+static void call_act(struct parcel__once *once, void (*act)(void))
 {
     act();
     __atomic_store_n(&once->state, PARCEL__ONCE_DONE, __ATOMIC_RELEASE);
@@ -29,8 +29,8 @@ void parcel__once_wait(struct parcel__once *once, void (*act)(void))
     int before;
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before);
     while ((state = __atomic_load_n(&once->state, __ATOMIC_ACQUIRE)) != PARCEL__ONCE_DONE)
-        if (take(once, state, self))
-            finish(once, act);
+        if (claim(once, state, self))
+            call_act(once, act);
         else
             nanosleep(&moment, NULL);
     pthread_setcancelstate(before, &before);

@@ -46,7 +46,7 @@ static size_t count_up_to(const void *address)
     return low;
 }
 
-static bool make_room(void)
+static bool grow_table(void)
 {
     if (table.count < table.capacity)
         return true;
@@ -61,7 +61,7 @@ static bool make_room(void)
 
 static bool insert(struct region region)
 {
-    if (!make_room())
+    if (!grow_table())
         return false;
     size_t place = count_up_to(region.start);
     memmove(&table.regions[place + 1], &table.regions[place],
@@ -72,7 +72,7 @@ static bool insert(struct region region)
 }
 
 /* Takes the region out whose pages start there, if it is of that sort. */
-static bool take(const void *start, bool is_view, struct region *region)
+static bool take_region(const void *start, bool is_view, struct region *region)
 {
     size_t place = count_up_to(start);
     if (place == 0)
@@ -93,7 +93,7 @@ static bool take(const void *start, bool is_view, struct region *region)
 /* ---- regions ---- */
 
 /* Puts pages that were just mapped into the table, or unmaps them. */
-static void *keep(void *pages, size_t size, bool is_view)
+static void *keep_pages(void *pages, size_t size, bool is_view)
 {
     if (pages == MAP_FAILED)
         return NULL;
@@ -108,11 +108,11 @@ static void *keep(void *pages, size_t size, bool is_view)
     return NULL;
 }
 
-static bool release(void *memory, bool is_view)
+static bool release_pages(void *memory, bool is_view)
 {
     struct region region;
     parcel__mutexes_lock(PARCEL__MUTEX_SHARED);
-    bool is_ours = take(memory, is_view, &region);
+    bool is_ours = take_region(memory, is_view, &region);
     parcel__mutexes_unlock(PARCEL__MUTEX_SHARED);
     if (!is_ours)
         return false;
@@ -130,12 +130,12 @@ void *parcel_shared_alloc(size_t size)
     if (size == 0)
         size = 1;
     void *pages = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    return keep(pages, size, false);
+    return keep_pages(pages, size, false);
 }
 
 void parcel_shared_free(void *memory)
 {
-    release(memory, false);
+    release_pages(memory, false);
 }
 
 unsigned parcel__shared_serial(void)
@@ -163,7 +163,8 @@ bool parcel__shared_covers(const void *pointer, unsigned serial)
 void *parcel__shared_view(void *pages, size_t size)
 {
 #ifdef __linux__
-    return keep(mremap(pages, 0, size, MREMAP_MAYMOVE), size, true); /* 0: the old one stays */
+    return keep_pages(mremap(pages, 0, size, MREMAP_MAYMOVE), size,
+                      true); /* 0: the old one stays */
 #else
     (void)pages, (void)size;
     return NULL;
@@ -172,5 +173,5 @@ void *parcel__shared_view(void *pages, size_t size)
 
 bool parcel__shared_release(void *memory)
 {
-    return release(memory, true);
+    return release_pages(memory, true);
 }

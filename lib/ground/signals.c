@@ -117,7 +117,7 @@ static struct parcel__signals seen_here = {.last = -INFINITY, .expected = -INFIN
 
 /* The second one means that the user does not want to wait: it does what it always did, when the
  * handler has returned. */
-static void handle(int number)
+static void handle_signal(int number)
 {
     struct sigaction action = {.sa_handler = SIG_DFL};
     if (getpid() == atomic_load(&process) &&
@@ -132,11 +132,11 @@ static void handle(int number)
  * still, or again. */
 static void install(void)
 {
-    struct sigaction before, action = {.sa_handler = handle, .sa_flags = SA_RESTART};
+    struct sigaction before, action = {.sa_handler = handle_signal, .sa_flags = SA_RESTART};
     sigemptyset(&action.sa_mask);
     for (int i = 0; i < N_HANDLED; i++) {
         sigaction(handled[i], NULL, &before);
-        if (before.sa_handler == handle)
+        if (before.sa_handler == handle_signal)
             continue;
         old[i] = before;
         if (before.sa_handler != SIG_IGN)

@@ -66,7 +66,7 @@ void parcel__text_format_local(struct parcel__text *text, const char *format, va
 }
 
 /* A byte that goes on with a character of UTF-8. */
-static bool goes_on(char byte)
+static bool continues_character(char byte)
 {
     return ((unsigned char)byte & 0xC0) == 0x80;
 }
@@ -75,7 +75,7 @@ void parcel__text_cut(struct parcel__text *text, size_t length, size_t most)
 {
     size_t end = length;
     for (size_t count = 0; end < text->length; end++)
-        if (!goes_on(text->bytes[end]) && ++count > most)
+        if (!continues_character(text->bytes[end]) && ++count > most)
             break;
     if (end == text->length)
         return;

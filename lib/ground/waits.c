@@ -30,7 +30,7 @@ static void watch_forks(void)
     pthread_atfork(NULL, NULL, forget);
 }
 
-static struct parcel__wait ask(double now)
+static struct parcel__wait ask_source(double now)
 {
     parcel__once_run(&fork_once, watch_forks);
     last = (struct parcel__wait){parcel__waits_source(), now};
@@ -39,13 +39,13 @@ static struct parcel__wait ask(double now)
 
 struct parcel__wait parcel__waits_begin(double now)
 {
-    return now - last.at < PARCEL__WAITS_INTERVAL ? last : ask(now);
+    return now - last.at < PARCEL__WAITS_INTERVAL ? last : ask_source(now);
 }
 
 double parcel__waits_settle(struct parcel__wait *wait, double now)
 {
     double before = wait->seconds;
-    *wait = ask(now);
+    *wait = ask_source(now);
     return wait->seconds < before ? 0 : wait->seconds - before;
 }
 

@@ -87,8 +87,8 @@ static void run_openmp(void *state, parcel_job *job, int n_workers)
 
 #else
 
-static int refuse(const parcel_backend *backend, int n_workers, void **state, char *why,
-                  size_t why_size)
+static int refuse_to_open(const parcel_backend *backend, int n_workers, void **state, char *why,
+                          size_t why_size)
 {
     (void)backend, (void)n_workers, (void)state;
     snprintf(why, why_size, "this libparcel was built without OpenMP (configure --disable-openmp)");
@@ -100,7 +100,7 @@ static void run_openmp(void *state, parcel_job *job, int n_workers)
     (void)state, (void)job, (void)n_workers;
 }
 
-#define OPEN refuse
+#define OPEN refuse_to_open
 
 #endif
 

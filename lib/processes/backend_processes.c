@@ -320,7 +320,7 @@ static struct pool *find_pool(struct processes *processes, const parcel_job *job
     return open_pool(processes->n_workers, job, why, why_size);
 }
 
-static void give_back(struct processes *processes, struct pool *pool)
+static void give_pool_back(struct processes *processes, struct pool *pool)
 {
     pool->snapshot.calls = NULL;
     pool->snapshot.has_memory = false;
@@ -366,7 +366,7 @@ static void run_processes(void *state, parcel_job *job, int n_workers)
         return;
     }
     run_pool(pool, job, n_workers);
-    give_back(processes, pool);
+    give_pool_back(processes, pool);
 }
 
 static void close_processes(void *state)

@@ -132,7 +132,7 @@ _Noreturn void parcel__death_leave(void)
 
 /* Behind what calls registered with atexit and before what the program did. The buffers hold only
  * what this process wrote. A report of leaks ends the process with a status of its own. */
-static void leave(int status)
+static void end_process(int status)
 {
     const bool had_left =
         is_worker() && atomic_load_explicit(&worker.death->had_left, memory_order_relaxed);
@@ -157,7 +157,7 @@ static void leave_quickly(void)
 /* What is entered last is called first. */
 void parcel__death_catch_exits(void)
 {
-    parcel__port_at_exit(leave);
+    parcel__port_at_exit(end_process);
     at_quick_exit(leave_quickly);
 }
 

@@ -79,7 +79,7 @@ static int state_of(const struct seat *seat)
     return atomic_load_explicit(&seat->state, memory_order_acquire);
 }
 
-static void settle(struct seat *seat, int state)
+static void set_state(struct seat *seat, int state)
 {
     atomic_store_explicit(&seat->state, state, memory_order_release);
     parcel__process_ring(&seat->bell);
@@ -224,7 +224,7 @@ static void bury_workers(struct parcel__forkserver *forkserver)
     for (int i = 0; i < forkserver->options.n_workers; i++)
         if (forkserver->seats[i].is_dead) {
             forkserver->seats[i].is_dead = false;
-            settle(&forkserver->seats[i], ENDED);
+            set_state(&forkserver->seats[i], ENDED);
         }
 }
 
@@ -242,7 +242,7 @@ static bool has_child(void)
     return waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
 }
 
-static _Noreturn void leave(struct parcel__forkserver *forkserver)
+static _Noreturn void end_forkserver(struct parcel__forkserver *forkserver)
 {
     sigset_t all;
     sigfillset(&all); /* each of the workers' ends would take its time */
@@ -275,14 +275,14 @@ static bool fork_worker(struct parcel__forkserver *forkserver, int worker)
         be_worker(forkserver, worker, self);
     if (pid > 0) {
         atomic_store_explicit(&seat->pid, pid, memory_order_relaxed);
-        settle(seat, RUNNING);
+        set_state(seat, RUNNING);
         has_started = true;
         return true;
     }
     seat->error = errno;
     if (parcel__port_now() < seat->first_try + patience)
         return false;
-    settle(seat, REFUSED);
+    set_state(seat, REFUSED);
     return true;
 }
 
@@ -325,7 +325,7 @@ static bool program_lives(const struct parcel__forkserver *forkserver)
 }
 
 /* The signal of the parent's end also comes when only the thread that forked has ended. */
-static void keep(void *data)
+static void keep_workers(void *data)
 {
     struct parcel__forkserver *forkserver = kept = data;
     bool is_quiet = true;
@@ -342,7 +342,7 @@ static void keep(void *data)
         bury_workers(forkserver);
         if (atomic_load(&forkserver->is_closing) || getppid() != forkserver->program ||
             (is_quiet && !program_lives(forkserver)))
-            leave(forkserver);
+            end_forkserver(forkserver);
         double pause = serve(forkserver);
         parcel__process_wait(&forkserver->word, seen, has_started ? quiet : pause);
         is_quiet = atomic_load(&forkserver->word) == seen;
@@ -416,7 +416,7 @@ static void bury_forkserver(struct parcel__forkserver *forkserver, int flags)
         parcel__openmp_clean_up(atomic_load(&seat->pid));
         seat->death.lost_forkserver = true;
         seat->death.has_ended = true;
-        settle(seat, ENDED);
+        set_state(seat, ENDED);
     }
 }
 
@@ -424,7 +424,7 @@ static void bury_forkserver(struct parcel__forkserver *forkserver, int flags)
 static bool fork_forkserver(struct parcel__forkserver *forkserver)
 {
     pthread_sigmask(SIG_SETMASK, NULL, &forkserver->mask);
-    pid_t pid = parcel__process_fork(keep, forkserver, &forkserver->has_stack);
+    pid_t pid = parcel__process_fork(keep_workers, forkserver, &forkserver->has_stack);
     if (pid > 0)
         atomic_store(&forkserver->pid, pid);
     return pid > 0;

@@ -100,7 +100,7 @@ static bool has_list(const struct errand *errand)
 }
 
 /* Packs as many calls as go together; 0: not even the first does, and the errand may say why. */
-static size_t pack(struct errand *errand, size_t first, size_t count, size_t *packed)
+static size_t pack_calls(struct errand *errand, size_t first, size_t count, size_t *packed)
 {
     const struct parcel__mail *mail = &errand->proxy->mail;
     const struct parcel__lot *lot = errand->worker->lot;
@@ -169,7 +169,7 @@ static size_t send(struct errand *errand, size_t first, size_t count)
     if (count > longest_order(errand))
         count = longest_order(errand);
     if (!has_list(errand))
-        count = pack(errand, first, count, &packed);
+        count = pack_calls(errand, first, count, &packed);
     if (count == 0)
         return 0;
     clear(box);
@@ -313,7 +313,7 @@ static bool becomes_slow(struct errand *errand)
 }
 
 /* A call of the worker stops the run, or cancels its token, whether it has returned or not. */
-static void hear_stop(struct errand *errand)
+static void hear_worker(struct errand *errand)
 {
     const parcel_token *token = errand->job->control->limits->cancel;
     if (token && !errand->has_heard && parcel_token_cancelled(&errand->box->token)) {
@@ -381,7 +381,7 @@ static bool await(struct errand *errand)
             break;
         read_answers(errand);
         if (!parcel__job_is_stopped(errand->job))
-            hear_stop(errand);
+            hear_worker(errand);
         pass_on(errand);
         parcel__process_wait(proxy->mail.bell, bell, fmin(press(errand), look_again(errand)));
     }
@@ -538,7 +538,7 @@ static bool borrow(struct errand *errand, char *why, size_t why_size)
     return false;
 }
 
-static void give_back(struct errand *errand)
+static void give_process_back(struct errand *errand)
 {
     struct parcel__proxy *own = errand->own;
     if (errand->proxy == own)
@@ -564,7 +564,7 @@ static bool find_process(struct errand *errand)
     char why[256];
     if (start(errand->proxy, &errand->job->options.policy->worker_limits, why, sizeof why))
         return true;
-    give_back(errand);
+    give_process_back(errand);
     if (borrow(errand, why, sizeof why))
         return true;
     if (!some_process_lives(own) && ++own->n_vain >= MOST_VAIN)
@@ -573,7 +573,7 @@ static bool find_process(struct errand *errand)
 }
 
 /* The signal and the end of the order have crossed: it must not hit another order's call. */
-static void finish(struct parcel__proxy *proxy)
+static void kill_worker(struct parcel__proxy *proxy)
 {
     parcel__forkserver_kill(proxy->forkserver, proxy->number, SIGKILL);
     parcel__proxy_await(proxy);
@@ -590,10 +590,10 @@ static enum ending run_order(struct errand *errand, size_t first, size_t count, 
     if (count == 0)
         return UNSENT;
     bool is_alive = await(errand);
-    hear_stop(errand);
+    hear_worker(errand);
     *n_answers = count_answers(errand);
     if (is_alive && errand->killed > 0)
-        finish(proxy);
+        kill_worker(proxy);
     if (errand->packed > PACKED_BYTES) /* an array of that size is rare: its pages are not kept */
         parcel__process_release(proxy->mail.calls, errand->packed);
     proxy->n_calls += *n_answers;
@@ -619,7 +619,7 @@ static void tell_ended(const struct errand *errand, size_t place, size_t count)
 
 /* Records a call that an attempt failed at, or tries it again for as long as that is wanted. When
  * the run stops before another attempt begins, the last one holds. */
-static void settle(struct errand *errand, size_t place, struct attempt attempt)
+static void settle_call(struct errand *errand, size_t place, struct attempt attempt)
 {
     size_t index = errand->worker->lot->first_index + place;
     double start = attempt.outcome.start;
@@ -797,7 +797,7 @@ static size_t deal_with(struct errand *errand, size_t first, size_t count)
     if (ending == IDLE || ending == STARTING)
         note_vain(errand, ending);
     if (has_last)
-        settle(errand, first + n_read, last);
+        settle_call(errand, first + n_read, last);
     return n_read + has_last;
 }
 
@@ -814,7 +814,7 @@ static size_t carry(const struct parcel__runner *runner, struct parcel_job *job,
     double start = parcel__port_now();
     pthread_mutex_lock(&proxy->mutex);
     size_t n = deal_with(&errand, first, count);
-    give_back(&errand);
+    give_process_back(&errand);
     pthread_mutex_unlock(&proxy->mutex);
     parcel__memory_free(errand.refusal);
     (void)parcel__job_listen(worker);

@@ -117,7 +117,7 @@ static struct parcel__note note_of(const struct parcel__ranks *ranks,
 }
 
 /* Another rank says what has stopped the run. */
-static void hear_stop(const struct parcel__note *note, struct parcel__control *control)
+static void hear_note(const struct parcel__note *note, struct parcel__control *control)
 {
     if (!control || note->reason == PARCEL__GOES_ON)
         return;
@@ -183,7 +183,7 @@ static bool is_stopped(const struct parcel__ranks *ranks, const struct parcel__p
 {
     int gone = find_rank(ranks, has_gone);
     if (gone > 0)
-        hear_stop(&ranks->hellos[gone].leave, patience->control);
+        hear_note(&ranks->hellos[gone].leave, patience->control);
     return stop_if_due(patience) != PARCEL__GOES_ON;
 }
 
@@ -217,7 +217,7 @@ static bool await_all(struct parcel__ranks *ranks, const struct parcel__patience
 /* ---- are the lists the same? ---- */
 
 /* Asks a rank about a part of its list. False: it has left meanwhile. */
-static bool ask(struct parcel__ranks *ranks, int rank, struct parcel__comparison *question)
+static bool ask_rank(struct parcel__ranks *ranks, int rank, struct parcel__comparison *question)
 {
     struct parcel__comparison answer;
     parcel__messages_free(ranks->compared);
@@ -240,7 +240,7 @@ static void put_difference(struct parcel__ranks *ranks, int rank, const parcel_c
 {
     struct parcel__text own = {0};
     parcel__ranks_put_call(&own, calls, &question);
-    const char *other = ask(ranks, rank, &question)
+    const char *other = ask_rank(ranks, rank, &question)
                             ? parcel__messages_text(ranks->compared, sizeof question)
                             : NULL;
     bool is_alike = other && own.bytes && strcmp(own.bytes, other) == 0;
@@ -269,7 +269,7 @@ static void find_difference(struct parcel__ranks *ranks, int rank, const parcel_
         question.low = low;
         question.high = middle;
         question.digest = parcel__digest_calls(calls, low, middle - low);
-        if (!ask(ranks, rank, &question))
+        if (!ask_rank(ranks, rank, &question))
             return;
         if (question.is_same)
             low = middle;
@@ -430,7 +430,7 @@ static bool await_answer(struct parcel__ranks *ranks, const struct parcel__patie
 }
 
 /* Rank 0 may answer just as this rank leaves: then that holds. */
-static bool leave(struct parcel__ranks *ranks, const struct parcel__control *control)
+static bool leave_run(struct parcel__ranks *ranks, const struct parcel__control *control)
 {
     const struct parcel__patience patience = {.timeout = last_wait};
     const struct parcel__note note = note_of(ranks, control);
@@ -453,7 +453,7 @@ static struct parcel__terms *read_answer(struct parcel__ranks *ranks,
         answer->bytes = NULL;
     } else {
         memcpy(&note, answer->bytes, sizeof note);
-        hear_stop(&note, control);
+        hear_note(&note, control);
         parcel__text_put(error, why ? why : "rank 0 is out of memory");
     }
     parcel__messages_free(answer);
@@ -485,7 +485,7 @@ struct parcel__terms *parcel__ranks_join(struct parcel__ranks *ranks,
     if (stop_if_due(patience) != PARCEL__GOES_ON) /* so that rank 0 begins nothing */
         hello.leave = note_of(ranks, patience->control);
     parcel__messages_tell(ranks->post, 0, PARCEL__SAYS_HELLO, &hello, sizeof hello, hello.fault);
-    bool has_answer = await_answer(ranks, patience) || leave(ranks, patience->control);
+    bool has_answer = await_answer(ranks, patience) || leave_run(ranks, patience->control);
     ranks->calls = NULL;
     if (ranks->answer)
         return read_answer(ranks, patience->control, error);

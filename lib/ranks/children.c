@@ -117,7 +117,8 @@ static size_t enter(struct parcel__child *child, struct parcel__stream_block *bl
     return i;
 }
 
-static void finish(struct parcel__children *children, struct parcel__child *child, unsigned number)
+static void finish_block(struct parcel__children *children, struct parcel__child *child,
+                         unsigned number)
 {
     struct parcel__stream_block *block = find_block(children, child, number);
     pthread_mutex_lock(&children->mutex);
@@ -138,7 +139,7 @@ static void note_answers(struct parcel__children *children, struct parcel__child
     pthread_mutex_unlock(&children->mutex);
     block->n_missing -= count;
     if (block->n_missing == 0 && block->n_arriving == 0)
-        finish(children, child, number);
+        finish_block(children, child, number);
 }
 
 /* A copy of why calls of the block failed, which lives as long as its results. */
@@ -232,8 +233,9 @@ static size_t wanted(const struct parcel__children *children, const struct parce
 
 /* Packs calls of the block behind room for the work. Returns how many; 0: *why says why the first
  * cannot go, or is NULL: out of memory. */
-static size_t pack(struct parcel__children *children, const struct parcel__stream_block *block,
-                   struct parcel__bundle *bundle, struct parcel__work *work, char **why)
+static size_t pack_block(struct parcel__children *children,
+                         const struct parcel__stream_block *block, struct parcel__bundle *bundle,
+                         struct parcel__work *work, char **why)
 {
     size_t n = 0;
     if (parcel__bundle_put(bundle, work, sizeof *work))
@@ -245,8 +247,8 @@ static size_t pack(struct parcel__children *children, const struct parcel__strea
 }
 
 /* A block that cannot go to another rank: nobody else has it. */
-static void refuse(struct parcel__children *children, const struct parcel__child *child,
-                   struct parcel__stream_block *block, const char *why)
+static void refuse_block(struct parcel__children *children, const struct parcel__child *child,
+                         struct parcel__stream_block *block, const char *why)
 {
     parcel__post_hold(children->post);
     fail_calls(children, child, block, 0, block->n_missing, why);
@@ -256,8 +258,8 @@ static void refuse(struct parcel__children *children, const struct parcel__child
 }
 
 /* Keeps so many calls of the block; the rest is handed out again, or has failed. */
-static void keep(struct parcel__children *children, const struct parcel__child *child,
-                 struct parcel__stream_block *block, size_t count)
+static void keep_part(struct parcel__children *children, const struct parcel__child *child,
+                      struct parcel__stream_block *block, size_t count)
 {
     size_t rest = block->lot.results->count - count;
     block->n_missing = count;
@@ -276,8 +278,8 @@ static void send_block(struct parcel__children *children, struct parcel__child *
     struct parcel__work work = {.first = block->lot.first_index};
     char *why = NULL;
     size_t count = block->lot.results->count, number = SIZE_MAX;
-    size_t n = children->is_sent ? pack(children, block, &bundle, &work, &why) : count;
-    keep(children, child, block, n > 0 ? n : 1);
+    size_t n = children->is_sent ? pack_block(children, block, &bundle, &work, &why) : count;
+    keep_part(children, child, block, n > 0 ? n : 1);
     if (n > 0) {
         pthread_mutex_lock(&children->mutex);
         number = enter(child, block);
@@ -286,7 +288,7 @@ static void send_block(struct parcel__children *children, struct parcel__child *
     work.block = (unsigned)number;
     work.count = n;
     if (number == SIZE_MAX) {
-        refuse(children, child, block, why);
+        refuse_block(children, child, block, why);
     } else if (!children->is_sent) {
         parcel__post_tell(children->post, child->rank, PARCEL__SAYS_WORK, &work, sizeof work);
     } else {
@@ -318,7 +320,7 @@ static size_t longest_block(const struct parcel__children *children,
 }
 
 /* The next count calls, and how long it takes to have them; NULL: there are none. */
-static struct parcel__stream_block *take(struct parcel__children *children, size_t count)
+static struct parcel__stream_block *take_block(struct parcel__children *children, size_t count)
 {
     double start = parcel__port_now();
     struct parcel__stream_block *block = parcel__feed_take(children->stream, count);
@@ -341,7 +343,7 @@ static void top_up(struct parcel__children *children, struct parcel__child *chil
             return;
         count = count < most ? count : most;
         open_one(children);
-        struct parcel__stream_block *block = take(children, count);
+        struct parcel__stream_block *block = take_block(children, count);
         if (!block) {
             close_one(children);
             return;
@@ -462,7 +464,7 @@ static void arrive(void *context, void *data)
         find_block(arrival->children, arrival->child, arrival->number);
     (void)data;
     if (--block->n_arriving == 0 && block->n_missing == 0)
-        finish(arrival->children, arrival->child, arrival->number);
+        finish_block(arrival->children, arrival->child, arrival->number);
     parcel__memory_free(arrival);
 }
 

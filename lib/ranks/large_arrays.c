@@ -52,7 +52,7 @@ size_t parcel__large_arrays_add(struct parcel__large_arrays *large_arrays,
     return larger ? first : SIZE_MAX;
 }
 
-static struct parcel__offer take(struct parcel__large_arrays *large_arrays, size_t number)
+static struct parcel__offer take_offer(struct parcel__large_arrays *large_arrays, size_t number)
 {
     struct parcel__offer taken = {0};
     pthread_mutex_lock(&large_arrays->mutex);
@@ -97,7 +97,7 @@ void parcel__large_arrays_hear(struct parcel__large_arrays *large_arrays,
 {
     struct parcel__wish wish;
     memcpy(&wish, message->bytes, sizeof wish);
-    struct parcel__offer offer = take(large_arrays, wish.offer);
+    struct parcel__offer offer = take_offer(large_arrays, wish.offer);
     if (offer.data && message->kind == PARCEL__SAYS_WANT)
         send_offer(large_arrays->post, &offer, message->rank, wish.offer);
     else if (offer.is_owned)

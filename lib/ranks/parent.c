@@ -66,7 +66,7 @@ static void answer_unrun(const struct parcel__parent *parent, unsigned block, si
 
 /* ---- grants ---- */
 
-static void hold(struct parcel__grant *grant)
+static void hold_grant(struct parcel__grant *grant)
 {
     atomic_fetch_add_explicit(&grant->n_holds, 1, memory_order_relaxed);
 }
@@ -290,18 +290,19 @@ void parcel__parent_share(struct parcel__stream_block *to, const struct parcel__
 {
     to->origin = from->origin;
     to->origin.offset += at;
-    hold(to->origin.grant);
+    hold_grant(to->origin.grant);
 }
 
 /* The block gets the first of the calls that wait, which may be all. */
-static void cut(struct parcel__waiting *waiting, struct parcel__stream_block *block, size_t count)
+static void use_front(struct parcel__waiting *waiting, struct parcel__stream_block *block,
+                      size_t count)
 {
     block->lot.first_index = waiting->first;
     block->origin = (struct parcel__origin){waiting->offset, waiting->grant};
     if (waiting->grant->list)
         block->lot.calls = waiting->grant->list;
     block->lot.first_call = waiting->grant->list ? waiting->place : waiting->first;
-    hold(waiting->grant);
+    hold_grant(waiting->grant);
     waiting->first += count;
     waiting->offset += count;
     waiting->place += count;
@@ -318,7 +319,7 @@ size_t parcel__parent_fill(struct parcel__parent *parent, struct parcel__stream_
     if (waiting) {
         count = waiting->count < most ? waiting->count : most;
         if (count > 0)
-            cut(waiting, block, count);
+            use_front(waiting, block, count);
         parent->count -= count;
         if (waiting->count == 0) {
             used = waiting;
@@ -347,7 +348,7 @@ void parcel__parent_put_back(struct parcel__parent *parent, struct parcel__strea
 {
     struct parcel__waiting *waiting = parcel__memory_await(sizeof *waiting);
     *waiting = restore(block, at);
-    hold(waiting->grant);
+    hold_grant(waiting->grant);
     pthread_mutex_lock(&parent->mutex);
     struct parcel__waiting *next = parent->first;
     parent->count += waiting->count;
@@ -396,8 +397,8 @@ static void unpack_results(struct parcel__bundle *out, size_t used, size_t n_lar
 
 /* Packs results of the block from at on, or answers for them if memory runs out. Returns how many.
  */
-static size_t pack(struct parcel__parent *parent, const struct parcel__stream_block *block,
-                   size_t at)
+static size_t pack_results(struct parcel__parent *parent, const struct parcel__stream_block *block,
+                           size_t at)
 {
     struct parcel__bundle *out = &parent->out;
     size_t start = out->used, n_large = out->n_large;
@@ -430,7 +431,7 @@ void parcel__parent_give(struct parcel__parent *parent, struct parcel__stream_bl
     if (parent->out.used == 0)
         parent->out_since = parcel__port_now();
     for (size_t at = 0; at < block->lot.results->count;) {
-        at += pack(parent, block, at);
+        at += pack_results(parent, block, at);
         if (parent->out.used >= FULL || parent->out.n_large > 0)
             send_out(parent);
     }

@@ -129,7 +129,7 @@ static void compare(struct parcel__ranks *ranks, const struct parcel__message *m
 }
 
 /* A copy of the message that keeps the bytes. */
-static struct parcel__message *keep(struct parcel__message *message)
+static struct parcel__message *keep_copy(struct parcel__message *message)
 {
     struct parcel__message *kept = parcel__memory_await(sizeof *kept);
     *kept = *message;
@@ -150,7 +150,7 @@ static void hear_answer(struct parcel__ranks *ranks, struct parcel__message *mes
     if (begins)
         parcel__ranks_pass_on(ranks, PARCEL__SAYS_BEGIN, message->bytes, message->size);
     parcel__messages_free(ranks->answer);
-    ranks->answer = keep(message);
+    ranks->answer = keep_copy(message);
 }
 
 /* Of a run that this rank does not yet know of. */
@@ -159,7 +159,7 @@ static void keep_early(struct parcel__ranks *ranks, struct parcel__message *mess
     struct parcel__message **link = &ranks->early;
     while (*link)
         link = &(*link)->next;
-    *link = keep(message);
+    *link = keep_copy(message);
 }
 
 static void handle(void *context, struct parcel__message *message)
@@ -189,7 +189,7 @@ static void handle(void *context, struct parcel__message *message)
         return;
     case PARCEL__SAYS_COMPARED:
         parcel__messages_free(ranks->compared);
-        ranks->compared = keep(message);
+        ranks->compared = keep_copy(message);
         return;
     case PARCEL__SAYS_REFUSE:
     case PARCEL__SAYS_BEGIN:

@@ -10,7 +10,7 @@
 #include "ground/port.h"
 
 /* Gives a block that was emptied back. Called with the mutex held. */
-static void put_back(struct parcel__stream *stream, struct parcel__stream_block *block)
+static void recycle(struct parcel__stream *stream, struct parcel__stream_block *block)
 {
     parcel__stream_release(block->lender);
     block->lender = NULL;
@@ -95,7 +95,7 @@ void parcel__delivery_give(struct parcel__stream *stream)
         give_away(stream, block);
         pthread_mutex_lock(&stream->mutex);
         parcel__window_take(&stream->window, block->place.count);
-        put_back(stream, block);
+        recycle(stream, block);
     }
     stream->is_delivering = false;
     pthread_mutex_unlock(&stream->mutex);
@@ -138,7 +138,7 @@ struct parcel__stream_block *parcel__delivery_next(struct parcel__stream *stream
             break;
         } else {
             parcel__window_unqueue(&stream->window.ready);
-            put_back(stream, block);
+            recycle(stream, block);
         }
     }
     pthread_mutex_unlock(&stream->mutex);

@@ -28,7 +28,7 @@ static size_t find_calls(struct parcel__stream *stream, struct parcel__stream_bl
 }
 
 /* Makes room for the results of the block's calls. False: out of memory. */
-static bool make_room(struct parcel__stream *stream, const struct parcel__stream_block *block)
+static bool reserve_results(struct parcel__stream *stream, const struct parcel__stream_block *block)
 {
     const struct parcel_results *part = block->lot.results;
     if (!parcel__stream_collects(stream))
@@ -54,7 +54,7 @@ static bool fill(struct parcel__stream *stream, struct parcel__stream_block *blo
                                 count) &&
         (stream->options.job.control->limits->retry.most == 0 ||
          parcel__results_keep_attempts(block->lot.results)) &&
-        make_room(stream, block))
+        reserve_results(stream, block))
         return count > 0;
     parcel__stream_run_out_of_memory(stream);
     if (stream->feed->drop && count > 0)
@@ -147,7 +147,8 @@ static size_t block_length(const struct parcel__stream *stream,
 /* ---- handing out ---- */
 
 /* All but the first count calls of such a block are handed out on, if there is memory for that. */
-static void cut(struct parcel__stream *stream, struct parcel__stream_block *block, size_t count)
+static void cut_block(struct parcel__stream *stream, struct parcel__stream_block *block,
+                      size_t count)
 {
     if (block->lot.results->count > count)
         (void)parcel__block_give_back(stream, block, count, block->seconds_per_call);
@@ -242,7 +243,7 @@ static struct parcel__stream_block *pull_returned(struct parcel__stream *stream,
         return NULL;
     if (worker->of_job->seconds_per_call < block->seconds_per_call)
         worker->of_job->seconds_per_call = block->seconds_per_call;
-    cut(stream, block, returned_length(stream, worker, block->lot.results->count));
+    cut_block(stream, block, returned_length(stream, worker, block->lot.results->count));
     return block;
 }
 
@@ -276,7 +277,7 @@ struct parcel__stream_block *parcel__feed_take(struct parcel__stream *stream, si
     size_t room = block ? 0 : find_room(stream);
     count = block || count < room ? count : room;
     if (block)
-        cut(stream, block, count);
+        cut_block(stream, block, count);
     else if (count > 0)
         block = next_block(stream, count, turn_end(stream));
     pthread_mutex_unlock(&stream->pull_mutex);

@@ -40,8 +40,8 @@ static bool check_travel(struct parcel__stream *stream, parcel_calls *list, char
 
 /* Adds the next call to the list. False: there is none, *status says why, and the list's error, or
  * *why, which is to be freed. */
-static bool ask(struct parcel__stream *stream, parcel_calls *list, parcel_next_status *status,
-                char **why)
+static bool ask_generator(struct parcel__stream *stream, parcel_calls *list,
+                          parcel_next_status *status, char **why)
 {
     parcel_call call;
     stream->asking.running.index = parcel__stream_count_pulled(stream);
@@ -62,7 +62,7 @@ static size_t fill(void *state, struct parcel__stream_block *block, size_t count
     parcel_next_status status = PARCEL_NEXT_CALL;
     parcel__calls_clear(list);
     struct parcel_current_call *before = parcel__stream_enter(&stream->asking);
-    while (count > 0 && ask(stream, list, &status, &why)) {
+    while (count > 0 && ask_generator(stream, list, &status, &why)) {
         parcel__feed_add_pulled(stream, 1);
         count--;
     }

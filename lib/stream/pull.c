@@ -88,7 +88,7 @@ static bool is_pulled(const parcel_results *results)
 }
 
 /* Why the stream of another process ends here. */
-static void refuse(parcel_results *results)
+static void refuse_copy(parcel_results *results)
 {
     if (!results->error)
         parcel__results_set_error(
@@ -103,7 +103,7 @@ bool parcel_results_next(parcel_results *results, parcel_result *result)
         return false;
     *result = (parcel_result){.value = parcel_value_none()};
     if (results && results->pulled && is_elsewhere(results->pulled))
-        refuse(results);
+        refuse_copy(results);
     if (!is_pulled(results) || results->pulled->is_closed)
         return false;
     struct parcel__stream_block *block = parcel__delivery_next(&results->pulled->stream, &i);
@@ -154,7 +154,7 @@ static void warn(parcel_results *results, size_t used, size_t unused, size_t can
 static bool close_early(parcel_results *results, size_t *used, size_t *unused, size_t *cancelled)
 {
     if (results && results->pulled && is_elsewhere(results->pulled))
-        refuse(results);
+        refuse_copy(results);
     if (!is_pulled(results))
         return false;
     struct parcel__pull *pulled = results->pulled;

@@ -75,7 +75,8 @@ static bool idle(void *state, struct parcel__worker *worker, unsigned n_idle)
 }
 
 /* To where the calls came from. */
-static void put_back(struct parcel__stream *stream, struct parcel__stream_block *block, size_t at)
+static void return_to_feed(struct parcel__stream *stream, struct parcel__stream_block *block,
+                           size_t at)
 {
     stream->feed->put_back(stream->feed_state, block, at);
     pthread_mutex_lock(&stream->mutex);
@@ -92,7 +93,7 @@ static bool give_back(void *state, struct parcel__worker *worker, const struct p
     struct parcel__stream_worker *own = find_own(stream, worker);
     double left = (double)rest->count * worker->seconds_per_call;
     if (stream->feed->put_back) {
-        put_back(stream, own->block, rest->first);
+        return_to_feed(stream, own->block, rest->first);
         return true;
     }
     if (left < worth && !stream->options.outside &&

@@ -286,7 +286,7 @@ struct unpacking {
 static const char not_sound[] = "the calls that another rank sent are damaged";
 
 /* Refuses the bytes. Without memory for the sentence, it is NULL. */
-static bool refuse(struct unpacking *unpacking, const char *sentence)
+static bool refuse_bytes(struct unpacking *unpacking, const char *sentence)
 {
     *unpacking->why = parcel__memory_copy_string(sentence);
     return false;
@@ -309,18 +309,18 @@ static bool learn(struct unpacking *unpacking, struct known *known)
     struct definition definition;
     const void *bytes = parcel__bytes_take(&unpacking->input, sizeof definition);
     if (!bytes)
-        return refuse(unpacking, not_sound);
+        return refuse_bytes(unpacking, not_sound);
     memcpy(&definition, bytes, sizeof definition);
     const char *name = (const char *)parcel__bytes_take(&unpacking->input, definition.size);
     if (!name || definition.size == 0 || name[definition.size - 1] != '\0' ||
         definition.seal != seal_of(definition.identity))
-        return refuse(unpacking, not_sound);
+        return refuse_bytes(unpacking, not_sound);
     const parcel_function *function =
         parcel__identity_find(definition.identity, sizeof(parcel_function));
     if (!function)
         return refuse_unknown(unpacking, name, "the function ");
     if ((uintptr_t)function % _Alignof(parcel_function) != 0 || parcel__function_check(function))
-        return refuse(unpacking, not_sound);
+        return refuse_bytes(unpacking, not_sound);
     *known = know(function);
     return true;
 }
@@ -331,7 +331,7 @@ static bool add_plain_calls(struct unpacking *unpacking, const struct known *kno
     size_t size = known->layout.size;
     const unsigned char *arguments = parcel__bytes_take_some(&unpacking->input, size, count);
     if (!arguments)
-        return refuse(unpacking, not_sound);
+        return refuse_bytes(unpacking, not_sound);
     for (size_t i = 0; i < count; i++) {
         memcpy(call.arguments, arguments + i * size, size);
         if (!parcel__calls_put(unpacking->list, &call))
@@ -351,7 +351,7 @@ static bool add_other_call(struct unpacking *unpacking, const struct known *know
         return false;
     return away->is_unknown ? refuse_unknown(unpacking, known->function->name,
                                              "what is pointed at by an argument of ")
-                            : refuse(unpacking, not_sound);
+                            : refuse_bytes(unpacking, not_sound);
 }
 
 static bool add_group(struct unpacking *unpacking, size_t most)
@@ -359,15 +359,15 @@ static bool add_group(struct unpacking *unpacking, size_t most)
     struct group group;
     const void *bytes = parcel__bytes_take(&unpacking->input, sizeof group);
     if (!bytes)
-        return refuse(unpacking, not_sound);
+        return refuse_bytes(unpacking, not_sound);
     memcpy(&group, bytes, sizeof group);
     if (group.slot >= N_KNOWN || group.count == 0 || group.count > most)
-        return refuse(unpacking, not_sound);
+        return refuse_bytes(unpacking, not_sound);
     struct known *known = &unpacking->known[group.slot];
     if (group.is_new && !learn(unpacking, known))
         return false;
     if (!known->function)
-        return refuse(unpacking, not_sound);
+        return refuse_bytes(unpacking, not_sound);
     if (known->is_plain)
         return add_plain_calls(unpacking, known, (size_t)group.count);
     for (size_t i = 0; i < group.count; i++)

@@ -260,7 +260,7 @@ const char *parcel__wire_get_result(const struct parcel__wire_result *result, un
 /* ---- messages of failures ---- */
 
 /* The longest part of a text that is no longer, and ends between two characters of UTF-8. */
-static size_t cut(const char *text, size_t length)
+static size_t cut_text(const char *text, size_t length)
 {
     while (length > 0 && ((unsigned char)text[length] & 0xC0) == 0x80)
         length--;
@@ -276,7 +276,7 @@ bool parcel__wire_put_text(struct parcel__wire_result *result, struct parcel__wi
     result->size = 0;
     if (left == 0)
         return length == 0;
-    size_t kept = length < left ? length : cut(text, left - 1);
+    size_t kept = length < left ? length : cut_text(text, left - 1);
     unsigned char *copy = room->base + room->used;
     memcpy(copy, text, kept);
     copy[kept] = '\0';
