@@ -180,10 +180,7 @@ const char *parcel__spread_serve(struct parcel__ranks *ranks)
     }
     parcel__plan_free(&plan);
     bool has_fault = error.length > 0 || error.failed;
-    snprintf(ranks->why, sizeof ranks->why, "%s",
-             error.failed  ? "out of memory"
-             : error.bytes ? error.bytes
-                           : "");
+    snprintf(ranks->why, sizeof ranks->why, "%s", has_fault ? parcel__text_why(&error) : "");
     parcel__text_free(&error);
     return has_fault ? ranks->why : NULL;
 }

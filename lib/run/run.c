@@ -37,8 +37,8 @@ parcel_results *parcel__run_cancel(const struct parcel__control *control,
 
 parcel_results *parcel__run_refuse(struct parcel__text *error, const parcel_calls *calls)
 {
-    parcel_results *results = parcel__results_of_error(
-        error->failed || !error->bytes ? "out of memory" : error->bytes, parcel_calls_count(calls));
+    parcel_results *results =
+        parcel__results_of_error(parcel__text_why(error), parcel_calls_count(calls));
     parcel__text_free(error);
     return results;
 }
