@@ -137,13 +137,12 @@ static void decline_data(const struct parcel__parent *parent, const struct parce
 }
 
 /* Reads the calls behind the work, whose bytes it takes, and asks for their large arrays. False:
- * *why is a new sentence that says why not, or NULL: out of memory. */
+ * why says why not, or nothing: out of memory. */
 static bool unpack(struct parcel__lot *lot, const struct parcel__work *work,
-                   struct parcel__message *message, char **why)
+                   struct parcel__message *message, struct parcel__text *why)
 {
     const size_t head = parcel__bytes_padded(sizeof *work);
     struct parcel__bundle large = {0};
-    struct parcel__text text = {0};
     lot->bytes = message->bytes;
     message->bytes = NULL;
     lot->list = parcel_calls_new();
@@ -151,11 +150,9 @@ static bool unpack(struct parcel__lot *lot, const struct parcel__work *work,
                    parcel__bundle_get_calls(lot->bytes + head, message->size - head, work->count,
                                             lot->list, &large, why);
     bool has_room = !is_read || large.n_large == 0 || find_room(lot, &large);
-    if (!has_room) {
-        parcel__text_format(&text, "its arguments do not fit the memory of rank %d",
+    if (!has_room)
+        parcel__text_format(why, "its arguments do not fit the memory of rank %d",
                             lot->parent->rank);
-        *why = parcel__text_take(&text);
-    }
     if (is_read && has_room)
         want_data(lot, &large, work->first_offer);
     else
@@ -211,7 +208,7 @@ void parcel__parent_drain(struct parcel__parent *parent)
 void parcel__parent_hear_work(struct parcel__parent *parent, struct parcel__message *message)
 {
     struct parcel__work work;
-    char *why = NULL;
+    struct parcel__text why = {0};
     memcpy(&work, message->bytes, sizeof work);
     struct parcel__portion *portion = parcel__memory_await(sizeof *portion);
     struct parcel__lot *lot = new_lot(parent, &work);
@@ -219,8 +216,8 @@ void parcel__parent_hear_work(struct parcel__parent *parent, struct parcel__mess
         .lot = lot, .offset = work.offset, .first = work.first, .count = work.count};
     lot->portion = portion;
     if (parent->is_sent && !unpack(lot, &work, message, &why)) {
-        answer_unrun(parent, work.block, work.offset, work.count, why ? why : "out of memory");
-        parcel__memory_free(why);
+        answer_unrun(parent, work.block, work.offset, work.count, parcel__text_why(&why));
+        parcel__text_free(&why);
         free_portion(portion);
     } else if (lot->n_arriving == 0) {
         put_in(parent, portion);

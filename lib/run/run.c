@@ -385,7 +385,7 @@ const char *parcel__run_execute(struct parcel__run *run)
     return fault;
 }
 
-bool parcel__run_check_pointers(const struct parcel__run *run, char **why)
+bool parcel__run_check_pointers(const struct parcel__run *run, struct parcel__text *why)
 {
     unsigned capabilities = run->team->backend->capabilities;
     const struct parcel__wire_target target = parcel__wire_to_process(
