@@ -13,7 +13,7 @@ static const char *check_for_ranks(const struct parcel__plan *plan, const parcel
 {
     if (plan->all_ranks && parcel__calls_are_generated(calls))
         return "mpi_results = PARCEL_ALL_RANKS needs a list of calls: these are generated";
-    if (plan->all_ranks && parcel__run_is_streamed(plan, calls))
+    if (plan->all_ranks && parcel__plan_streams(plan, calls))
         return "mpi_results = PARCEL_ALL_RANKS needs results that are kept: on_result and streams "
                "have them on rank 0";
     return NULL;

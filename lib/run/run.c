@@ -279,7 +279,7 @@ parcel_results *parcel__run_new_results(const struct parcel__plan *plan,
     int wanted = is_bounded ? (int)count : n_jobs;
     wanted = wanted > 0 ? wanted : 1;
     int n_workers = count_startable(plan, team, wanted);
-    parcel_results *results = parcel__run_is_streamed(plan, calls)
+    parcel_results *results = parcel__plan_streams(plan, calls)
                                   ? parcel__results_new_empty(n_workers)
                                   : parcel__results_new(calls, n_workers);
     if (!results)
@@ -370,7 +370,7 @@ static const char *claim_and_start(const struct parcel__run *run)
 /* Runs the calls, and waits. NULL, or why not. */
 static const char *run_whole(struct parcel__run *run)
 {
-    bool is_stream = run->part.state || parcel__run_is_streamed(run->plan, run->calls);
+    bool is_stream = run->part.state || parcel__plan_streams(run->plan, run->calls);
     bool is_run = is_stream ? run_stream(run) : run_into(run);
     return is_run ? NULL : "out of memory";
 }

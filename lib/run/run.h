@@ -52,14 +52,6 @@ struct parcel__run {
 
 extern const char parcel__run_already_streaming[];
 
-/* True when calls flow in blocks: they are generated, or their results go elsewhere than into a
- * list. */
-static inline bool parcel__run_is_streamed(const struct parcel__plan *plan,
-                                           const parcel_calls *calls)
-{
-    return plan->on_result || plan->return_as != PARCEL_LIST || parcel__calls_are_generated(calls);
-}
-
 /* NULL when the calls can be run now, which uses a generator up; else why not. Without a plan, by
  * one that is not known. */
 const char *parcel__run_check(const struct parcel__plan *plan, const parcel_calls *calls);
