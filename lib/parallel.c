@@ -55,7 +55,8 @@ static bool open_spread(struct parcel__workers *workers, struct parcel__plan *pl
     bool is_nested = parcel__current_get();
     if (!is_nested && !(workers->ranks = parcel__spread_find(plan, error)))
         return false;
-    return parcel__team_open(&workers->team, plan, parcel__spread_choose(plan), !is_nested, error);
+    return parcel__team_open(&workers->team, plan, parcel__team_choose_part(plan), !is_nested,
+                             error);
 }
 
 bool parcel__parallel_open(struct parcel__workers *workers, struct parcel__plan *plan,
