@@ -59,7 +59,7 @@ parcel_results *parcel_executor_run(parcel_executor *executor, const parcel_call
         return parcel__parallel_run(&executor->plan, &executor->workers, calls,
                                     &executor->streaming);
     struct parcel__text error = {0};
-    parcel__text_put(&error, executor->error.failed ? "out of memory" : executor->error.bytes);
+    parcel__text_put(&error, parcel__text_why(&executor->error));
     return parcel__parallel_refuse(&executor->plan, &error, calls);
 }
 

@@ -4,7 +4,6 @@
 #include "options/backends.h"
 #include "options/n_jobs.h"
 #include "calls/calls.h"
-#include "ground/memory.h"
 #include "ground/port.h"
 #include "ranks/ranks.h"
 #include "ranks/spread.h"
@@ -19,14 +18,6 @@ const char *parcel_version(void)
         PARCEL_VERSION_PATCH);
 }
 
-/* Results that report the error, which is taken; NULL: out of memory. */
-static parcel_results *refuse_owned(char *error, size_t count)
-{
-    parcel_results *results = parcel__results_of_error(error ? error : "out of memory", count);
-    parcel__memory_free(error);
-    return results;
-}
-
 static parcel_results *run_on_team(struct parcel__run *run)
 {
     const struct parcel__team *team = run->team;
@@ -37,9 +28,9 @@ static parcel_results *run_on_team(struct parcel__run *run)
         is_streaming ? parcel__run_already_streaming : parcel__run_check(run->plan, run->calls);
     if (fault)
         return parcel__results_of_error(fault, count);
-    char *why = NULL;
+    struct parcel__text why = {0};
     if (!parcel__run_check_pointers(run, &why))
-        return refuse_owned(why, count);
+        return parcel__run_refuse(&why, run->calls);
     int n_jobs = run->plan->n_jobs < team->n_workers ? run->plan->n_jobs : team->n_workers;
     run->n_jobs = parcel__n_jobs_limit(parcel__current_get(), n_jobs);
     run->results = parcel__run_new_results(run->plan, team, run->calls, run->n_jobs);
@@ -64,7 +55,8 @@ static bool open_spread(struct parcel__workers *workers, struct parcel__plan *pl
     bool is_nested = parcel__current_get();
     if (!is_nested && !(workers->ranks = parcel__spread_find(plan, error)))
         return false;
-    return parcel__team_open(&workers->team, plan, parcel__spread_choose(plan), !is_nested, error);
+    return parcel__team_open(&workers->team, plan, parcel__team_choose_part(plan), !is_nested,
+                             error);
 }
 
 bool parcel__parallel_open(struct parcel__workers *workers, struct parcel__plan *plan,

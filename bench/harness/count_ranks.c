@@ -9,7 +9,7 @@ NOINLINE static size_t count_calls(struct parcel__bundle *bundle, const parcel_c
                                    parcel_calls *copy)
 {
     struct parcel__bundle large = {0};
-    char *why = NULL;
+    struct parcel__text why = {0};
     size_t n =
         parcel__bundle_put_calls(bundle, calls, 0, parcel_calls_count(calls), SIZE_MAX, &why);
     bool is_read =

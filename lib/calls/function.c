@@ -301,10 +301,7 @@ bool parcel_call_from_values(parcel_call *call, const parcel_function *function,
     box_call(&text, call, function, arguments, count);
     bool boxed = !text.failed && text.length == 0;
     if (error && error_size > 0)
-        snprintf(error, error_size, "%s",
-                 boxed                        ? ""
-                 : text.failed || !text.bytes ? "out of memory"
-                                              : text.bytes);
+        snprintf(error, error_size, "%s", boxed ? "" : parcel__text_why(&text));
     parcel__text_free(&text);
     return boxed;
 }

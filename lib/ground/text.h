@@ -28,6 +28,12 @@ void parcel__text_format(struct parcel__text *text, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 void parcel__text_format_list(struct parcel__text *text, const char *format, va_list list);
 
+/* What a text says that says why: "out of memory" when it failed, or is empty. */
+static inline const char *parcel__text_why(const struct parcel__text *why)
+{
+    return why->failed || !why->bytes ? "out of memory" : why->bytes;
+}
+
 /* For a format of the user's: numbers are as the user's locale has them. */
 void parcel__text_format_local(struct parcel__text *text, const char *format, va_list list);
 

@@ -4,6 +4,7 @@
 
 #include <parcel/backend.h>
 
+#include "calls/calls.h"
 #include "options/policy.h"
 #include "options/table.h"
 
@@ -40,5 +41,12 @@ struct parcel__plan {
 bool parcel__plan_resolve(struct parcel__plan *plan, const parcel_options *options,
                           struct parcel__text *error);
 void parcel__plan_free(struct parcel__plan *plan);
+
+/* True when calls flow in blocks: they are generated, or their results go elsewhere than into a
+ * list. */
+static inline bool parcel__plan_streams(const struct parcel__plan *plan, const parcel_calls *calls)
+{
+    return plan->on_result || plan->return_as != PARCEL_LIST || parcel__calls_are_generated(calls);
+}
 
 #endif

@@ -112,10 +112,10 @@ static size_t pack_calls(struct errand *errand, size_t first, size_t count, size
     target.is_known = true;
     for (*packed = 0; n < count && *packed < PACKED_BYTES; n++) {
         size_t place = lot->first_call + first + n;
-        char *why = NULL;
+        struct parcel__text why = {0};
         if (!parcel__wire_check(lot->calls, place, 1, &target, &why)) {
             parcel__memory_free(errand->refusal);
-            errand->refusal = why;
+            errand->refusal = parcel__text_take(&why);
             break;
         }
         size_t size = parcel__wire_put_call(mail->calls + *packed, mail->calls_size - *packed,

@@ -394,7 +394,7 @@ bool parcel__ranks_gather(struct parcel__ranks *ranks, const struct parcel__hell
         return true;
     if (!have_come)
         put_why(error, ranks, patience, calls);
-    const char *why = error->failed || !error->bytes ? "out of memory" : error->bytes;
+    const char *why = parcel__text_why(error);
     note_why(ranks, patience->control, why);
     parcel__ranks_refuse(ranks, why);
     return false;

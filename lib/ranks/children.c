@@ -231,11 +231,11 @@ static size_t wanted(const struct parcel__children *children, const struct parce
     return is_low && target - out >= 1 ? (size_t)fmin(target - out, most) : 0;
 }
 
-/* Packs calls of the block behind room for the work. Returns how many; 0: *why says why the first
- * cannot go, or is NULL: out of memory. */
+/* Packs calls of the block behind room for the work. Returns how many; 0: why says why the first
+ * cannot go, or nothing: out of memory. */
 static size_t pack_block(struct parcel__children *children,
                          const struct parcel__stream_block *block, struct parcel__bundle *bundle,
-                         struct parcel__work *work, char **why)
+                         struct parcel__work *work, struct parcel__text *why)
 {
     size_t n = 0;
     if (parcel__bundle_put(bundle, work, sizeof *work))
@@ -276,7 +276,7 @@ static void send_block(struct parcel__children *children, struct parcel__child *
 {
     struct parcel__bundle bundle = {0};
     struct parcel__work work = {.first = block->lot.first_index};
-    char *why = NULL;
+    struct parcel__text why = {0};
     size_t count = block->lot.results->count, number = SIZE_MAX;
     size_t n = children->is_sent ? pack_block(children, block, &bundle, &work, &why) : count;
     keep_part(children, child, block, n > 0 ? n : 1);
@@ -288,7 +288,7 @@ static void send_block(struct parcel__children *children, struct parcel__child *
     work.block = (unsigned)number;
     work.count = n;
     if (number == SIZE_MAX) {
-        refuse_block(children, child, block, why);
+        refuse_block(children, child, block, parcel__text_why(&why));
     } else if (!children->is_sent) {
         parcel__post_tell(children->post, child->rank, PARCEL__SAYS_WORK, &work, sizeof work);
     } else {
@@ -297,7 +297,7 @@ static void send_block(struct parcel__children *children, struct parcel__child *
                           bundle.used);
         bundle.bytes = NULL;
     }
-    parcel__memory_free(why);
+    parcel__text_free(&why);
     parcel__bundle_free(&bundle);
 }
 

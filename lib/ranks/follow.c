@@ -84,7 +84,7 @@ static const struct parcel__team *find_team(const struct parcel__run *run,
     bool has_states = run->calls || (!plan->callbacks.start && !plan->callbacks.end);
     if (run->plan->policy.isolate == plan->policy.isolate && has_states)
         return run->team;
-    bool opened = parcel__team_open(own, plan, parcel__spread_choose(plan), true, &error);
+    bool opened = parcel__team_open(own, plan, parcel__team_choose_part(plan), true, &error);
     parcel__text_free(&error);
     return opened ? own : NULL;
 }
@@ -173,17 +173,14 @@ const char *parcel__spread_serve(struct parcel__ranks *ranks)
     struct parcel__team team;
     struct parcel__text error = {0};
     if (parcel__plan_resolve(&plan, &options, &error) &&
-        parcel__team_open(&team, &plan, parcel__spread_choose(&plan), true, &error)) {
+        parcel__team_open(&team, &plan, parcel__team_choose_part(&plan), true, &error)) {
         while (serve_once(ranks, &plan, &team, &error))
             ;
         parcel__team_close(&team);
     }
     parcel__plan_free(&plan);
     bool has_fault = error.length > 0 || error.failed;
-    snprintf(ranks->why, sizeof ranks->why, "%s",
-             error.failed  ? "out of memory"
-             : error.bytes ? error.bytes
-                           : "");
+    snprintf(ranks->why, sizeof ranks->why, "%s", has_fault ? parcel__text_why(&error) : "");
     parcel__text_free(&error);
     return has_fault ? ranks->why : NULL;
 }

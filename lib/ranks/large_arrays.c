@@ -76,30 +76,19 @@ static void keep_sent(void *context, void *data)
     (void)data;
 }
 
-static int tag_of(size_t number)
-{
-    return (int)(number % TAGS);
-}
-
-static void send_offer(struct parcel__post *post, const struct parcel__offer *offer, int to,
-                       size_t number)
-{
-    const struct parcel__freight freight = {.rank = to,
-                                            .tag = tag_of(number),
-                                            .bytes = offer->data,
-                                            .size = offer->size,
-                                            .done = offer->is_owned ? free_sent : keep_sent};
-    parcel__post_send_data(post, &freight);
-}
-
 void parcel__large_arrays_hear(struct parcel__large_arrays *large_arrays,
                                const struct parcel__message *message)
 {
     struct parcel__wish wish;
     memcpy(&wish, message->bytes, sizeof wish);
     struct parcel__offer offer = take_offer(large_arrays, wish.offer);
+    const struct parcel__freight freight = {.rank = message->rank,
+                                            .tag = (int)(wish.offer % TAGS),
+                                            .bytes = offer.data,
+                                            .size = offer.size,
+                                            .done = offer.is_owned ? free_sent : keep_sent};
     if (offer.data && message->kind == PARCEL__SAYS_WANT)
-        send_offer(large_arrays->post, &offer, message->rank, wish.offer);
+        parcel__post_send_data(large_arrays->post, &freight);
     else if (offer.is_owned)
         free(offer.data);
 }
@@ -108,7 +97,7 @@ void parcel__large_arrays_want(struct parcel__large_arrays *large_arrays, size_t
                                struct parcel__freight freight)
 {
     const struct parcel__wish wish = {number};
-    freight.tag = tag_of(number);
+    freight.tag = (int)(number % TAGS);
     parcel__post_receive_data(large_arrays->post, &freight);
     parcel__post_tell(large_arrays->post, freight.rank, PARCEL__SAYS_WANT, &wish, sizeof wish);
 }

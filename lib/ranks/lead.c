@@ -13,7 +13,7 @@ static const char *check_for_ranks(const struct parcel__plan *plan, const parcel
 {
     if (plan->all_ranks && parcel__calls_are_generated(calls))
         return "mpi_results = PARCEL_ALL_RANKS needs a list of calls: these are generated";
-    if (plan->all_ranks && parcel__run_is_streamed(plan, calls))
+    if (plan->all_ranks && parcel__plan_streams(plan, calls))
         return "mpi_results = PARCEL_ALL_RANKS needs results that are kept: on_result and streams "
                "have them on rank 0";
     return NULL;
@@ -30,8 +30,8 @@ static void set_terms(struct parcel__terms *terms, const struct parcel__run *run
     terms->floating = parcel__floating_read();
 }
 
-/* False: the calls of a list are to be sent, and one cannot; *why as parcel__wire_check has it. */
-static bool check_sent(const struct parcel__rank_part *part, char **why)
+/* False: the calls of a list are to be sent, and one cannot, as why says. */
+static bool check_sent(const struct parcel__rank_part *part, struct parcel__text *why)
 {
     const parcel_calls *calls = part->run->calls;
     struct parcel__bundle_found found = {.count = 0};
@@ -92,7 +92,6 @@ static bool agree(struct parcel__rank_part *part, struct parcel__text *error)
     const struct parcel__run *run = part->run;
     struct parcel__ranks *ranks = part->ranks;
     struct parcel__hello own;
-    char *why = NULL;
     const char *fault = check_for_ranks(run->plan, run->calls);
     parcel__rank_part_introduce(part, fault ? fault : parcel__run_check(run->plan, run->calls),
                                 &own);
@@ -109,12 +108,10 @@ static bool agree(struct parcel__rank_part *part, struct parcel__text *error)
     const char *refused =
         parcel__ranks_have_server(ranks) ? parcel__rank_part_send(part->terms, run->plan) : NULL;
     if (refused)
-        why = parcel__memory_copy_string(refused);
-    else if (check_sent(part, &why))
+        parcel__text_put(error, refused);
+    else if (check_sent(part, error))
         return true;
-    parcel__text_put(error, why ? why : "out of memory");
-    parcel__memory_free(why);
-    parcel__ranks_refuse(ranks, error->failed ? "out of memory" : error->bytes);
+    parcel__ranks_refuse(ranks, parcel__text_why(error));
     return false;
 }
 

@@ -139,13 +139,12 @@ static void decline_data(const struct parcel__parent *parent, const struct parce
 }
 
 /* Reads the calls behind the work, whose bytes it takes, and asks for their large arrays. False:
- * *why is a new sentence that says why not, or NULL: out of memory. */
+ * why says why not, or nothing: out of memory. */
 static bool unpack(struct parcel__grant *grant, const struct parcel__work *work,
-                   struct parcel__message *message, char **why)
+                   struct parcel__message *message, struct parcel__text *why)
 {
     const size_t head = parcel__bytes_padded(sizeof *work);
     struct parcel__bundle large = {0};
-    struct parcel__text text = {0};
     grant->bytes = message->bytes;
     message->bytes = NULL;
     grant->list = parcel_calls_new();
@@ -153,11 +152,9 @@ static bool unpack(struct parcel__grant *grant, const struct parcel__work *work,
                    parcel__bundle_get_calls(grant->bytes + head, message->size - head, work->count,
                                             grant->list, &large, why);
     bool has_room = !is_read || large.n_large == 0 || find_room(grant, &large);
-    if (!has_room) {
-        parcel__text_format(&text, "its arguments do not fit the memory of rank %d",
+    if (!has_room)
+        parcel__text_format(why, "its arguments do not fit the memory of rank %d",
                             grant->parent->rank);
-        *why = parcel__text_take(&text);
-    }
     if (is_read && has_room)
         want_data(grant, &large, work->first_offer);
     else
@@ -213,7 +210,7 @@ void parcel__parent_drain(struct parcel__parent *parent)
 void parcel__parent_hear_work(struct parcel__parent *parent, struct parcel__message *message)
 {
     struct parcel__work work;
-    char *why = NULL;
+    struct parcel__text why = {0};
     memcpy(&work, message->bytes, sizeof work);
     struct parcel__waiting *waiting = parcel__memory_await(sizeof *waiting);
     struct parcel__grant *grant = new_grant(parent, &work);
@@ -221,8 +218,8 @@ void parcel__parent_hear_work(struct parcel__parent *parent, struct parcel__mess
         .grant = grant, .offset = work.offset, .first = work.first, .count = work.count};
     grant->waiting = waiting;
     if (parent->is_sent && !unpack(grant, &work, message, &why)) {
-        answer_unrun(parent, work.block, work.offset, work.count, why ? why : "out of memory");
-        parcel__memory_free(why);
+        answer_unrun(parent, work.block, work.offset, work.count, parcel__text_why(&why));
+        parcel__text_free(&why);
         free_waiting(waiting);
     } else if (grant->n_arriving == 0) {
         put_in(parent, waiting);

@@ -23,26 +23,24 @@ static size_t find_pointer(const parcel_calls *calls)
     return SIZE_MAX;
 }
 
-/* False: the calls cannot run on several ranks; *why as parcel__wire_check has it. */
-static bool check_calls(const struct parcel__rank_part *part, char **why)
+/* False: the calls cannot run on several ranks, as why says. */
+static bool check_calls(const struct parcel__rank_part *part, struct parcel__text *why)
 {
-    struct parcel__text text = {0};
     const struct parcel__run *run = part->run;
     if (part->ranks->transport->n_ranks == 1)
         return parcel__run_check_pointers(run, why);
     size_t place = parcel__calls_are_generated(run->calls) ? SIZE_MAX : find_pointer(run->calls);
     if (place == SIZE_MAX)
         return true;
-    parcel__calls_put_call(&text, run->calls, place, place);
-    parcel__text_put(&text, ": it returns a pointer to memory that other ranks do not have: return "
-                            "what it points at");
-    *why = parcel__text_take(&text);
+    parcel__calls_put_call(why, run->calls, place, place);
+    parcel__text_put(why, ": it returns a pointer to memory that other ranks do not have: return "
+                          "what it points at");
     return false;
 }
 
 /* False: what they write through a pointer would be there on the rank of the call only. A shared
  * block is one rank's, too. */
-static bool check_writes(const struct parcel__rank_part *part, char **why)
+static bool check_writes(const struct parcel__rank_part *part, struct parcel__text *why)
 {
     const struct parcel__wire_target target = parcel__wire_to_twin();
     const parcel_calls *calls = part->run->calls;
@@ -55,17 +53,20 @@ void parcel__rank_part_introduce(const struct parcel__rank_part *part, const cha
 {
     const struct parcel__run *run = part->run;
     const parcel_calls *calls = run->calls;
+    struct parcel__text why = {0};
     parcel__ranks_introduce(part->ranks, hello);
     hello->has_token = run->plan->policy.limits.cancel != NULL;
     if (hello->n_most > run->team->n_workers)
         hello->n_most = run->team->n_workers;
     if (fault)
-        hello->fault = parcel__memory_copy_string(fault);
+        parcel__text_put(&why, fault);
     hello->forbids_writes = !run->plan->policy.worker_limits.read_only;
-    hello->cannot_run = fault || !check_calls(part, &hello->fault);
+    hello->cannot_run = fault || !check_calls(part, &why);
+    hello->may_write = !hello->cannot_run && !check_writes(part, &why);
+    if (hello->cannot_run || hello->may_write)
+        hello->fault = parcel__text_take(&why);
     if (hello->cannot_run)
         return;
-    hello->may_write = !check_writes(part, &hello->fault);
     hello->role = parcel__calls_are_generated(calls) ? PARCEL__GENERATES : PARCEL__LISTS;
     hello->count = parcel_calls_count(calls);
     hello->digest = parcel__digest_calls(calls, 0, hello->count);

@@ -6,7 +6,6 @@
 #include "calls/calls.h"
 #include "ground/clock.h"
 #include "ground/memory.h"
-#include "options/backends.h"
 #include "ranks/rank_part.h"
 
 static const char ranks_are_busy[] =
@@ -67,11 +66,6 @@ struct parcel__ranks *parcel__spread_find(const struct parcel__plan *plan,
     if (!ranks)
         parcel__text_format(error, "backend '%s' is not available: %s", plan->backend->name, why);
     return ranks;
-}
-
-const parcel_backend *parcel__spread_choose(const struct parcel__plan *plan)
-{
-    return plan->policy.isolate ? parcel__backends_find("processes") : parcel__backends_threads();
 }
 
 parcel_results *parcel__spread_run(struct parcel__run *run, struct parcel__ranks *ranks)

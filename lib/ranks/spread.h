@@ -10,9 +10,6 @@ struct parcel__ranks;
 struct parcel__ranks *parcel__spread_find(const struct parcel__plan *plan,
                                           struct parcel__text *error);
 
-/* The backend that runs this rank's part of them. */
-const parcel_backend *parcel__spread_choose(const struct parcel__plan *plan);
-
 /* Runs the calls on the ranks: leads the run, on rank 0, or has a part in it. */
 parcel_results *parcel__spread_run(struct parcel__run *run, struct parcel__ranks *ranks);
 

@@ -36,8 +36,8 @@ parcel_results *parcel__run_cancel(const struct parcel__control *control,
 
 parcel_results *parcel__run_refuse(struct parcel__text *error, const parcel_calls *calls)
 {
-    parcel_results *results = parcel__results_of_error(
-        error->failed || !error->bytes ? "out of memory" : error->bytes, parcel_calls_count(calls));
+    parcel_results *results =
+        parcel__results_of_error(parcel__text_why(error), parcel_calls_count(calls));
     parcel__text_free(error);
     return results;
 }
@@ -279,7 +279,7 @@ parcel_results *parcel__run_new_results(const struct parcel__plan *plan,
     int wanted = is_bounded ? (int)count : n_jobs;
     wanted = wanted > 0 ? wanted : 1;
     int n_workers = count_startable(plan, team, wanted);
-    parcel_results *results = parcel__run_is_streamed(plan, calls)
+    parcel_results *results = parcel__plan_streams(plan, calls)
                                   ? parcel__results_new_empty(n_workers)
                                   : parcel__results_new(calls, n_workers);
     if (!results)
@@ -371,7 +371,7 @@ static const char *claim_and_start(const struct parcel__run *run)
 /* Runs the calls, and waits. NULL, or why not. */
 static const char *run_whole(struct parcel__run *run)
 {
-    bool is_stream = run->part.state || parcel__run_is_streamed(run->plan, run->calls);
+    bool is_stream = run->part.state || parcel__plan_streams(run->plan, run->calls);
     bool is_run = is_stream ? run_stream(run) : run_into(run);
     return is_run ? NULL : "out of memory";
 }
@@ -386,7 +386,7 @@ const char *parcel__run_execute(struct parcel__run *run)
     return fault;
 }
 
-bool parcel__run_check_pointers(const struct parcel__run *run, char **why)
+bool parcel__run_check_pointers(const struct parcel__run *run, struct parcel__text *why)
 {
     unsigned capabilities = run->team->backend->capabilities;
     const struct parcel__wire_target target = parcel__wire_to_process(

@@ -53,21 +53,13 @@ struct parcel__run {
 
 extern const char parcel__run_already_streaming[];
 
-/* True when calls flow in blocks: they are generated, or their results go elsewhere than into a
- * list. */
-static inline bool parcel__run_is_streamed(const struct parcel__plan *plan,
-                                           const parcel_calls *calls)
-{
-    return plan->on_result || plan->return_as != PARCEL_LIST || parcel__calls_are_generated(calls);
-}
-
 /* NULL when the calls can be run now, which uses a generator up; else why not. Without a plan, by
  * one that is not known. */
 const char *parcel__run_check(const struct parcel__plan *plan, const parcel_calls *calls);
 
-/* False: the calls cannot go to the team's workers, which do not share our memory; *why is as
- * parcel__wire_check leaves it. Generated calls are looked at one by one as they come. */
-bool parcel__run_check_pointers(const struct parcel__run *run, char **why);
+/* False: the calls cannot go to the team's workers, which do not share our memory, as why
+ * says. Generated calls are looked at one by one as they come. */
+bool parcel__run_check_pointers(const struct parcel__run *run, struct parcel__text *why);
 
 /* New results for a run, which may have n_jobs workers. NULL: out of memory. */
 parcel_results *parcel__run_new_results(const struct parcel__plan *plan,

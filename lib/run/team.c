@@ -42,6 +42,11 @@ const parcel_backend *parcel__team_choose_isolated(const struct parcel__plan *pl
     return wants_processes(plan) ? parcel__backends_find("processes") : plan->backend;
 }
 
+const parcel_backend *parcel__team_choose_part(const struct parcel__plan *plan)
+{
+    return plan->policy.isolate ? parcel__backends_find("processes") : parcel__backends_threads();
+}
+
 /* True when one worker was asked for, as it is where nobody says how many: no thread would have run
  * anything else than the caller does. */
 static bool loses_nothing(const struct parcel__plan *plan, const parcel_backend *backend)

@@ -21,8 +21,10 @@ static inline const parcel_backend *parcel__team_choose(const struct parcel__pla
     return plan->policy.isolate ? parcel__team_choose_isolated(plan) : plan->backend;
 }
 
-/* Opens that backend, or the one for this process's parts of larger runs. False: it cannot run, and
- * error says why. */
+/* The backend that runs this process's part of a larger run. */
+const parcel_backend *parcel__team_choose_part(const struct parcel__plan *plan);
+
+/* Opens that backend. runs_parts: for larger runs. False: it cannot run, and error says why. */
 bool parcel__team_open(struct parcel__team *team, struct parcel__plan *plan,
                        const parcel_backend *backend, bool runs_parts, struct parcel__text *error);
 void parcel__team_close(const struct parcel__team *team);

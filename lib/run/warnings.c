@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <sys/resource.h>
 
-#include "calls/calls.h"
+#include "calls/current.h"
 #include "ground/once.h"
 #include "ground/openmp.h"
 #include "options/backends.h"
@@ -48,7 +48,7 @@ void parcel__warnings_put(struct parcel__text *text, const struct parcel__plan *
 {
     if (plan->warnings.length > 0)
         parcel__text_put(text, plan->warnings.bytes);
-    if (parcel__run_is_streamed(plan, calls))
+    if (parcel__plan_streams(plan, calls))
         note_bounds(text, plan, calls, n_workers);
     note_vain_limits(text, plan, team->backend);
 }

@@ -2,7 +2,8 @@
 #ifndef PARCEL__WARNINGS_H
 #define PARCEL__WARNINGS_H
 
-#include "run/run.h"
+#include "results/results.h"
+#include "run/team.h"
 
 /* Adds what the user of a run with so many workers should know: the plan's warnings, bounds that
  * hold the workers down, and limits that hold nothing. */

@@ -25,23 +25,22 @@ static void report_generator(struct parcel__stream *stream, parcel_next_status s
     parcel__stream_note_error(stream, &text);
 }
 
-/* False: the call that was added last cannot go where it may have to, as *why says. */
-static bool check_travel(struct parcel__stream *stream, parcel_calls *list, char **why)
+/* False: the call that was added last cannot go where it may have to, as why says. */
+static bool check_travel(struct parcel__stream *stream, parcel_calls *list,
+                         struct parcel__text *why)
 {
     size_t last = parcel_calls_count(list) - 1;
     if (!stream->options.may_travel ||
         parcel__bundle_check(list, last, 1, true, &stream->found, why))
         return true;
-    if (!*why)
-        *why = parcel__memory_copy_string("out of memory");
     parcel__calls_take_back(list);
     return false;
 }
 
 /* Adds the next call to the list. False: there is none, *status says why, and the list's error, or
- * *why, which is to be freed. */
+ * why. */
 static bool ask_generator(struct parcel__stream *stream, parcel_calls *list,
-                          parcel_next_status *status, char **why)
+                          parcel_next_status *status, struct parcel__text *why)
 {
     parcel_call call;
     stream->asking.running.index = parcel__stream_count_pulled(stream);
@@ -56,9 +55,9 @@ static size_t fill(void *state, struct parcel__stream_block *block, size_t count
 {
     struct parcel__stream *stream = state;
     parcel_calls *list = block->calls;
-    (void)end;
     bool failed;
-    char *why = NULL;
+    (void)end;
+    struct parcel__text why = {0};
     parcel_next_status status = PARCEL_NEXT_CALL;
     parcel__calls_clear(list);
     struct parcel_current_call *before = parcel__stream_enter(&stream->asking);
@@ -67,15 +66,17 @@ static size_t fill(void *state, struct parcel__stream_block *block, size_t count
         count--;
     }
     char *message = parcel__stream_leave(&stream->asking, before, &failed);
+    bool is_refused = why.failed || why.length > 0;
     if (count > 0 || failed)
         parcel__feed_note_end(stream);
     if (parcel__calls_lack_memory(list))
         parcel__stream_run_out_of_memory(stream);
     else if (failed || parcel_calls_error(list) || (count > 0 && status != PARCEL_NEXT_END))
-        report_generator(stream, status, why ? why : parcel_calls_error(list),
+        report_generator(stream, status,
+                         is_refused ? parcel__text_why(&why) : parcel_calls_error(list),
                          failed && !message ? "out of memory" : message);
     parcel__memory_free(message);
-    parcel__memory_free(why);
+    parcel__text_free(&why);
     return parcel_calls_count(list);
 }
 

@@ -113,3 +113,16 @@ bool parcel__bundle_take_object(struct parcel__bytes *input,
     size_t size = parcel__wire_get_away(input->next, input->left, layout, object, away);
     return size > 0 && parcel__bytes_take(input, size);
 }
+
+void parcel__bundle_copy_column(unsigned char *to, size_t to_stride, const unsigned char *from,
+                                size_t from_stride, size_t size, size_t count)
+{
+    if (to_stride == size && from_stride == size)
+        memcpy(to, from, size * count);
+    else if (size == 8) /* without a call of memcpy */
+        for (; count > 0; count--, to += to_stride, from += from_stride)
+            memcpy(to, from, 8);
+    else if (size > 0)
+        for (; count > 0; count--, to += to_stride, from += from_stride)
+            memcpy(to, from, size);
+}

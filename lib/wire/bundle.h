@@ -6,6 +6,7 @@
 #include <parcel.h>
 
 #include "ground/memory.h"
+#include "ground/text.h"
 
 enum { PARCEL__BUNDLE_LARGE = 64 << 10 /* bytes of an array that travels by itself */ };
 
@@ -42,22 +43,22 @@ struct parcel__bundle_found {
     size_t count;                         /* that were found */
 };
 
-/* May these calls travel? If not, *why is as parcel__wire_check has it; is_known is that of a
- * target. */
+/* May these calls travel? If not, adds why; is_known is that of a target. */
 bool parcel__bundle_check(const parcel_calls *calls, size_t first, size_t count, bool is_known,
-                          struct parcel__bundle_found *found, char **why);
+                          struct parcel__bundle_found *found, struct parcel__text *why);
 
 /* Appends calls, as many as fit in most_bytes and one at least. Returns how many. The data of large
- * arrays is borrowed from the calls. 0: the first cannot travel; *why is a new sentence that names
- * it, or NULL when memory ran out, and the bundle is as it was. */
+ * arrays is borrowed from the calls. 0: the first cannot travel, why is a sentence that names it,
+ * or memory ran out; the bundle is as it was. */
 size_t parcel__bundle_put_calls(struct parcel__bundle *bundle, const parcel_calls *calls,
-                                size_t first, size_t count, size_t most_bytes, char **why);
+                                size_t first, size_t count, size_t most_bytes,
+                                struct parcel__text *why);
 
 /* Adds so many calls to the list. Their arrays point into bytes, which must be aligned to 16.
  * large: what is left out, with the places from 0 on; until it is written, the data is NULL. False:
- * *why is a new sentence (not sound, or what is not known here), or NULL: out of memory. */
+ * why says so (not sound, or what is not known here), or nothing: out of memory. */
 bool parcel__bundle_get_calls(unsigned char *bytes, size_t size, size_t count, parcel_calls *list,
-                              struct parcel__bundle *large, char **why);
+                              struct parcel__bundle *large, struct parcel__text *why);
 
 /* Appends results, as many as fit in most_bytes and one at least. Returns how many; 0: out of
  * memory. Large arrays move into large: their slots then say NULL, and who sends the data frees it

@@ -185,23 +185,20 @@ static const char cannot_be_found[] =
     "cannot be found by other ranks: its parcel_function must have static storage, or be "
     "registered by parcel_mpi_register";
 
-static char *refusal(const struct packing *packing)
+static void put_refusal(struct parcel__text *text, const struct packing *packing)
 {
-    struct parcel__text text = {0};
     size_t place = packing->first + packing->done;
     struct parcel__identity identity;
     const parcel_function *function = parcel__calls_function(packing->calls, place);
-    parcel__calls_put_call(&text, packing->calls, place, place);
+    parcel__calls_put_call(text, packing->calls, place, place);
     if (!parcel__identity_of(function, &identity))
-        parcel__text_format(&text, ": %s %s", function->name, cannot_be_found);
+        parcel__text_format(text, ": %s %s", function->name, cannot_be_found);
     else
-        parcel__text_format(&text, ": parameter %u of %s %s", packing->away.part + 1,
-                            function->name,
+        parcel__text_format(text, ": parameter %u of %s %s", packing->away.part + 1, function->name,
                             packing->away.is_unknown
                                 ? "points at memory that other ranks do not have: pass what it "
                                   "points at, by value or as an array of numbers or structs"
                                 : "has a kind and a size that disagree");
-    return parcel__text_take(&text);
 }
 
 /* ---- calls that are refused before ---- */
@@ -217,9 +214,8 @@ static bool is_found(const struct parcel__bundle_found *found, const parcel_func
 
 /* False: other ranks cannot find the function of the call. */
 static bool check_function(struct parcel__bundle_found *found, const parcel_calls *calls,
-                           size_t place, bool is_known, char **why)
+                           size_t place, bool is_known, struct parcel__text *why)
 {
-    struct parcel__text text = {0};
     struct parcel__identity identity;
     const parcel_function *function = parcel__calls_function(calls, place);
     const size_t room = sizeof found->functions / sizeof *found->functions;
@@ -230,14 +226,13 @@ static bool check_function(struct parcel__bundle_found *found, const parcel_call
         return true;
     }
     if (!is_known)
-        parcel__calls_put_call(&text, calls, place, place);
-    parcel__text_format(&text, "%s%s %s", is_known ? "" : ": ", function->name, cannot_be_found);
-    *why = parcel__text_take(&text);
+        parcel__calls_put_call(why, calls, place, place);
+    parcel__text_format(why, "%s%s %s", is_known ? "" : ": ", function->name, cannot_be_found);
     return false;
 }
 
 bool parcel__bundle_check(const parcel_calls *calls, size_t first, size_t count, bool is_known,
-                          struct parcel__bundle_found *found, char **why)
+                          struct parcel__bundle_found *found, struct parcel__text *why)
 {
     const struct parcel__wire_target target = parcel__wire_to_rank(is_known);
     for (size_t done = 0; done < count;) {
@@ -251,7 +246,8 @@ bool parcel__bundle_check(const parcel_calls *calls, size_t first, size_t count,
 }
 
 size_t parcel__bundle_put_calls(struct parcel__bundle *bundle, const parcel_calls *calls,
-                                size_t first, size_t count, size_t most_bytes, char **why)
+                                size_t first, size_t count, size_t most_bytes,
+                                struct parcel__text *why)
 {
     struct packing packing = {.bundle = bundle, .calls = calls, .first = first};
     packing.end = most_bytes < SIZE_MAX - bundle->used ? bundle->used + most_bytes : SIZE_MAX;
@@ -266,8 +262,8 @@ size_t parcel__bundle_put_calls(struct parcel__bundle *bundle, const parcel_call
             next_column(calls, first + packing.done, count - packing.done, &function);
         outcome = put_group(&packing, function, column);
     }
-    if (packing.done == 0)
-        *why = outcome == PARCEL__BUNDLE_REFUSED ? refusal(&packing) : NULL;
+    if (packing.done == 0 && outcome == PARCEL__BUNDLE_REFUSED)
+        put_refusal(why, &packing);
     return packing.done;
 }
 
@@ -280,26 +276,24 @@ struct unpacking {
     struct known known[N_KNOWN];
     struct parcel__wire_away away;
     struct parcel__bundle_leaving leaving;
-    char **why;
+    struct parcel__text *why;
 };
 
 static const char not_sound[] = "the calls that another rank sent are damaged";
 
-/* Refuses the bytes. Without memory for the sentence, it is NULL. */
+/* Refuses the bytes. */
 static bool refuse_bytes(struct unpacking *unpacking, const char *sentence)
 {
-    *unpacking->why = parcel__memory_copy_string(sentence);
+    parcel__text_put(unpacking->why, sentence);
     return false;
 }
 
 static bool refuse_unknown(struct unpacking *unpacking, const char *name, const char *what)
 {
-    struct parcel__text text = {0};
-    parcel__text_format(&text,
+    parcel__text_format(unpacking->why,
                         "%s%s is not known on this rank: each rank must run the same build, and "
                         "have loaded or registered the same",
                         what, name);
-    *unpacking->why = parcel__text_take(&text);
     return false;
 }
 
@@ -397,7 +391,7 @@ static unsigned char *place_of_data(const parcel_calls *list, size_t place, unsi
 }
 
 bool parcel__bundle_get_calls(unsigned char *bytes, size_t size, size_t count, parcel_calls *list,
-                              struct parcel__bundle *large, char **why)
+                              struct parcel__bundle *large, struct parcel__text *why)
 {
     size_t first_large = large->n_large, n_before = parcel_calls_count(list);
     struct unpacking unpacking = {
@@ -407,7 +401,6 @@ bool parcel__bundle_get_calls(unsigned char *bytes, size_t size, size_t count, p
                                                 .leave_out = parcel__bundle_leave_out,
                                                 .state = &unpacking.leaving};
     size_t added = 0;
-    *why = NULL;
     for (; added < count; added = parcel_calls_count(list) - n_before)
         if (!add_group(&unpacking, count - added)) {
             large->n_large = first_large;

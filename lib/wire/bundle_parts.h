@@ -48,22 +48,8 @@ static inline bool parcel__bundle_is_plain(unsigned kind)
 }
 
 /* Copies so many things of that size between places a stride apart. */
-static inline void parcel__bundle_copy_column(unsigned char *to, size_t to_stride,
-                                              const unsigned char *from, size_t from_stride,
-                                              size_t size, size_t count)
-{
-    if (to_stride == size && from_stride == size) {
-        memcpy(to, from, size * count);
-        return;
-    }
-    if (size == 8) { /* without a call of memcpy */
-        for (size_t i = 0; i < count; i++)
-            memcpy(to + i * to_stride, from + i * from_stride, 8);
-        return;
-    }
-    for (size_t i = 0; size > 0 && i < count; i++)
-        memcpy(to + i * to_stride, from + i * from_stride, size);
-}
+void parcel__bundle_copy_column(unsigned char *to, size_t to_stride, const unsigned char *from,
+                                size_t from_stride, size_t size, size_t count);
 
 /* How many of so many things of that size fit, one at least when they are the first. */
 static inline size_t parcel__bundle_fitting(const struct parcel__bundle *bundle, size_t end,

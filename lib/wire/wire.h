@@ -8,6 +8,7 @@
 
 #include "ground/bytes.h"
 #include "ground/memory.h"
+#include "ground/text.h"
 
 /*
  * All starts at multiples of 16 bytes, and so must bytes and base here. What was cut off or
@@ -175,11 +176,11 @@ static inline struct parcel__wire_target parcel__wire_to_twin(void)
     return (struct parcel__wire_target){.is_rank = true, .is_snapshot = true};
 }
 
-/* May these calls go there? If not, *why is a new sentence (parcel__memory_free), or NULL when
- * memory ran out; else it is as it was. Fine are NULL, the shared blocks that it has and what is
- * constant in a loaded object; in a snapshot also pointers to const, and all that are only read. */
+/* May these calls go there? If not, adds why. Fine are NULL, the shared blocks that it has and what
+ * is constant in a loaded object; in a snapshot also pointers to const, and all that are only read.
+ */
 bool parcel__wire_check(const parcel_calls *calls, size_t first, size_t count,
-                        const struct parcel__wire_target *target, char **why);
+                        const struct parcel__wire_target *target, struct parcel__text *why);
 
 /* In a worker: may the result of such a call go to the process that it was forked from? NULL, or
  * why not, a constant. The pointers in it may be NULL, into shared blocks that are as old as the

@@ -14,7 +14,6 @@
 #include "calls/calls.h"
 #include "ground/objects.h"
 #include "ground/shared.h"
-#include "ground/text.h"
 
 /* ---- constants of loaded objects ---- */
 
@@ -288,24 +287,23 @@ static void put_advice(struct parcel__text *text, const struct walk *walk,
         put_const(text, walk->parameter);
 }
 
-static char *refusal(const struct walk *walk, const struct parcel__wire_target *target)
+static void put_refusal(struct parcel__text *text, const struct walk *walk,
+                        const struct parcel__wire_target *target)
 {
-    struct parcel__text text = {0};
     size_t parameter = (size_t)(walk->parameter - walk->function->parameters) + 1;
     if (!target->is_known)
-        parcel__calls_put_call(&text, walk->calls, walk->place, walk->place);
+        parcel__calls_put_call(text, walk->calls, walk->place, walk->place);
     const char *what = walk->parameter->kind == PARCEL_POINTER ? walk->parameter->type
                        : walk->elements.of_array               ? "an array of pointers"
                                                                : "a pointer";
-    parcel__text_format(&text, "%sparameter %zu of %s is %s, whose memory other %s do not share: ",
+    parcel__text_format(text, "%sparameter %zu of %s is %s, whose memory other %s do not share: ",
                         target->is_known ? "" : ": ", parameter, walk->function->name, what,
                         target->is_rank ? "ranks" : "processes");
-    put_advice(&text, walk, target);
-    return parcel__text_take(&text);
+    put_advice(text, walk, target);
 }
 
 bool parcel__wire_check(const parcel_calls *calls, size_t first, size_t count,
-                        const struct parcel__wire_target *target, char **why)
+                        const struct parcel__wire_target *target, struct parcel__text *why)
 {
     struct walk walk = begin_walk(calls, first, count, target->is_snapshot);
     if (target->is_snapshot && target->read_only)
@@ -313,7 +311,7 @@ bool parcel__wire_check(const parcel_calls *calls, size_t first, size_t count,
     while (find_next(&walk)) {
         if ((target->is_snapshot && is_only_read(&walk)) || is_everywhere(&walk, target->serial))
             continue;
-        *why = refusal(&walk, target);
+        put_refusal(why, &walk, target);
         return false;
     }
     return true;

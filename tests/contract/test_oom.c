@@ -354,14 +354,14 @@ static bool run_dying(void)
 /* What does not fit memory is missing at the other end, or has failed there. */
 static bool bundle_calls(parcel_calls *calls, parcel_calls *list)
 {
-    char *why = NULL;
+    struct parcel__text why = {0};
     struct parcel__bundle bundle = {0}, large = {0};
     size_t count = parcel_calls_count(calls);
     size_t put = parcel__bundle_put_calls(&bundle, calls, 0, count, SIZE_MAX, &why);
-    ck_assert_ptr_null(why);
+    ck_assert_ptr_null(why.bytes);
     bool is_read = list && put > 0 &&
                    parcel__bundle_get_calls(bundle.bytes, bundle.used, put, list, &large, &why);
-    ck_assert_ptr_null(why);
+    ck_assert_ptr_null(why.bytes);
     ck_assert(!is_read || (parcel_calls_count(list) == put && large.n_large == bundle.n_large));
     for (size_t i = 0; is_read && i < large.n_large; i++)
         memcpy(large.large[i].where, &bundle.large[i].data, sizeof(void *));

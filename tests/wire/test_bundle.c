@@ -170,10 +170,10 @@ static void free_carried(const struct parcel__bundle *large)
 
 static void put_all_calls(struct parcel__bundle *bundle, const parcel_calls *calls)
 {
-    char *why = NULL;
+    struct parcel__text why = {0};
     size_t count = parcel_calls_count(calls);
     ck_assert_uint_eq(parcel__bundle_put_calls(bundle, calls, 0, count, SIZE_MAX, &why), count);
-    ck_assert_ptr_null(why);
+    ck_assert_ptr_null(why.bytes);
     ck_assert_uint_eq(bundle->used % 16, 0);
 }
 
@@ -243,7 +243,7 @@ static void check_same(const parcel_results *one, const parcel_results *other, s
 
 START_TEST(test_calls_of_all_kinds)
 {
-    char *why;
+    struct parcel__text why = {0};
     struct parcel__bundle bundle = {0}, large = {0};
     parcel_calls *calls = all_kinds(20), *list = parcel_calls_new();
     size_t count = parcel_calls_count(calls);
@@ -269,7 +269,7 @@ END_TEST
 
 START_TEST(test_map)
 {
-    char *why;
+    struct parcel__text why = {0};
     enum { COUNT = 1000 };
     double x[COUNT];
     struct parcel__bundle bundle = {0}, large = {0};
@@ -289,7 +289,7 @@ END_TEST
 /* In pieces: what does not fit waits for the next message. */
 START_TEST(test_calls_in_pieces)
 {
-    char *why;
+    struct parcel__text why = {0};
     size_t most = (size_t)_i * 100, n_bundles = 0;
     parcel_calls *calls = all_kinds(9), *list = parcel_calls_new();
     struct parcel__bundle bundle = {0}, large = {0};
@@ -319,7 +319,7 @@ END_TEST
 
 START_TEST(test_large_arguments)
 {
-    char *why;
+    struct parcel__text why = {0};
     struct parcel__bundle bundle = {0}, large = {0};
     double *numbers = malloc(sizeof *numbers * LARGE_COUNT);
     for (int i = 0; i < LARGE_COUNT; i++)
@@ -361,7 +361,7 @@ END_TEST
 /* A call that others cannot find or read is refused when its turn comes. */
 START_TEST(test_calls_that_cannot_travel)
 {
-    char *why = NULL;
+    struct parcel__text why = {0};
     int variable = 1;
     struct parcel__bundle bundle = {0};
     parcel_array inner = parcel_array(constants, 3);
@@ -379,10 +379,10 @@ START_TEST(test_calls_that_cannot_travel)
                                         "call 3, sum("};
     for (size_t i = 1; i < 4; i++) {
         ck_assert_uint_eq(parcel__bundle_put_calls(&bundle, calls, i, 4 - i, SIZE_MAX, &why), 0);
-        ck_contains(why, parts[i - 1]);
+        ck_contains(why.bytes, parts[i - 1]);
         if (i != 2)
-            ck_contains(why, ": parameter 1 of ");
-        parcel__memory_free(why);
+            ck_contains(why.bytes, ": parameter 1 of ");
+        parcel__text_free(&why);
         ck_assert_uint_eq(bundle.used, used);
     }
     parcel_calls_free(calls);
@@ -393,7 +393,7 @@ END_TEST
 /* The same before a run: nothing is said of what can travel. */
 START_TEST(test_calls_are_looked_at_before)
 {
-    char *why = NULL;
+    struct parcel__text why = {0};
     int variable = 1;
     struct parcel__bundle_found found = {.count = 0};
     const parcel_function on_stack = *parcel_function_of(half);
@@ -407,14 +407,14 @@ START_TEST(test_calls_are_looked_at_before)
     call.function = &on_stack;
     parcel_calls_add(calls, call);
     ck_assert(!parcel__bundle_check(calls, 100, 1, true, &found, &why));
-    ck_contains(why, "parameter 1 of dereference is ");
-    parcel__memory_free(why);
+    ck_contains(why.bytes, "parameter 1 of dereference is ");
+    parcel__text_free(&why);
     ck_assert(!parcel__bundle_check(calls, 0, 102, false, &found, &why));
-    ck_contains(why, "call 101, half(3): half cannot be found by other ranks");
-    parcel__memory_free(why);
+    ck_contains(why.bytes, "call 101, half(3): half cannot be found by other ranks");
+    parcel__text_free(&why);
     ck_assert(!parcel__bundle_check(calls, 101, 1, true, &found, &why));
-    ck_assert_msg(strncmp(why, "half cannot be found", 20) == 0, "%s", why);
-    parcel__memory_free(why);
+    ck_assert_msg(strncmp(why.bytes, "half cannot be found", 20) == 0, "%s", why.bytes);
+    parcel__text_free(&why);
     parcel__calls_take_back(calls);
     parcel__calls_take_back(calls);
     ck_assert(parcel__bundle_check(calls, 0, parcel_calls_count(calls), false, &found, &why));
@@ -428,7 +428,7 @@ END_TEST
 /* A library that is loaded no more stands for one that this rank never loaded. */
 START_TEST(test_function_that_is_not_here)
 {
-    char *why = NULL;
+    struct parcel__text why = {0};
     parcel_calls *(*make)(int);
     struct parcel__bundle bundle = {0}, large = {0};
     if (!suite_loads(LATE))
@@ -446,8 +446,8 @@ START_TEST(test_function_that_is_not_here)
     ck_assert(parcel__bundle_get_calls(bundle.bytes, bundle.used, 3, list, &large, &why) ==
               !is_gone);
     if (is_gone)
-        ck_contains(why, "the function triple of late.so is not known on this rank");
-    parcel__memory_free(why);
+        ck_contains(why.bytes, "the function triple of late.so is not known on this rank");
+    parcel__text_free(&why);
     parcel_calls_free(calls);
     parcel_calls_free(list);
     parcel__bundle_free(&bundle);
@@ -456,7 +456,7 @@ END_TEST
 
 START_TEST(test_registered_function)
 {
-    char *why = NULL;
+    struct parcel__text why = {0};
     struct parcel__bundle bundle = {0}, large = {0};
     static parcel_function function;
     parcel_call call = delayed(half)(1);
@@ -470,8 +470,8 @@ START_TEST(test_registered_function)
     ck_assert_ptr_eq(parcel__calls_function(list, 0), &function);
     function.name = NULL; /* a descriptor that is not sound */
     ck_assert(!parcel__bundle_get_calls(bundle.bytes, bundle.used, 1, list, &large, &why));
-    ck_contains(why, "damaged");
-    parcel__memory_free(why);
+    ck_contains(why.bytes, "damaged");
+    parcel__text_free(&why);
     parcel_calls_free(calls);
     parcel_calls_free(list);
     parcel__bundle_free(&bundle);
@@ -631,17 +631,17 @@ END_TEST
 /* Reads calls, and all that they point at if they are sound. */
 static bool read_calls(unsigned char *bytes, size_t size, size_t count)
 {
-    char *why = NULL;
+    struct parcel__text why = {0};
     struct parcel__bundle large = {0};
     struct parcel__text text = {0};
     parcel_calls *list = parcel_calls_new();
     bool is_sound = parcel__bundle_get_calls(bytes, size, count, list, &large, &why);
-    ck_assert(is_sound == !why);
+    ck_assert(is_sound == !why.bytes);
     for (size_t i = 0; is_sound && i < count; i++)
         parcel__calls_put_call(&text, list, i, i);
     (void)parcel__digest_calls(list, 0, parcel_calls_count(list));
     parcel__text_free(&text);
-    parcel__memory_free(why);
+    parcel__text_free(&why);
     parcel_calls_free(list);
     parcel__bundle_free(&large);
     return is_sound;

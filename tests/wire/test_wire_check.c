@@ -91,11 +91,11 @@ static void check_travels(parcel_call call, unsigned where)
         bool is_snapshot = i & 1, read_only = i & 2;
         bool expected = (where & ALWAYS) || ((where & IN_SNAPSHOTS) && is_snapshot) ||
                         ((where & READ_ONLY) && is_snapshot && read_only);
-        char *why = NULL;
+        struct parcel__text why = {0};
         ck_assert(parcel__wire_check(calls, 0, 2, TARGET(is_snapshot, read_only), &why) ==
                   expected);
-        ck_assert(expected == !why);
-        parcel__memory_free(why);
+        ck_assert(expected == !why.bytes);
+        parcel__text_free(&why);
         ck_assert(parcel__wire_check(calls, 0, 1, TARGET(is_snapshot, read_only), &why));
     }
     ck_assert(parcel__wire_needs_snapshot(calls, UINT_MAX) == !(where & ALWAYS));
@@ -162,14 +162,13 @@ END_TEST
 static void check_sentence(parcel_call call, bool is_snapshot, const char *begin, const char *end)
 {
     parcel_calls *calls = list_with(call);
-    char *why = NULL;
+    struct parcel__text why = {0};
     ck_assert(!parcel__wire_check(calls, 0, 2, TARGET(is_snapshot, false), &why));
-    ck_assert_ptr_nonnull(why);
-    ck_assert_msg(strncmp(why, begin, strlen(begin)) == 0, "%s", why);
-    const char *found = strstr(why, "): ");
+    ck_assert_msg(strncmp(why.bytes, begin, strlen(begin)) == 0, "%s", why.bytes);
+    const char *found = strstr(why.bytes, "): ");
     ck_assert_ptr_nonnull(found);
     ck_assert_str_eq(found, end);
-    parcel__memory_free(why);
+    parcel__text_free(&why);
     parcel_calls_free(calls);
 }
 
@@ -205,11 +204,11 @@ static void check_for_ranks(parcel_call call, const char *own, const char *sent)
     for (int is_snapshot = 0; is_snapshot < 2; is_snapshot++) {
         const struct parcel__wire_target target = {.is_snapshot = is_snapshot, .is_rank = true};
         const char *expected = is_snapshot ? own : sent;
-        char *why = NULL;
+        struct parcel__text why = {0};
         ck_assert(parcel__wire_check(calls, 0, 2, &target, &why) == !expected);
         if (expected)
-            ck_contains(why, expected);
-        parcel__memory_free(why);
+            ck_contains(why.bytes, expected);
+        parcel__text_free(&why);
     }
     parcel_calls_free(calls);
 }
@@ -243,10 +242,10 @@ START_TEST(test_shared_blocks_that_are_too_young)
     parcel_calls *calls = list_with(delayed(update)(1, block));
     for (unsigned age = 0; age < 2; age++) {
         const struct parcel__wire_target target = {.serial = serial - age, .is_snapshot = true};
-        char *why = NULL;
+        struct parcel__text why = {0};
         ck_assert(parcel__wire_check(calls, 0, 2, &target, &why) == (age == 0));
-        ck_assert(!why == (age == 0));
-        parcel__memory_free(why);
+        ck_assert(!why.bytes == (age == 0));
+        parcel__text_free(&why);
     }
     parcel_calls_free(calls);
     parcel_shared_free(block);
@@ -302,13 +301,14 @@ END_TEST
 START_TEST(test_no_memory_is_no_yes)
 {
     double local = 0;
-    char kept, *why = &kept;
+    struct parcel__text why = {0};
     parcel_calls *calls = list_with(delayed(update)(1, &local));
     parcel__memory_fail_from(1);
     bool may = parcel__wire_check(calls, 0, 2, TARGET(true, false), &why);
     parcel__memory_fail_from(0);
     ck_assert(!may);
-    ck_assert_ptr_null(why);
+    ck_assert(why.failed);
+    parcel__text_free(&why);
     parcel_calls_free(calls);
 }
 END_TEST
@@ -318,7 +318,7 @@ START_TEST(test_maps_that_travel)
     double local = 0, *block = parcel_shared_alloc(3 * sizeof *block);
     double *fine[] = {block, block + 1, NULL}, *mixture[] = {block, &local};
     int numbers[] = {1, 2};
-    char *why = NULL;
+    struct parcel__text why = {0};
     const parcel_calls *plain = parcel_map(square, numbers, 2);
     ck_assert(parcel__wire_check(plain, 0, 2, TARGET(false, false), &why));
     ck_assert(!parcel__wire_needs_snapshot(plain, 0));
@@ -326,8 +326,8 @@ START_TEST(test_maps_that_travel)
     const parcel_calls *mixed_map = parcel_map(reset, mixture, 2);
     ck_assert(parcel__wire_check(mixed_map, 0, 1, TARGET(false, false), &why));
     ck_assert(!parcel__wire_check(mixed_map, 0, 2, TARGET(false, false), &why));
-    ck_contains(why, "call 1, reset(");
-    parcel__memory_free(why);
+    ck_contains(why.bytes, "call 1, reset(");
+    parcel__text_free(&why);
     parcel_shared_free(block);
 }
 END_TEST
