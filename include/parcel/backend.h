@@ -75,7 +75,9 @@ typedef struct parcel_backend {
     void (*close)(void *state);
 } parcel_backend;
 
-/* Takes the next batch for a worker. False: nothing is left for it, or the run stops.
+/* Takes the next batch for a worker. False: nothing is left for it, or the run stops. In a stream
+ * it waits for the generator, and for results to be taken; and is also false where the backend
+ * holds all that is on its way and runs none of it, so that nothing would come of waiting.
  * Threads: any, each worker's number used by one at a time. Since 0.1. */
 bool parcel_job_next(parcel_job *job, int worker, parcel_batch *batch);
 

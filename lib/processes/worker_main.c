@@ -1,5 +1,10 @@
 /*
- * worker_main.c: the worker's end of a mailbox.
+ * worker_main.c: the worker's end of a mailbox; proxy.c has the other.
+ *
+ *     n_orders grows  ->  the order is copied  ->  call: waiting is claimed, it runs,
+ *                                                  answers[i] is written, n_answers = i + 1
+ *                                              ->  ... until the order is done or was taken back
+ *                                              ->  n_done = n_orders, the bell rings
  *
  * An order is run as a job of its own, by the code that runs the calls of a thread. Each call's
  * result is written into shared pages as soon as it is there, so that a crash loses one call.

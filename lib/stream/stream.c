@@ -1,9 +1,15 @@
 /*
  * stream.c: a run whose calls flow in blocks.
  *
- * The feed takes the next calls into a block, a worker of the job runs it, and the delivery gives
- * its results away. Here stands what the three share: how the run ends early, how the user's
- * functions are called, and what became of the run.
+ *     list, generator      feed          job's workers         window           delivery
+ *     or rank above   -->  fills a  -->  take it from the  -->  finished,  -->  on_result, results,
+ *                          block         source, and run it    in order        or who pulls
+ *                            ^                                                     |
+ *                            +------------------ emptied, to be used again --------+
+ *
+ * A block is at one of these places at a time, and in one queue of the window at most; the queues
+ * change with the mutex held. Here stands what the places share: how the run ends early, how the
+ * user's functions are called, and what became of the run.
  */
 #include "stream/stream.h"
 

@@ -82,6 +82,54 @@ START_TEST(a_call_is_either_right_or_lost_with_a_reason)
 }
 END_TEST
 
+static parcel_next_status next_counted(void *state, parcel_call *call)
+{
+    int *given = state;
+    if (*given == MOST_CALLS)
+        return PARCEL_NEXT_END;
+    *call = delayed(count_and_square)((*given)++);
+    return PARCEL_NEXT_CALL;
+}
+
+/* What the backend loses of a stream, and what it takes and forgets. */
+START_TEST(so_is_a_call_of_a_stream)
+{
+    static const int workers[] = {2, 3, 7};
+    struct shape shape = {.backend = &lossy[_i], .size = MOST_CALLS};
+    ck_assert_ptr_null(parcel_register_backend(shape.backend, false));
+    for (size_t i = 0; i < LENGTH(workers); i++) {
+        int given = 0;
+        memset(ran, 0, sizeof ran);
+        shape.n_jobs = shape.workers = workers[i];
+        parcel_results *results =
+            run_and_free(SHAPED(shape, .batch_size = 4, .on_error = PARCEL_COLLECT),
+                         parcel_calls_generate(next_counted, &given));
+        ck_assert_uint_eq(parcel_results_count(results), MOST_CALLS);
+        check_lossy(&shape, results);
+        parcel_results_free(results);
+    }
+    ck_assert(parcel_unregister_backend(shape.backend->name));
+}
+END_TEST
+
+/* One that leaves early says so: what a generator would have given nobody knows. */
+START_TEST(a_stream_that_is_left_says_so)
+{
+    int given = 0;
+    ck_assert_ptr_null(parcel_register_backend(&lossy[2], false));
+    parcel_results *results =
+        run_and_free(&(parcel_options){.backend = lossy[2].name, .n_jobs = 2, .batch_size = 1},
+                     parcel_calls_generate(next_counted, &given));
+    ck_assert_str_eq(parcel_results_error(results),
+                     "the backend returned before all calls had run");
+    ck_assert_uint_eq(parcel_results_count(results), (size_t)given);
+    for (int i = 0; i < given; i++)
+        ck_assert_int_eq(parcel_get_or(results, (size_t)i, int, -1), i * i);
+    parcel_results_free(results);
+    ck_assert(parcel_unregister_backend(lossy[2].name));
+}
+END_TEST
+
 START_TEST(a_reported_loss_has_the_backends_reason)
 {
     ck_assert_ptr_null(parcel_register_backend(&lossy[0], false));
@@ -119,6 +167,8 @@ END_TEST
 void add_loss_tests(TCase *tests)
 {
     tcase_add_loop_test(tests, a_call_is_either_right_or_lost_with_a_reason, 0, LENGTH(lossy));
+    tcase_add_loop_test(tests, so_is_a_call_of_a_stream, 0, 2);
+    tcase_add_test(tests, a_stream_that_is_left_says_so);
     tcase_add_test(tests, a_reported_loss_has_the_backends_reason);
     tcase_add_test(tests, a_loss_stops_the_run);
 }
