@@ -251,7 +251,7 @@ static size_t record_dropped(parcel_results *results, bool is_stopped)
         parcel__results_fail(results, i, PARCEL_LOST, parcel__job_dropped);
         n_lost++;
     }
-    results->failures += n_lost;
+    results->sums.n_failed += n_lost;
     return n_lost;
 }
 
@@ -271,19 +271,18 @@ static int count_absent(const struct parcel_job *job)
 void parcel__job_settle(struct parcel_job *job)
 {
     parcel_results *results = job->options.lot.results;
-    struct parcel__tally sums = PARCEL__TALLY_NONE;
     bool has_handed_out = false, is_stopped = parcel__job_is_stopped(job);
     double end = parcel__port_now();
     results->wall_time = end - job->start;
     if (job->options.n_workers > 1)
         parcel__wake_note_end(end);
     for (int i = 0; i < job->options.n_workers; i++) {
-        end_worker(&job->workers[i], &sums);
+        end_worker(&job->workers[i], &results->sums);
         has_handed_out |= job->workers[i].has_handed_out;
     }
-    parcel__results_add_sums(results, &sums);
-    if (results->n_ran < results->count && (has_handed_out || !is_stopped)) /* else there is none */
-        results->n_ran += record_dropped(results, is_stopped);
+    if (results->sums.n_ran < results->count &&
+        (has_handed_out || !is_stopped)) /* else there is none */
+        results->sums.n_ran += record_dropped(results, is_stopped);
     results->n_absent = count_absent(job);
 }
 

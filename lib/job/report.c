@@ -53,15 +53,15 @@ void parcel__report_list(parcel_results *results, const parcel_calls *calls,
 {
     const char *refused = parcel_calls_error(calls);
     struct parcel__text text = {0};
-    bool is_whole = results->n_ran == results->count;
-    if (is_whole && results->failures == 0 && !refused)
+    bool is_whole = results->sums.n_ran == results->count;
+    if (is_whole && results->sums.n_failed == 0 && !refused)
         return;
     if (!is_whole)
         parcel__report_why_not_run(results, control);
     if (!is_whole && parcel__control_is_error(control))
-        parcel__control_put_stop(&text, control, results->n_ran, results->count);
-    if (results->failures > 0) {
-        parcel__report_put_failures(&text, results->failures, results->count);
+        parcel__control_put_stop(&text, control, results->sums.n_ran, results->count);
+    if (results->sums.n_failed > 0) {
+        parcel__report_put_failures(&text, results->sums.n_failed, results->count);
         parcel__report_put_first(&text, results, calls, 0, 0);
     }
     parcel__report_set(results, &text);

@@ -25,11 +25,8 @@ static void tell_end(const struct parcel__ranks *ranks, const parcel_results *re
 {
     struct parcel__bundle bundle = {0};
     struct parcel__end end = {.count = results->count,
-                              .failures = results->failures,
-                              .slowest = results->slowest,
+                              .sums = results->sums,
                               .wall_time = results->wall_time,
-                              .total_time = results->total_time,
-                              .waited = results->waited,
                               .has_results = with_results};
     parcel__bundle_put(&bundle, &end, sizeof end);
     end.error_size = put_text(&bundle, results->error);
@@ -157,11 +154,8 @@ static void read_end(const struct parcel__message *message, parcel_results *resu
     memcpy(&end, message->bytes, sizeof end);
     const unsigned char *bytes = message->bytes + parcel__bytes_padded(sizeof end);
     results->count = end.count;
-    results->failures = end.failures;
-    results->slowest = end.slowest;
+    results->sums = end.sums;
     results->wall_time = end.wall_time;
-    results->total_time = end.total_time;
-    results->waited = end.waited;
     if (end.error_size > 0)
         parcel__results_set_error(results, read_text(&bytes, end.error_size));
     char *warnings = read_text(&bytes, end.warnings_size);

@@ -123,11 +123,8 @@ struct parcel__allowed {
 
 struct parcel__end {
     size_t count;
-    size_t failures;
-    size_t slowest;
+    struct parcel__tally sums;
     double wall_time;
-    double total_time;
-    double waited;
     bool has_results;  /* they follow */
     size_t error_size; /* of the texts behind it; 0: there is none */
     size_t warnings_size;

@@ -68,7 +68,8 @@ bool parcel_results_print(const parcel_results *results, FILE *file)
 /* Where the system does not tell who waited for a cpu, nobody knows the speed-up. */
 static const char *word_for_speedup(const parcel_results *results)
 {
-    return isnan(results->waited) || !parcel__waits_are_told() ? "workers busy" : "speed-up   ";
+    return isnan(results->sums.waited) || !parcel__waits_are_told() ? "workers busy"
+                                                                    : "speed-up   ";
 }
 
 bool parcel_results_print_summary(const parcel_results *results, FILE *file)
@@ -84,16 +85,16 @@ bool parcel_results_print_summary(const parcel_results *results, FILE *file)
                         "total time  %.6f s\n"
                         "%s %.2f\n"
                         "efficiency  %.2f\n",
-                        results->count, results->failures, results->n_workers,
+                        results->count, results->sums.n_failed, results->n_workers,
                         *results->backend ? results->backend : "none", results->wall_time,
-                        results->total_time, word_for_speedup(results),
+                        results->sums.total_time, word_for_speedup(results),
                         parcel_results_speedup(results), parcel_results_efficiency(results));
-    if (results->waited > worth_saying * results->total_time)
-        parcel__text_format(&text, "workers waited %.3g s of %.3g s for a cpu\n", results->waited,
-                            results->total_time);
-    if (!isnan(parcel_results_duration(results, results->slowest)))
-        parcel__text_format(&text, "slowest     call %zu, %.6f s\n", results->slowest,
-                            parcel_results_duration(results, results->slowest));
+    if (results->sums.waited > worth_saying * results->sums.total_time)
+        parcel__text_format(&text, "workers waited %.3g s of %.3g s for a cpu\n",
+                            results->sums.waited, results->sums.total_time);
+    if (!isnan(parcel_results_duration(results, results->sums.slowest)))
+        parcel__text_format(&text, "slowest     call %zu, %.6f s\n", results->sums.slowest,
+                            parcel_results_duration(results, results->sums.slowest));
     bool written = write_text(&text, file);
     parcel__text_free(&text);
     return written;

@@ -27,7 +27,7 @@ const char *parcel_results_error(const parcel_results *results)
 
 size_t parcel_results_failures(const parcel_results *results)
 {
-    return results ? results->failures : 0;
+    return results ? results->sums.n_failed : 0;
 }
 
 const char *parcel_results_warnings(const parcel_results *results)
@@ -153,16 +153,16 @@ double parcel_results_wall_time(const parcel_results *results)
 
 double parcel_results_total_time(const parcel_results *results)
 {
-    return results ? results->total_time : 0;
+    return results ? results->sums.total_time : 0;
 }
 
 /* What calls waited for a cpu is no work that was done. */
 double parcel_results_speedup(const parcel_results *results)
 {
-    if (!results || results->slowest == SIZE_MAX)
+    if (!results || results->sums.slowest == SIZE_MAX)
         return NAN;
-    double waited = isnan(results->waited) ? 0 : results->waited;
-    return (results->total_time - waited) / results->wall_time;
+    double waited = isnan(results->sums.waited) ? 0 : results->sums.waited;
+    return (results->sums.total_time - waited) / results->wall_time;
 }
 
 double parcel_results_efficiency(const parcel_results *results)
@@ -172,7 +172,7 @@ double parcel_results_efficiency(const parcel_results *results)
 
 size_t parcel_results_slowest(const parcel_results *results)
 {
-    return results ? results->slowest : SIZE_MAX;
+    return results ? results->sums.slowest : SIZE_MAX;
 }
 
 static bool is_failure(parcel_status status)

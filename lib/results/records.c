@@ -77,9 +77,7 @@ bool parcel__results_prepare(parcel_results *results, const parcel_calls *calls,
     results->count = count;
     results->slot_size = parcel__calls_slot_size(calls);
     results->function = parcel__calls_only_function(calls);
-    results->failures = 0;
-    results->slowest = SIZE_MAX;
-    results->total_time = results->waited = 0;
+    results->sums = PARCEL__TALLY_NONE;
     bool is_mixed = count > 0 && !results->function;
     if (!lay_out(results, is_mixed))
         return false;
@@ -110,7 +108,7 @@ void parcel__results_mark(parcel_results *results, size_t first, size_t count, p
 
 void parcel__results_hand_out(parcel_results *results, size_t first, size_t count)
 {
-    results->records[first].duration = (double)count; /* exact below 2^53 */
+    results->records[first].n_held = count;
     results->marks[first] |= PARCEL__MARK_HANDED;
 }
 
@@ -119,7 +117,7 @@ size_t parcel__results_take_back(parcel_results *results, size_t first)
     if (!(results->marks[first] & PARCEL__MARK_HANDED))
         return 0;
     results->marks[first] &= (unsigned char)~PARCEL__MARK_HANDED;
-    return (size_t)results->records[first].duration;
+    return results->records[first].n_held;
 }
 
 bool parcel__results_keep_attempts(parcel_results *results)

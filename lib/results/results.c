@@ -14,8 +14,9 @@
 #include "ground/text.h"
 
 /* What is returned when there is no memory even to say so. Never freed, never written. */
-static parcel_results out_of_memory = {
-    .error = (char[]){"out of memory"}, .backend = "", .slowest = SIZE_MAX};
+static parcel_results out_of_memory = {.error = (char[]){"out of memory"},
+                                       .backend = "",
+                                       .sums = {.longest = -1, .slowest = SIZE_MAX}};
 
 parcel_results *parcel__results_new_empty(int n_workers)
 {
@@ -28,7 +29,7 @@ parcel_results *parcel__results_new_empty(int n_workers)
     results->pid = parcel__port_pid();
     results->n_arenas = results->n_workers = n_workers;
     results->backend = "";
-    results->slowest = SIZE_MAX;
+    results->sums = PARCEL__TALLY_NONE;
     return results;
 }
 
@@ -46,7 +47,7 @@ parcel_results *parcel__results_of_error(const char *error, size_t count)
     parcel_results *results = parcel__memory_new(sizeof *results);
     if (!results)
         return &out_of_memory;
-    *results = (parcel_results){.count = count, .backend = "", .slowest = SIZE_MAX};
+    *results = (parcel_results){.count = count, .backend = "", .sums = PARCEL__TALLY_NONE};
     parcel__results_set_error(results, parcel__memory_copy_string(error));
     return results;
 }
@@ -120,22 +121,9 @@ void parcel__results_tell_absent(parcel_results *results)
         tell_absent(results);
 }
 
-void parcel__results_add_sums(parcel_results *results, const struct parcel__tally *sums)
-{
-    results->n_ran += sums->n_ran;
-    results->failures += sums->n_failed;
-    results->total_time += sums->total_time;
-    results->waited += sums->waited;
-    if (sums->longest >= 0)
-        results->slowest = sums->slowest;
-}
-
 void parcel__results_copy_sums(parcel_results *results, const parcel_results *of)
 {
-    results->failures = of->failures;
-    results->slowest = of->slowest;
-    results->total_time = of->total_time;
-    results->waited = of->waited;
+    results->sums = of->sums;
     results->wall_time = of->wall_time;
     results->n_absent = of->n_absent;
 }

@@ -13,8 +13,11 @@
 /* When and where a call ran. Calls that share their batch's time share the record of the first of
  * them, with their mean duration; see parcel__results_mark. */
 struct parcel__record {
-    double start;    /* seconds from the start of the run */
-    double duration; /* seconds */
+    double start; /* seconds from the start of the run */
+    union {
+        double duration; /* seconds */
+        size_t n_held;   /* of the first call of a batch that a backend holds: calls in it */
+    };
     int worker;
     int pid; /* of the process that ran it; 0: the one that made the results */
 };
@@ -46,16 +49,12 @@ struct parcel_results {
     char *error;        /* NULL, static text, or owned when owns_error */
     bool owns_error;
     char *warnings;
-    size_t failures;
     struct parcel__block attempt_memory;
-    int *attempts;           /* of each call; NULL: one of each that ran */
-    bool keeps_attempts;     /* results that grow will have them */
-    size_t n_ran;            /* calls that ran or were lost */
-    const char *why_not_run; /* if so, calls that are NOT_RUN count as CANCELLED, with this */
-    size_t slowest;          /* SIZE_MAX while nothing ran */
+    int *attempts;             /* of each call; NULL: one of each that ran */
+    bool keeps_attempts;       /* results that grow will have them */
+    const char *why_not_run;   /* if so, calls that are NOT_RUN count as CANCELLED, with this */
+    struct parcel__tally sums; /* of all calls that ran or were lost */
     double wall_time;
-    double total_time;
-    double waited;                 /* of it, for a cpu; NaN: some worker's system does not tell */
     struct parcel__hosts *hosts;   /* where the workers were; NULL: in this process */
     struct parcel__pull *pulled;   /* the stream that is pulled, or NULL */
     struct parcel__arena arenas[]; /* one for each worker: what slots point at */
@@ -178,9 +177,6 @@ void parcel__results_put_sharing(struct parcel__text *text, int n_workers);
 
 /* Counts the workers that there were, where some were absent, and says so among the warnings. */
 void parcel__results_tell_absent(parcel_results *results);
-
-/* Adds the sums of calls of the run. */
-void parcel__results_add_sums(parcel_results *results, const struct parcel__tally *sums);
 
 /* Copies the run's sums out of other results: failures, times, the slowest call, absent workers. */
 void parcel__results_copy_sums(parcel_results *results, const parcel_results *of);

@@ -2,7 +2,7 @@
  * stream.c: a run whose calls flow in blocks.
  *
  *     list, generator      feed          job's workers         window           delivery
- *     or rank above   -->  fills a  -->  take it from the  -->  finished,  -->  on_result, results,
+ *     or elsewhere    -->  fills a  -->  take it from the  -->  finished,  -->  on_result, results,
  *                          block         source, and run it    in order        or who pulls
  *                            ^                                                     |
  *                            +------------------ emptied, to be used again --------+
@@ -238,7 +238,7 @@ void parcel__stream_run(struct parcel__stream *stream,
     parcel__job_settle(&stream->job);
     check_backend(stream);
     pthread_mutex_lock(&stream->mutex);
-    parcel__results_add_sums(stream->totals, &stream->sums);
+    parcel__tally_add(&stream->totals->sums, &stream->sums);
     stream->is_over = true;
     pthread_cond_broadcast(&stream->has_news);
     pthread_mutex_unlock(&stream->mutex);
@@ -287,8 +287,8 @@ static void report(struct parcel__stream *stream, parcel_results *results)
         parcel__report_put_shortage(&text, stream->sums.n_ran, n_calls);
     else if (!is_whole && parcel__control_is_error(control))
         parcel__control_put_stop(&text, control, stream->sums.n_ran, n_calls);
-    if (stream->totals->failures > 0) {
-        parcel__report_put_failures(&text, stream->totals->failures, results->count);
+    if (stream->totals->sums.n_failed > 0) {
+        parcel__report_put_failures(&text, stream->totals->sums.n_failed, results->count);
         parcel__text_put(&text, stream->failure ? stream->failure : "out of memory");
     }
     parcel__report_set(results, &text);

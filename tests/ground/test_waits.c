@@ -167,7 +167,7 @@ static int wait_inside(int x)
 {
     int arguments[] = {x, x};
     parcel_results *results = Parallel(.n_jobs = 1)(parcel_map(wait_for_cpu, arguments, 2));
-    bool is_right = fabs(results->waited - 2 * each) < 1e-9;
+    bool is_right = fabs(results->sums.waited - 2 * each) < 1e-9;
     parcel_results_free(results);
     return is_right ? x : -1;
 }
@@ -176,9 +176,9 @@ DELAYED(int, wait_inside, int);
 static void check_waited(parcel_results *results, double seconds)
 {
     ck_ran_well(results);
-    ck_assert_double_eq_tol(results->waited, seconds, 1e-9);
+    ck_assert_double_eq_tol(results->sums.waited, seconds, 1e-9);
     ck_assert_double_eq_tol(parcel_results_speedup(results) * results->wall_time,
-                            results->total_time - seconds, 1e-9);
+                            results->sums.total_time - seconds, 1e-9);
     parcel_results_free(results);
 }
 
@@ -269,7 +269,7 @@ START_TEST(test_at_most_all)
     parcel__waits_source = parcel__port_now; /* as if all time were waited */
     parcel_results *results =
         Parallel(.backend = teams[_i].backend, .n_jobs = teams[_i].n_jobs)(calls);
-    ck_assert_double_le(results->waited, results->total_time);
+    ck_assert_double_le(results->sums.waited, results->sums.total_time);
     ck_assert_double_ge(parcel_results_speedup(results), 0);
     parcel_results_free(results);
     parcel_calls_free(calls);
@@ -282,8 +282,9 @@ START_TEST(test_not_told)
     parcel__waits_source = tell_nothing;
     parcel_results *results =
         Parallel(.backend = teams[_i].backend, .n_jobs = teams[_i].n_jobs)(calls);
-    ck_assert_double_nan(results->waited);
-    ck_assert_double_eq(parcel_results_speedup(results), results->total_time / results->wall_time);
+    ck_assert_double_nan(results->sums.waited);
+    ck_assert_double_eq(parcel_results_speedup(results),
+                        results->sums.total_time / results->wall_time);
     parcel_results_free(results);
     parcel_calls_free(calls);
 }

@@ -129,7 +129,7 @@ static void check_complete(struct drive *drive)
     for (size_t i = 0; i < results->count; i++)
         if (times[i] != 1 || !is_right_record(results, i) || !is_right_value(results, i))
             ck_abort_msg("call %zu of %zu ran %d times", i, results->count, times[i]);
-    ck_assert_uint_eq(results->failures, 0);
+    ck_assert_uint_eq(results->sums.n_failed, 0);
     ck_assert_uint_eq(atomic_load(&drive->watched), results->count);
 }
 
@@ -208,7 +208,7 @@ START_TEST(test_stop_inside_a_batch)
         ck_assert_int_eq(parcel_get(drive.results, 12, int), 24);
         ck_assert_uint_eq(times[14], 0);
         ck_assert_double_nan(parcel_results_start(drive.results, 14));
-        ck_assert_uint_eq(drive.results->failures, 1);
+        ck_assert_uint_eq(drive.results->sums.n_failed, 1);
         ck_assert_uint_eq(atomic_load(&drive.watched), 14);
         free_drive(&drive);
         failing = -1;
@@ -248,7 +248,7 @@ START_TEST(test_collect)
         parcel_job_work(&drive.job, 0);
         ck_assert(!parcel_job_stopped(&drive.job));
         parcel__job_close(&drive.job);
-        ck_assert_uint_eq(drive.results->failures, 2);
+        ck_assert_uint_eq(drive.results->sums.n_failed, 2);
         ck_assert_uint_eq(count_status(drive.results, PARCEL_OK), 48);
         ck_assert_str_eq(parcel_results_message(drive.results, 14), "number 14");
         for (size_t call = 0; call < 50; call++)
@@ -276,7 +276,7 @@ START_TEST(test_lost)
     parcel__job_close(&drive.job);
     ck_assert_uint_eq(count_status(drive.results, PARCEL_LOST), 10);
     ck_assert_uint_eq(count_status(drive.results, PARCEL_OK), 10);
-    ck_assert_uint_eq(drive.results->failures, 10);
+    ck_assert_uint_eq(drive.results->sums.n_failed, 10);
     ck_assert_uint_eq(atomic_load(&drive.watched), 20);
     ck_assert_str_eq(parcel_results_message(drive.results, 4), "the worker died");
     ck_assert_ptr_nonnull(parcel_results_message(drive.results, 9));
@@ -312,7 +312,7 @@ START_TEST(test_dropped)
     parcel__job_close(&drive.job);
     ck_assert_uint_eq(count_status(drive.results, PARCEL_OK), 5);
     ck_assert_uint_eq(count_status(drive.results, PARCEL_LOST), 15);
-    ck_assert_uint_eq(drive.results->failures, 15);
+    ck_assert_uint_eq(drive.results->sums.n_failed, 15);
     ck_contains(parcel_results_message(drive.results, 0), "without running");
     free_drive(&drive);
 }
@@ -333,7 +333,7 @@ START_TEST(test_dropped_before_the_stop)
     ck_assert_uint_eq(count_status(drive.results, PARCEL_LOST), 5);
     ck_assert_uint_eq(count_status(drive.results, PARCEL_OK), 2);
     ck_assert_uint_eq(count_status(drive.results, PARCEL_NOT_RUN), 32);
-    ck_assert_uint_eq(drive.results->failures, 6);
+    ck_assert_uint_eq(drive.results->sums.n_failed, 6);
     ck_assert_int_eq(parcel_results_status(drive.results, 4), PARCEL_LOST);
     free_drive(&drive);
     failing = -1;
@@ -805,7 +805,7 @@ START_TEST(test_outcomes)
     }
     ck_assert_str_eq(parcel_results_message(drive.results, 1), "message 1");
     ck_assert_str_eq(parcel_results_message(drive.results, 3), "message 3");
-    ck_assert_uint_eq(drive.results->failures, 3);
+    ck_assert_uint_eq(drive.results->sums.n_failed, 3);
     ck_assert_uint_eq(parcel_results_slowest(drive.results), 2);
     ck_assert_double_eq(parcel_results_total_time(drive.results), 12);
     ck_assert_uint_eq(overran_index, 3);
@@ -1105,7 +1105,7 @@ START_TEST(test_stress_stop)
         parcel__job_close(&drive.job);
         size_t failed = count_status(drive.results, PARCEL_FAILED);
         ck_assert_uint_ge(failed, 1);
-        ck_assert_uint_eq(failed, drive.results->failures);
+        ck_assert_uint_eq(failed, drive.results->sums.n_failed);
         ck_assert_uint_eq(count_status(drive.results, PARCEL_LOST), 0);
         for (size_t i = 0; i < n; i++)
             ck_assert_uint_eq(times[i], parcel_results_status(drive.results, i) != PARCEL_NOT_RUN);

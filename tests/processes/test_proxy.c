@@ -363,7 +363,7 @@ static size_t check_records(const struct world *world, const char *name)
         failed += status != PARCEL_OK;
     }
     ck_assert_uint_eq(atomic_load(&shared->n_recorded), N_CALLS);
-    ck_assert_uint_eq(results->failures, failed);
+    ck_assert_uint_eq(results->sums.n_failed, failed);
     return failed;
 }
 

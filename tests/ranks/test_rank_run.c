@@ -274,7 +274,7 @@ static void sum_waits(struct parcel__ranks *ranks, struct play *play)
     parcel_results *results = run_calls(play, (parcel_options){.batch_size = 2}, calls);
     parcel_calls_free(calls);
     ck_ran_well(results);
-    ck_assert_double_eq_tol(results->waited, (double)COUNT * 1e-3, 1e-9);
+    ck_assert_double_eq_tol(results->sums.waited, (double)COUNT * 1e-3, 1e-9);
     parcel_results_free(results);
     (void)ranks;
 }

@@ -452,9 +452,9 @@ START_TEST(test_summary)
     parcel_results *results = empty_results(4);
     parcel__results_mark(results, 1, 1, PARCEL_OK, (struct parcel__record){0, 3, 0, 0});
     results->wall_time = 2;
-    results->total_time = 3;
-    results->slowest = 1;
-    results->failures = 2;
+    results->sums.total_time = 3;
+    results->sums.slowest = 1;
+    results->sums.n_failed = 2;
     FILE *file = open_memstream(&text, &size);
     ck_assert(parcel_results_print_summary(results, file));
     fclose(file);
@@ -474,9 +474,9 @@ static parcel_results *results_that_waited(double waited)
     parcel_results *results = empty_results(4);
     parcel__results_mark(results, 1, 1, PARCEL_OK, (struct parcel__record){0, 3, 0, 0});
     results->wall_time = 2;
-    results->total_time = 4;
-    results->waited = waited;
-    results->slowest = 1;
+    results->sums.total_time = 4;
+    results->sums.waited = waited;
+    results->sums.slowest = 1;
     return results;
 }
 
