@@ -3,8 +3,8 @@
 
 #include "ground/memory.h"
 #include "ground/mutexes.h"
-#include "parallel.h"
 #include "ground/port.h"
+#include "parallel.h"
 #include "results/results.h"
 
 /* Constant once it is open, but for the stream and whose it is, so that several threads may run it

@@ -1,13 +1,13 @@
 /* parallel.c: check, resolve, choose a backend, run. */
 #include "parallel.h"
 
-#include "options/backends.h"
-#include "options/n_jobs.h"
 #include "calls/calls.h"
 #include "ground/port.h"
+#include "ground/threads.h"
+#include "options/backends.h"
+#include "options/n_jobs.h"
 #include "ranks/ranks.h"
 #include "ranks/spread.h"
-#include "ground/threads.h"
 
 #define TEXT_OF(number) TEXT_OF_(number)
 #define TEXT_OF_(number) #number

@@ -1,9 +1,9 @@
 /* count_ranks.c: a message of calls and one of results, as ranks send them. */
 #include "count.h"
 
-#include "wire/bundle.h"
 #include "calls/calls.h"
 #include "results/results.h"
+#include "wire/bundle.h"
 
 NOINLINE static size_t count_calls(struct parcel__bundle *bundle, const parcel_calls *calls,
                                    parcel_calls *copy)

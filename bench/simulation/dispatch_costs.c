@@ -8,8 +8,8 @@
 #include <stdlib.h>
 
 #include "functions.h"
-#include "harness.h"
 #include "ground/port.h"
+#include "harness.h"
 #include "job/schedule.h"
 
 enum { TIMES = 9, STEPS = 20000, LINES = 128, N_PLACES = 256 };

@@ -10,8 +10,8 @@
 
 #include "calls/calls.h"
 #include "calls/function.h"
-#include "ground/hash.h"
 #include "calls/identity.h"
+#include "ground/hash.h"
 #include "values/structure.h"
 #include "values/value.h"
 

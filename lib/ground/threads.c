@@ -11,10 +11,10 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "ground/fork.h"
 #include "ground/memory.h"
 #include "ground/openmp.h"
 #include "ground/port.h"
-#include "ground/fork.h"
 
 /* Of this thread's last region, itself included. */
 static _Thread_local int team = 1;

@@ -10,8 +10,8 @@
 #include <pthread.h>
 #include <stdio.h>
 
-#include "ground/openmp.h"
 #include "ground/fork.h"
+#include "ground/openmp.h"
 #include "ground/threads.h"
 
 #ifdef _OPENMP

@@ -11,8 +11,8 @@
 #include <signal.h>
 #include <string.h>
 
-#include "ground/clock.h"
 #include "calls/current.h"
+#include "ground/clock.h"
 #include "ground/median.h"
 #include "ground/memory.h"
 #include "ground/port.h"

@@ -5,8 +5,8 @@
 #include <parcel.h>
 #include <stdatomic.h>
 
-#include "options/limits.h"
 #include "ground/text.h"
+#include "options/limits.h"
 
 struct parcel__median;
 

@@ -6,19 +6,19 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#include "job/control.h"
 #include "calls/current.h"
-#include "ground/floating.h"
 #include "calls/function.h"
+#include "ground/floating.h"
 #include "ground/openmp.h"
-#include "results/results.h"
-#include "results/tally.h"
+#include "ground/waits.h"
+#include "job/control.h"
 #include "job/lot.h"
 #include "job/schedule.h"
 #include "job/watcher.h"
 #include "job/worker_states.h"
 #include "options/policy.h"
-#include "ground/waits.h"
+#include "results/results.h"
+#include "results/tally.h"
 
 /* Two cache lines, since processors fetch lines in pairs. */
 enum { PARCEL__LINE = 128 };

@@ -10,14 +10,14 @@
 
 #include "calls/calls.h"
 #include "ground/clock.h"
+#include "ground/memory.h"
+#include "ground/openmp.h"
+#include "ground/port.h"
 #include "job/attempt.h"
 #include "job/call.h"
 #include "job/record.h"
 #include "job/start.h"
 #include "job/wake.h"
-#include "ground/memory.h"
-#include "ground/openmp.h"
-#include "ground/port.h"
 #include "options/scope.h"
 
 /* Calls of so many seconds are timed each on its own: reading the ticks, 10 ns, and writing the

@@ -17,15 +17,15 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "processes/proxy.h"
 #include "calls/calls.h"
 #include "ground/memory.h"
 #include "ground/mutexes.h"
 #include "ground/objects.h"
 #include "ground/port.h"
-#include "processes/process.h"
-#include "processes/worker_main.h"
 #include "ground/shared.h"
+#include "processes/process.h"
+#include "processes/proxy.h"
+#include "processes/worker_main.h"
 #include "wire/wire.h"
 
 struct pool;

@@ -24,9 +24,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "processes/death.h"
 #include "ground/openmp.h"
 #include "ground/port.h"
+#include "processes/death.h"
 #include "processes/process.h"
 #include "processes/programs.h"
 

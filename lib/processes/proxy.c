@@ -25,10 +25,10 @@
 #include "calls/calls.h"
 #include "ground/memory.h"
 #include "ground/port.h"
+#include "ground/text.h"
 #include "job/attempt.h"
 #include "job/record.h"
 #include "processes/process.h"
-#include "ground/text.h"
 
 /* An order takes 10 to 50 us on top of its calls: so it should last this many times as long as a
  * batch in memory that is shared. */

@@ -15,17 +15,17 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "ground/blas.h"
-#include "job/start.h"
-#include "job/token.h"
 #include "calls/calls.h"
 #include "calls/current.h"
-#include "processes/death.h"
+#include "ground/blas.h"
 #include "ground/memory.h"
 #include "ground/openmp.h"
 #include "ground/port.h"
-#include "processes/process.h"
 #include "ground/shared.h"
+#include "job/start.h"
+#include "job/token.h"
+#include "processes/death.h"
+#include "processes/process.h"
 
 /* All of a worker process. */
 struct process {

@@ -15,18 +15,18 @@
  * A call that is out is answered once: by a result, as not run, or by being given back. The file
  * stays whole: a result's way is easier to follow where what was sent is kept.
  */
-#include "ranks/children.h"
 #include "job/record.h"
+#include "ranks/children.h"
 
 #include <math.h>
 #include <string.h>
 
 #include "calls/calls.h"
+#include "ground/memory.h"
+#include "ground/port.h"
 #include "stream/block.h"
 #include "stream/block.h"
 #include "stream/feed.h"
-#include "ground/memory.h"
-#include "ground/port.h"
 
 /* What is out at a rank should last so long: many times what an answer takes. */
 static const double cover = 4e-3;

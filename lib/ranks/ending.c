@@ -4,9 +4,9 @@
 #include <stddef.h>
 #include <string.h>
 
-#include "wire/bundle.h"
 #include "ground/memory.h"
 #include "ranks/large_arrays.h"
+#include "wire/bundle.h"
 
 /* Results of so many bytes travel together. */
 enum { MOST_BYTES = 1 << 20 };

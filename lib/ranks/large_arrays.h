@@ -4,8 +4,8 @@
 
 #include <pthread.h>
 
-#include "wire/bundle.h"
 #include "ranks/messages.h"
+#include "wire/bundle.h"
 
 struct parcel__offer;
 

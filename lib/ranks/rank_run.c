@@ -15,15 +15,15 @@
 #include <stdatomic.h>
 #include <string.h>
 
-#include "stream/block.h"
-#include "ranks/children.h"
-#include "stream/delivery.h"
-#include "ranks/ending.h"
-#include "stream/block.h"
-#include "stream/feed.h"
 #include "ground/memory.h"
 #include "ground/port.h"
+#include "ranks/children.h"
+#include "ranks/ending.h"
 #include "ranks/parent.h"
+#include "stream/block.h"
+#include "stream/block.h"
+#include "stream/delivery.h"
+#include "stream/feed.h"
 
 /* The courier sleeps so long while workers see to the post themselves, at least so often; else for
  * a part of the time since then, within bounds. A thread that wakes up often would keep the kernel

@@ -6,14 +6,14 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "options/n_jobs.h"
 #include "calls/calls.h"
-#include "ground/clock.h"
 #include "calls/digest.h"
 #include "calls/function.h"
+#include "ground/clock.h"
 #include "ground/memory.h"
 #include "ground/port.h"
 #include "ground/threads.h"
+#include "options/n_jobs.h"
 
 enum { FAN_OUT = 32 };
 

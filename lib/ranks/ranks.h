@@ -6,9 +6,9 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "options/plan.h"
-#include "ground/floating.h"
 #include "calls/identity.h"
+#include "ground/floating.h"
+#include "options/plan.h"
 #include "ranks/messages.h"
 #include "results/results.h"
 

@@ -4,11 +4,11 @@
 
 #include <parcel.h>
 
+#include "ground/memory.h"
+#include "ground/text.h"
 #include "results/firsts.h"
 #include "results/hosts.h"
 #include "results/tally.h"
-#include "ground/memory.h"
-#include "ground/text.h"
 
 /* When and where a call ran. Calls that share their batch's time share the record of the first of
  * them, with their mean duration; see parcel__results_mark. */

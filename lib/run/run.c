@@ -3,18 +3,18 @@
 
 #include <limits.h>
 
-#include "options/n_jobs.h"
-#include "run/warnings.h"
-#include "options/backends.h"
-#include "ground/blas.h"
 #include "calls/calls.h"
+#include "ground/blas.h"
 #include "ground/clock.h"
-#include "job/job.h"
-#include "job/report.h"
 #include "ground/memory.h"
 #include "ground/openmp.h"
-#include "stream/pull.h"
 #include "ground/threads.h"
+#include "job/job.h"
+#include "job/report.h"
+#include "options/backends.h"
+#include "options/n_jobs.h"
+#include "run/warnings.h"
+#include "stream/pull.h"
 #include "wire/wire.h"
 
 /* ---- runs that are not to be ---- */

@@ -3,9 +3,9 @@
 #define PARCEL__RUN_H
 
 #include "calls/calls.h"
-#include "watchers/progress.h"
-#include "stream/stream.h"
 #include "run/team.h"
+#include "stream/stream.h"
+#include "watchers/progress.h"
 
 /* The results of the stream that is pulled from a team, or NULL; release when it ends, acquire
  * before the team is used otherwise. */

@@ -7,9 +7,9 @@
  */
 #include "stream/pull.h"
 
-#include "stream/delivery.h"
 #include "ground/memory.h"
 #include "ground/port.h"
+#include "stream/delivery.h"
 
 struct parcel__pull {
     struct parcel__stream stream;

@@ -19,9 +19,9 @@
 #include "ground/memory.h"
 #include "ground/port.h"
 #include "job/report.h"
+#include "job/wake.h"
 #include "options/scope.h"
 #include "stream/feed.h"
-#include "job/wake.h"
 
 /* ---- ending early ---- */
 

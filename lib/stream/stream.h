@@ -5,10 +5,10 @@
 
 #include <pthread.h>
 
-#include "wire/bundle.h"
 #include "job/job.h"
 #include "results/tally.h"
 #include "stream/window.h"
+#include "wire/bundle.h"
 
 /* Of calls that came from elsewhere: what they came with, and where in that they are. */
 struct parcel__origin {

@@ -10,12 +10,12 @@
 
 #include <signal.h>
 
-#include "options/backends.h"
-#include "wire/bundle.h"
 #include "calls/calls.h"
 #include "calls/identity.h"
 #include "ground/memory.h"
+#include "options/backends.h"
 #include "results/results.h"
+#include "wire/bundle.h"
 
 enum { MANY = 9000, SOME = 20, FEW = 4, MOST_ALLOCATIONS = 5000 };
 

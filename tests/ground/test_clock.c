@@ -14,8 +14,8 @@
 #include <unistd.h>
 
 #include "ground/clock.h"
-#include "job/control.h"
 #include "ground/port.h"
+#include "job/control.h"
 
 static _Atomic double *added; /* all tests add to it, one after the other */
 

@@ -2,8 +2,8 @@
 #include "suite.h"
 
 #include "ground/memory.h"
-#include "results/results.h"
 #include "ground/shared.h"
+#include "results/results.h"
 
 #include <limits.h>
 #include <stdint.h>

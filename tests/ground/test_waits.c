@@ -6,8 +6,8 @@
 #include <unistd.h>
 
 #include "ground/port.h"
-#include "results/results.h"
 #include "ground/waits.h"
+#include "results/results.h"
 
 /* ---- what the system says ---- */
 

@@ -1,8 +1,8 @@
 /* test_control.c: the vocabulary of halt, and when a run stops and its calls are told. */
 #include "suite.h"
 
-#include "job/control.h"
 #include "calls/current.h"
+#include "job/control.h"
 
 #include <limits.h>
 

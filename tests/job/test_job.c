@@ -5,10 +5,10 @@
 #include "suite.h"
 
 #include "calls/calls.h"
-#include "job/job.h"
-#include "job/attempt.h"
-#include "job/record.h"
 #include "ground/port.h"
+#include "job/attempt.h"
+#include "job/job.h"
+#include "job/record.h"
 
 #include <math.h>
 #include <sched.h>

@@ -6,8 +6,8 @@
  */
 #include "suite.h"
 
-#include "recorded_costs.h"
 #include "job/schedule.h"
+#include "recorded_costs.h"
 
 #include <math.h>
 #include <stdint.h>

@@ -1,8 +1,8 @@
 /* test_backends.c: the registry of backends. */
 #include "suite.h"
 
-#include "options/backends.h"
 #include "ground/memory.h"
+#include "options/backends.h"
 
 static void run_all(void *state, parcel_job *job, int n_workers)
 {

@@ -4,10 +4,10 @@
  */
 #include "suite.h"
 
-#include "processes/death.h"
-#include "processes/forkserver.h"
 #include "ground/mutexes.h"
 #include "ground/port.h"
+#include "processes/death.h"
+#include "processes/forkserver.h"
 #include "processes/process.h"
 
 #include <errno.h>

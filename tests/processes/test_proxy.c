@@ -8,10 +8,10 @@
  */
 #include "suite.h"
 
-#include "processes/proxy.h"
 #include "calls/calls.h"
 #include "ground/port.h"
 #include "processes/process.h"
+#include "processes/proxy.h"
 #include "processes/worker_main.h"
 
 #include <limits.h>

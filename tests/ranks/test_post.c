@@ -9,9 +9,9 @@
 
 #include <stdint.h>
 
-#include "loopback.h"
 #include "ground/memory.h"
 #include "ground/port.h"
+#include "loopback.h"
 #include "ranks/post.h"
 
 enum { MOST_RANKS = 4, MOST_KEPT = 4096, LARGE = 1 << 20, SEEDS = 6, THREADS = 4, SOME = 300 };

@@ -12,11 +12,11 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "wire/bundle.h"
-#include "loopback.h"
 #include "ground/memory.h"
-#include "ranks/spread.h"
 #include "ground/port.h"
+#include "loopback.h"
+#include "ranks/spread.h"
+#include "wire/bundle.h"
 
 enum { MANY = 1009, MOST_RANKS = 7, LARGE = PARCEL__BUNDLE_LARGE / sizeof(double) + 100 };
 

@@ -14,13 +14,13 @@
 
 #include "calls/calls.h"
 #include "calls/digest.h"
-#include "loopback.h"
 #include "ground/memory.h"
 #include "ground/port.h"
+#include "ground/text.h"
 #include "job/control.h"
+#include "loopback.h"
 #include "options/n_jobs.h"
 #include "ranks/ranks.h"
-#include "ground/text.h"
 
 enum { MOST_RANKS = 7, RUNS = 3, SETTINGS = 18 };
 

@@ -2,8 +2,8 @@
 #include "suite.h"
 
 #include "calls/calls.h"
-#include "results/results.h"
 #include "ground/waits.h"
+#include "results/results.h"
 
 #include <math.h>
 #include <stdint.h>

@@ -2,8 +2,8 @@
  * bad_input.c: wrong options, pointers, indices and types. Each is one clear error or a stated
  * fallback; nothing runs by halves, and nothing crashes.
  */
-#include "suite.h"
 #include "mock_backend.h"
+#include "suite.h"
 
 #include <dlfcn.h>
 #include <sys/resource.h>

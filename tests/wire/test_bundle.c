@@ -6,12 +6,12 @@
  */
 #include "suite.h"
 
-#include "wire/bundle.h"
 #include "calls/calls.h"
 #include "calls/digest.h"
 #include "calls/identity.h"
 #include "ground/memory.h"
 #include "results/results.h"
+#include "wire/bundle.h"
 
 #include <dlfcn.h>
 #include <math.h>
