@@ -168,7 +168,8 @@ void parcel__job_note_team(struct parcel_job *job, int n_threads);
 bool parcel__job_give_back(struct parcel_job *job, struct parcel__worker *worker, size_t first,
                            size_t count);
 
-/* From now on the worker's calls are of that lot. */
+/* From now on the calls of the worker, which is ready, are of that lot: by a source that has
+ * several, for each batch. */
 void parcel__job_enter_lot(const struct parcel_job *job, struct parcel__worker *worker,
                            const struct parcel__lot *lot);
 

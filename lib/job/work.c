@@ -5,6 +5,7 @@
  * lie side by side are run by one loop, which looks at one word between two calls, and a record is
  * written for each stretch; only calls that are long against a reading of the clock have their own.
  */
+#include <assert.h>
 #include <math.h>
 #include <string.h>
 
@@ -290,9 +291,8 @@ static void run_batch(struct parcel_job *job, struct parcel__worker *worker,
 {
     size_t done = 0, count = batch->count;
     const struct parcel__runner *runner = parcel__job_runner(worker);
+    assert(worker->lot == batch->lot); /* who has several lots says so for each batch */
     worker->is_asked = false;
-    if (worker->lot != batch->lot)
-        parcel__job_enter_lot(job, worker, batch->lot);
     bool may_run = runner || !job->options.states || parcel__start_has_state(job, worker);
     if (worker->last_count == 0) /* it may have waited for what it took from another */
         parcel__job_begin_work(worker);
@@ -476,7 +476,6 @@ void parcel__job_lose(struct parcel_job *job, struct parcel__worker *worker,
 {
     const struct parcel__lot *lot = batch->lot;
     parcel__job_make_ready(job, worker);
-    parcel__job_enter_lot(job, worker, lot);
     const char *message = parcel__arena_copy(worker->arena, why);
     for (size_t i = 0; i < batch->count; i++)
         parcel__results_fail(lot->results, batch->first + i, PARCEL_LOST,

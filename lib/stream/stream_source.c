@@ -44,6 +44,8 @@ static void begin(struct parcel__stream *stream, struct parcel__worker *worker,
     block->lot.arena = parcel__block_arena(stream, block, parcel__job_number(&stream->job, worker));
     worker->look = stream->job.options.policy->is_timed ? next_look(own) : SIZE_MAX;
     *batch = (struct parcel__batch){&block->lot, 0, block->lot.results->count};
+    parcel__job_make_ready(&stream->job, worker);
+    parcel__job_enter_lot(&stream->job, worker, &block->lot);
     pthread_mutex_lock(&stream->mutex);
     own->block = block;
     pthread_mutex_unlock(&stream->mutex);

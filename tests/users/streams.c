@@ -819,6 +819,62 @@ static int fail_when_asked(int i)
 DELAYED(int, fail_when_asked, int);
 
 /* What stopped the run is told, and not only what a call made of it. */
+/* "the result of call 7", which is copied. */
+static const char *say_number(int i)
+{
+    static _Thread_local char text[64];
+    snprintf(text, sizeof text, "the result of call %d", i);
+    return text;
+}
+DELAYED(const char *, say_number, int);
+
+static parcel_next_status next_text(void *state, parcel_call *call)
+{
+    struct source *source = state;
+    if (source->given == source->size)
+        return PARCEL_NEXT_END;
+    *call = delayed(say_number)(source->given++);
+    return PARCEL_NEXT_CALL;
+}
+
+static void free_text(parcel_result *result)
+{
+    char text[64];
+    snprintf(text, sizeof text, "the result of call %zu", result->index);
+    ck_assert_str_eq(result->value.as.string, text);
+    parcel_result_free(result);
+}
+
+/* Who keeps some results for long has blocks made anew where others were freed. */
+START_TEST(results_that_are_kept_stay_as_they_are)
+{
+    enum { KEPT = 40 };
+    parcel_result kept[KEPT], result;
+    struct source source = {.size = 20000};
+    unsigned n_kept = 0, seed = 1;
+    parcel_calls *calls = parcel_calls_generate(next_text, &source);
+    parcel_results *results =
+        Parallel(.n_jobs = 2, .return_as = PARCEL_GENERATOR, .window = 64, .batch_size = 1)(calls);
+    while (parcel_results_next(results, &result)) {
+        seed = seed * 1103515245 + 12345;
+        unsigned chance = seed / 65536;
+        if (n_kept == KEPT) { /* mostly one makes room, sometimes all do */
+            unsigned i = chance % KEPT;
+            free_text(&kept[i]);
+            kept[i] = kept[--n_kept];
+        }
+        while (chance % 50 == 0 && n_kept > 0)
+            free_text(&kept[--n_kept]);
+        kept[n_kept++] = result;
+    }
+    while (n_kept > 0)
+        free_text(&kept[--n_kept]);
+    ck_assert_ptr_null(parcel_results_error(results));
+    parcel_results_free(results);
+    parcel_calls_free(calls);
+}
+END_TEST
+
 START_TEST(a_call_may_fail_because_it_is_asked)
 {
     for (int n_jobs = 1; n_jobs <= 3; n_jobs++) {
@@ -863,6 +919,7 @@ static void add_control_tests(TCase *tests)
     tcase_add_test(tests, a_stream_is_asked_for_in_the_call);
     tcase_add_test(tests, generated_calls_that_did_not_run_say_why);
     tcase_add_test(tests, a_call_may_fail_because_it_is_asked);
+    tcase_add_test(tests, results_that_are_kept_stay_as_they_are);
 }
 
 static void add_input_tests(TCase *tests)
