@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 /* True when the caller is the one of this process that is to act. */
-static bool claim(struct parcel__once *once, pid_t state, pid_t self)
+static bool is_chosen(struct parcel__once *once, pid_t state, pid_t self)
 {
     return state != self && __atomic_compare_exchange_n(&once->state, &state, self, false,
                                                         __ATOMIC_ACQUIRE, __ATOMIC_ACQUIRE);
@@ -29,7 +29,7 @@ void parcel__once_wait(struct parcel__once *once, void (*act)(void))
     int before;
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before);
     while ((state = __atomic_load_n(&once->state, __ATOMIC_ACQUIRE)) != PARCEL__ONCE_DONE)
-        if (claim(once, state, self))
+        if (is_chosen(once, state, self))
             call_act(once, act);
         else
             nanosleep(&moment, NULL);
