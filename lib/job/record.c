@@ -36,8 +36,10 @@ void parcel__record_note_ended(struct parcel_job *job, size_t index, parcel_stat
 void parcel__record_outcome(struct parcel_job *job, struct parcel__worker *worker, size_t place,
                             const struct parcel__outcome *outcome)
 {
-    const struct parcel__record record = {outcome->start - job->start, outcome->duration,
-                                          outcome->worker, outcome->pid};
+    const struct parcel__record record = {.start = outcome->start - job->start,
+                                          .duration = outcome->duration,
+                                          .worker = outcome->worker,
+                                          .pid = outcome->pid};
     size_t index = worker->lot->first_index + place;
     parcel__results_mark(worker->lot->results, place, 1, outcome->status, record);
     parcel__results_note_attempts(worker->lot->results, place, outcome->attempts);

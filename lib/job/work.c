@@ -67,7 +67,8 @@ static void record(struct parcel_job *job, struct parcel__worker *worker, size_t
     double start = worker->clock;
     worker->clock = parcel__port_now();
     double duration = worker->clock - start;
-    const struct parcel__record time = {start - job->start, duration, worker->current.worker, 0};
+    const struct parcel__record time = {
+        .start = start - job->start, .duration = duration, .worker = worker->current.worker};
     parcel__results_mark(worker->lot->results, first, count, PARCEL_OK, time);
     worker->sums.n_ran += count;
     worker->sums.total_time += duration;
@@ -166,8 +167,9 @@ static size_t run_one_by_one(struct parcel_job *job, struct parcel__worker *work
         uint64_t now = parcel__port_ticks() - begin;
         now = now > *passed && now <= INT64_MAX ? now : *passed; /* those of two cpus may differ */
         results->marks[first + i] = (unsigned char)PARCEL_OK | PARCEL__MARK_FIRST;
-        results->records[first + i] = (struct parcel__record){
-            (double)*passed, (double)(now - *passed), worker->current.worker, 0};
+        results->records[first + i] = (struct parcel__record){.start = (double)*passed,
+                                                              .duration = (double)(now - *passed),
+                                                              .worker = worker->current.worker};
         *passed = now;
         i++;
         size_t n_failed = worker->sums.n_failed;
