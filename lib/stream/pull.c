@@ -41,7 +41,8 @@ const char *parcel__pull_start(parcel_results *results,
                                const struct parcel__stream_options *options,
                                const struct parcel__pull_owner *owner)
 {
-    struct parcel__pull *pulled = parcel__memory_new(sizeof *pulled);
+    struct parcel__pull *pulled =
+        parcel__memory_new_aligned(_Alignof(struct parcel__pull), sizeof *pulled);
     if (!pulled)
         return "out of memory";
     pulled->owner = *owner;

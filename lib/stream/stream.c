@@ -13,6 +13,7 @@
  */
 #include "stream/stream.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "calls/calls.h"
@@ -147,6 +148,7 @@ bool parcel__stream_open(struct parcel__stream *stream,
                          const struct parcel__stream_options *options)
 {
     size_t n_workers = (size_t)options->job.n_workers;
+    assert((uintptr_t)stream % _Alignof(struct parcel__stream) == 0); /* its job has cache lines */
     *stream = (struct parcel__stream){.options = *options,
                                       .is_generated = parcel__calls_are_generated(options->calls),
                                       .count = parcel_calls_count(options->calls),
