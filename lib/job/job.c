@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "calls/calls.h"
 #include "ground/memory.h"
 #include "ground/port.h"
 #include "job/wake.h"

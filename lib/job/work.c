@@ -10,7 +10,6 @@
 #include <string.h>
 
 #include "calls/calls.h"
-#include "ground/clock.h"
 #include "ground/memory.h"
 #include "ground/openmp.h"
 #include "ground/port.h"

@@ -15,7 +15,6 @@
  * A call that is out is answered once: by a result, as not run, or by being given back. The file
  * stays whole: a result's way is easier to follow where what was sent is kept.
  */
-#include "job/record.h"
 #include "ranks/children.h"
 
 #include <math.h>
@@ -24,7 +23,7 @@
 #include "calls/calls.h"
 #include "ground/memory.h"
 #include "ground/port.h"
-#include "stream/block.h"
+#include "job/record.h"
 #include "stream/block.h"
 #include "stream/feed.h"
 

@@ -21,7 +21,6 @@
 #include "ranks/ending.h"
 #include "ranks/parent.h"
 #include "stream/block.h"
-#include "stream/block.h"
 #include "stream/delivery.h"
 #include "stream/feed.h"
 

@@ -10,7 +10,6 @@
  */
 #include "stream/block.h"
 
-#include "calls/calls.h"
 #include "ground/memory.h"
 #include "job/report.h"
 #include "stream/feed.h"

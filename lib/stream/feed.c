@@ -10,8 +10,6 @@
 
 #include <math.h>
 
-#include "calls/calls.h"
-#include "ground/memory.h"
 #include "ground/port.h"
 #include "stream/block.h"
 

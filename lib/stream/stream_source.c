@@ -8,7 +8,6 @@
  */
 #include "stream/stream.h"
 
-#include "ground/memory.h"
 #include "stream/block.h"
 #include "stream/delivery.h"
 #include "stream/feed.h"
