@@ -20,8 +20,7 @@ struct parcel__outcome {
 void parcel__record_failure(struct parcel_job *job, struct parcel__worker *worker, size_t place,
                             parcel_status status, const char *message);
 
-/* Takes note of a call that ended elsewhere, by its number in the run: it may stop the run, its
- * time is part of the median, and watchers are told if it took too long. Threads: any. */
+/* What record_ended does of a call that failed, or in a run that looks at each. */
 void parcel__record_note_ended(struct parcel_job *job, size_t index, parcel_status status,
                                double seconds, int attempts);
 

@@ -315,11 +315,6 @@ static void run_batch(struct parcel_job *job, struct parcel__worker *worker,
     }
 }
 
-static bool take(struct parcel_job *job, struct parcel__worker *worker, struct parcel__batch *batch)
-{
-    return job->options.source->take(job->options.source_state, worker, batch);
-}
-
 /* Says that the worker has ended what it took. */
 static void end_batch(const struct parcel_job *job, struct parcel__worker *worker)
 {
@@ -327,18 +322,15 @@ static void end_batch(const struct parcel_job *job, struct parcel__worker *worke
         job->options.source->done(job->options.source_state, worker);
 }
 
-/* Waits for calls that there may be yet. False: there will be none. */
-static bool await_batch(struct parcel_job *job, struct parcel__worker *worker,
-                        struct parcel__batch *batch)
+/* Takes the worker's next calls, and waits for them if it must. False: there will be none. */
+static inline bool find_batch(const struct parcel_job *job, struct parcel__worker *worker,
+                              struct parcel__batch *batch)
 {
     const struct parcel__source *source = job->options.source;
-    unsigned n_idle = 1;
-    if (!source->idle)
-        return false;
-    do
-        if (!source->idle(job->options.source_state, worker, n_idle++))
+    void *state = job->options.source_state;
+    for (unsigned n_idle = 1; !source->take(state, worker, batch); n_idle++)
+        if (!source->idle || !source->idle(state, worker, n_idle))
             return false;
-    while (!take(job, worker, batch));
     return true;
 }
 
@@ -394,7 +386,7 @@ void parcel__job_work(struct parcel_job *job, int number)
     enter(job, worker, &surroundings);
     if (is_cold)
         parcel__wake_begin(job);
-    while (take(job, worker, &batch) || await_batch(job, worker, &batch)) {
+    while (find_batch(job, worker, &batch)) {
         run_batch(job, worker, &batch);
         end_batch(job, worker);
     }
@@ -431,7 +423,7 @@ bool parcel_job_next(parcel_job *job, int number, parcel_batch *batch)
     int cancel = parcel__port_hold_cancel();
     enter(job, worker, &surroundings); /* a generator may be asked, or on_result be called */
     worker->has_handed_out = true;
-    bool is_taken = take(job, worker, &taken) || await_batch(job, worker, &taken);
+    bool is_taken = find_batch(job, worker, &taken);
     if (is_taken) {
         job->options.source->hold(job->options.source_state, worker, &taken);
         *batch = (parcel_batch){taken.lot->first_index + taken.first, taken.count, number};
